@@ -1,0 +1,88 @@
+"""What an animator is: an avatar and its speech in, video frames out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.core.engine import Engine
+from comps.core.speech import SpeechChunk
+
+
+@dataclass(frozen=True, slots=True)
+class AnimationCapabilities:
+    """`look_ahead_s`: speech needed beyond a frame before it can be drawn.
+
+    `needs_phones`: without phone times the service derives them from the audio first.
+    `head_pose`, `emotion`: whether the engine honours those parts of the motion.
+    """
+
+    look_ahead_s: float
+    needs_phones: bool
+    head_pose: bool
+    emotion: bool
+    video_avatars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """A registered face: `image` is the picture on our disk, `rig` its points as JSON beside it."""
+
+    id: str
+    name: str
+    image: Path
+    rig: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AnimationOptions:
+    """Per-request choices. `size` is the longer side of the video in pixels (even), `fps` 25 or 30."""
+
+    fps: int = 25
+    size: int = 512
+    emotion: str = ""
+    seed: int = 0
+    head_motion: float = 1.0
+    blinks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Consecutive frames from number `first`; frame k shows the time k / fps of the answer.
+
+    `frames` is uint8: ``rgb24`` `[n, h, w, 3]` or ``yuv420p`` `[n, h * 3 // 2, w]` (planar, BT.601 limited).
+    """
+
+    first: int
+    frames: NDArray[np.uint8]
+    pixel_format: Literal["rgb24", "yuv420p"] = "yuv420p"
+
+
+class Performance:
+    """One answer being animated; made by `AnimationEngine.open`. `width` and `height` are in pixels."""
+
+    width: int
+    height: int
+
+    @abstractmethod
+    def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
+        """Yield every frame of the speech, ceil(duration * fps) in all, as soon as each can be drawn.
+
+        Closing the iterator stops the work within one batch.
+        """
+
+
+class AnimationEngine(Engine):
+    """Draws a speaking face."""
+
+    capabilities: AnimationCapabilities
+
+    @abstractmethod
+    async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:
+        """Prepare an answer by `avatar`; raises FaceError when its picture cannot be animated."""

@@ -1,0 +1,139 @@
+"""Engines: how a stage names, offers and loads the things that do its work.
+
+An engine is one class in one file. A stage lists its engines in an `EngineTable` of frozen
+`EngineSpec` rows; nothing is imported before an engine is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from comps.core.errors import EngineUnavailableError, UnknownChoiceError
+
+SettingsT = TypeVar("SettingsT")
+
+
+class Engine(ABC):
+    """What every engine can do besides its work."""
+
+    @abstractmethod
+    async def load(self) -> None:
+        """Load models once; raises EngineUnavailableError when they cannot be had here."""
+
+    async def close(self) -> None:
+        """Free what `load` took. Called once; the default has nothing to free."""
+
+    async def check(self) -> dict[str, str]:
+        """State of the engine's own upstreams, name to ``ok`` or a sentence; empty when it has none."""
+        return {}
+
+
+EngineT = TypeVar("EngineT", bound=Engine)
+CapabilitiesT = TypeVar("CapabilitiesT")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec(Generic[CapabilitiesT]):
+    """One row of a stage's table.
+
+    `factory` is ``"package.module:Class"``, called with the stage's settings. `extra` is the pip
+    extra that brings its libraries, or None when the base install has them.
+    """
+
+    name: str
+    factory: str
+    extra: str | None
+    capabilities: CapabilitiesT
+    summary: str = ""
+
+
+class EngineTable(Generic[EngineT, CapabilitiesT]):
+    """The engines of one stage, in the order shown to users."""
+
+    def __init__(self, stage: str, specs: Iterable[EngineSpec[CapabilitiesT]]) -> None:
+        self.stage = stage
+        self._specs = {spec.name: spec for spec in specs}
+
+    def __iter__(self) -> Iterator[EngineSpec[CapabilitiesT]]:
+        return iter(self._specs.values())
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all engines, in table order."""
+        return list(self._specs)
+
+    def spec(self, name: str) -> EngineSpec[CapabilitiesT]:
+        """The row called `name`; raises UnknownChoiceError that lists the names."""
+        if name not in self._specs:
+            known = ", ".join(self._specs)
+            raise UnknownChoiceError(f"{self.stage} has no engine '{name}'; it has: {known}", param="engine")
+        return self._specs[name]
+
+    def create(self, name: str, settings: object) -> EngineT:
+        """Import and construct an engine (not loaded); a missing library names the pip command."""
+        spec = self.spec(name)
+        try:
+            factory = cast("Callable[[object], EngineT]", pkgutil.resolve_name(spec.factory))
+            return factory(settings)
+        except ImportError as error:
+            raise missing_extra(spec.name, spec.extra, error) from error
+
+
+def missing_extra(engine: str, extra: str | None, error: ImportError) -> EngineUnavailableError:
+    """The error for a library that is not installed, with the command that installs it."""
+    what = error.name or str(error)
+    if extra is None:
+        return EngineUnavailableError(f"engine '{engine}' needs '{what}', which is missing from this installation")
+    return EngineUnavailableError(
+        f"engine '{engine}' needs '{what}': install it with  pip install 'avatarchatbot[{extra}]'"
+    )
+
+
+class EngineHost(Generic[EngineT, CapabilitiesT]):
+    """Loads engines of one table on demand, each once, and keeps them until `close`.
+
+    Args:
+        table: the stage's engines.
+        default: name of the engine that requests get when they name none.
+        settings: passed to every factory.
+    """
+
+    def __init__(self, table: EngineTable[EngineT, CapabilitiesT], default: str, settings: object) -> None:
+        self.table = table
+        self.default = default
+        self._settings = settings
+        self._engines: dict[str, EngineT] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def get(self, name: str | None = None) -> EngineT:
+        """The loaded engine `name` (the default when None); loads it on first use.
+
+        Raises:
+            UnknownChoiceError: no engine has this name.
+            EngineUnavailableError: its library or model is missing.
+        """
+        key = name or self.default
+        self.table.spec(key)
+        if key not in self._engines:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if key not in self._engines:
+                    engine = self.table.create(key, self._settings)
+                    await engine.load()
+                    self._engines[key] = engine
+        return self._engines[key]
+
+    @property
+    def loaded(self) -> dict[str, EngineT]:
+        """Engines loaded so far, by name."""
+        return dict(self._engines)
+
+    async def close(self) -> None:
+        """Close every loaded engine."""
+        engines, self._engines = self._engines, {}
+        for engine in engines.values():
+            await engine.close()

@@ -1,0 +1,58 @@
+"""What a voice is: text in, speech with phone and word times out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from comps.core.engine import Engine
+from comps.core.speech import SpeechChunk
+
+
+@dataclass(frozen=True, slots=True)
+class TtsCapabilities:
+    """`streaming`: the first chunk comes before the last is made. `phone_times`: exact, from the engine.
+
+    Engines without `phone_times` are given them by alignment in the service.
+    """
+
+    streaming: bool
+    phone_times: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that can be asked for by `id`; `languages` are BCP 47 tags."""
+
+    id: str
+    name: str
+    languages: tuple[str, ...]
+    gender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TtsOptions:
+    """Per-request choices. `voice` ``"default"`` picks by `language`; `speed` 1.0 is normal, 0.25 to 4."""
+
+    voice: str = "default"
+    language: str = ""
+    speed: float = 1.0
+    pitch: float = 1.0
+
+
+class TtsEngine(Engine):
+    """Speaks text."""
+
+    capabilities: TtsCapabilities
+
+    @abstractmethod
+    def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield the speech of `text`, in order, at one sample rate, `last` set on the final chunk only.
+
+        Closing the iterator stops the work. Raises UnknownChoiceError for an unknown voice or language.
+        """
+
+    @abstractmethod
+    async def voices(self) -> tuple[Voice, ...]:
+        """Every voice the engine has."""

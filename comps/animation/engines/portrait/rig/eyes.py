@@ -1,0 +1,116 @@
+"""Iris centres: the places in a face from which the edges run outward in a circle and that are dark inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+FACE = 192
+"""Width in pixels to which a face box is scaled before its eyes are searched."""
+EYE_SPAN = 0.39
+"""Eye distance as a fraction of the width of a Haar face box (measured median)."""
+EYE_LEVEL = 0.40
+"""Height of the eyes in a Haar face box, as a fraction of its side."""
+
+TILTS = np.radians([-12.0, 0.0, 12.0])
+"""Leans tried around the face's own: a pair is only recognised when it is about level."""
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EyePair:
+    """Iris centres `right` and `left` (x, y) in the picture's pixels; `score` grows with how eye-like both are."""
+
+    right: NDArray[np.float64]
+    left: NDArray[np.float64]
+    score: float
+
+
+def find_pair(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float = 0.0) -> EyePair | None:
+    """The best pair of eyes in a face box (centre x, centre y, side; picture pixels) tilted by about `tilt` radians."""
+    pairs = [_pair_at(grey, box, tilt + float(lean)) for lean in TILTS]
+    return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.score, default=None)
+
+
+def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float) -> EyePair | None:
+    centre_x, centre_y, side = box
+    scale = FACE / side
+    cos, sin = np.cos(tilt) * scale, np.sin(tilt) * scale
+    matrix = np.array([[cos, sin, 0.0], [-sin, cos, 0.0]])
+    matrix[:, 2] = FACE / 2 - matrix[:, :2] @ np.array([centre_x, centre_y])
+    smooth = grey if scale > 0.7 else cv2.GaussianBlur(grey, (0, 0), 0.5 / scale)
+    face = cv2.warpAffine(smooth, matrix, (FACE, FACE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    votes = eye_votes(face.astype(np.float32), np.linspace(0.07, 0.13, 4) * EYE_SPAN * FACE)
+    best = _best_pair(_peaks(votes, 0.10, 0.48), _peaks(votes, 0.52, 0.90))
+    if best is None:
+        return None
+    back = cv2.invertAffineTransform(matrix)
+    right, left = (back[:, :2] @ p[:2] + back[:, 2] for p in best[:2])
+    return EyePair(right, left, best[2])
+
+
+def eye_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
+    """How much each pixel is the centre of a dark disc of one of `radii` pixels; about 0..1."""
+    light = cv2.GaussianBlur(face, (0, 0), 1.0)
+    dx, dy = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
+    size = np.hypot(dx, dy)
+    soft = size + 0.5 * float(np.percentile(size, 90)) + 1e-3
+    dx, dy = dx / soft, dy / soft
+    best = np.full(face.shape, -1.0, np.float32)
+    for radius in radii:
+        kx, ky, disc = _ring(float(radius))
+        ring = cv2.filter2D(dx, -1, kx) + cv2.filter2D(dy, -1, ky)
+        dark = cv2.GaussianBlur(light, (0, 0), float(radius) * 2.5) - cv2.filter2D(light, -1, disc)
+        best = np.maximum(best, ring + 0.012 * np.clip(dark, 0, 60))
+    return best
+
+
+def _ring(radius: float) -> tuple[Plane, Plane, Plane]:
+    reach = int(np.ceil(radius + 2))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
+    distance = np.hypot(x, y) + 1e-6
+    # The lids hide the top and the bottom of the iris, so the flanks count for more.
+    weight = np.exp(-(((distance - radius) / 1.2) ** 2)) * (0.35 + np.abs(x) / distance)
+    weight /= weight.sum()
+    disc = (distance <= radius * 0.8).astype(np.float32)
+    return weight * x / distance, weight * y / distance, disc / disc.sum()
+
+
+def _peaks(votes: Plane, left: float, right: float) -> NDArray[np.float64]:
+    """The strongest local maxima in the columns `left`..`right` (fractions), as rows (x, y, vote)."""
+    x0, x1, y0, y1 = (int(v * FACE) for v in (left, right, 0.20, 0.58))
+    window = votes[y0:y1, x0:x1]
+    maxima = (window == cv2.dilate(window, np.ones((9, 9), np.uint8))) & (window > 0.08)
+    rows, columns = np.nonzero(maxima)
+    order = np.argsort(-window[rows, columns])[:12]
+    return np.stack([columns[order] + x0, rows[order] + y0, window[rows[order], columns[order]]], 1).astype(np.float64)
+
+
+def _best_pair(
+    right: NDArray[np.float64], left: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
+    best: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None
+    for a in right:
+        for b in left:
+            score = float(a[2] + b[2]) * _prior(a, b)
+            if best is None or score > best[2]:
+                best = a, b, score
+    return best
+
+
+def _prior(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """How well two peaks sit as a pair of eyes in a Haar face box, 0..1."""
+    dx, dy = (b[:2] - a[:2]) / FACE
+    middle = (a[:2] + b[:2]) / 2 / FACE
+    terms = (
+        (np.hypot(dx, dy) - EYE_SPAN) / 0.07,
+        np.arctan2(dy, dx) / 0.22,
+        (middle[0] - 0.5) / 0.06,
+        (middle[1] - EYE_LEVEL) / 0.05,
+        (a[2] - b[2]) / (a[2] + b[2]) / 0.45,
+    )
+    return float(np.exp(-0.5 * sum(t * t for t in terms)))

@@ -1,0 +1,105 @@
+"""Faces in a picture, by OpenCV's frontal Haar cascades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.engines.portrait.rig.eyes import find_pair
+
+SEARCH_SIDE = 640
+"""The longer side, in pixels, of the picture that is searched."""
+TILTS = (0.0, -18.0, 18.0)
+"""Degrees by which the picture is turned, in order, until a face is seen: the cascades bear about 15."""
+
+
+SURE, POSSIBLE = 1.2, 0.7
+"""Eye-pair scores (see eyes.py): true faces reach 1.8 or more, ruffles and hands stay below 0.8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A square that a cascade answered to: centre and side in picture pixels, lean in radians."""
+
+    x: float
+    y: float
+    side: float
+    tilt: float
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face by its iris centres (x, y) in picture pixels; `score` grows with how eye-like they are."""
+
+    right_eye: NDArray[np.float64]
+    left_eye: NDArray[np.float64]
+    score: float
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """The point between the eyes."""
+        middle: NDArray[np.float64] = (self.right_eye + self.left_eye) / 2
+        return middle
+
+    @property
+    def eye_distance(self) -> float:
+        """Distance between the irises in picture pixels."""
+        return float(np.hypot(*(self.left_eye - self.right_eye)))
+
+
+@lru_cache(maxsize=4)
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"))
+
+
+def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
+    """Every face with a convincing pair of eyes, best first; `grey` is uint8 `[h, w]`.
+
+    When no face convinces, the best doubtful one is returned alone, its score below `SURE`.
+    """
+    scale = min(1.0, SEARCH_SIDE / max(grey.shape))
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    doubtful: list[Face] = []
+    for name in ("frontalface_alt2", "frontalface_default"):
+        for tilt in TILTS:
+            seen = [_with_eyes(grey, box) for box in _search(small.astype(np.uint8), name, tilt, scale)]
+            faces = sorted((face for face in seen if face is not None), key=lambda face: -face.score)
+            sure = [face for face in faces if face.score >= SURE]
+            if sure:
+                return _distinct(sure)
+            doubtful += faces
+    best = max(doubtful, key=lambda face: face.score, default=None)
+    return [best] if best is not None and best.score >= POSSIBLE else []
+
+
+def _with_eyes(grey: NDArray[np.uint8], box: Box) -> Face | None:
+    pair = find_pair(grey, (box.x, box.y, box.side), box.tilt)
+    return Face(pair.right, pair.left, pair.score) if pair is not None else None
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """Without the second sightings of one face."""
+    kept: list[Face] = []
+    for face in faces:
+        if all(np.hypot(*(face.centre - other.centre)) > other.eye_distance for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _search(small: NDArray[np.uint8], name: str, tilt: float, scale: float) -> list[Box]:
+    height, width = small.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1.0)
+    turned = cv2.warpAffine(small, turn, (width, height), borderMode=cv2.BORDER_REPLICATE) if tilt else small
+    least = max(24, min(turned.shape) // 16)
+    boxes = _cascade(name).detectMultiScale(turned, 1.1, 4, minSize=(least, least))
+    back = cv2.invertAffineTransform(turn)
+    found = []
+    for x, y, w, h in boxes:
+        centre = back[:, :2] @ np.array([x + w / 2, y + h / 2]) + back[:, 2]
+        found.append(Box(centre[0] / scale, centre[1] / scale, w / scale, float(np.radians(tilt))))
+    return found

@@ -1,0 +1,53 @@
+# Every target sets up what it needs; all share one virtual environment in the checkout.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+READY := $(VENV)/.ready
+TEST_READY := $(VENV)/.test-ready
+
+.PHONY: help install demo up test check bench test-torch test-compose clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(READY) ## the command `avatarchatbot` in .venv
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable .
+	@touch $@
+
+$(TEST_READY): $(READY)
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(READY) ## answer the shipped spoken question as out/answer.mp4
+	@mkdir -p out
+	@$(BIN)/avatarchatbot ask examples/question.wav --avatar ada -o out/answer.mp4
+	@echo "the answer is in $(CURDIR)/out/answer.mp4"
+
+up: $(READY) ## start everything and serve the page on http://localhost:3009
+	@$(BIN)/avatarchatbot up
+
+check: $(TEST_READY) ## lint, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: check ## every test, with a real browser
+	@BIN=$(BIN) scripts/browser
+	@$(BIN)/pytest
+
+bench: $(TEST_READY) ## every benchmark, as tables
+	@$(BIN)/python -m benchmarks
+
+test-torch: $(READY) ## engines that need torch, in an environment of their own
+	@test -x .venv-torch/bin/python || $(PYTHON) -m venv .venv-torch
+	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
+	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,transformers]'
+	@.venv-torch/bin/pytest -m torch
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .venv-torch out build dist

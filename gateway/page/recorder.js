@@ -1,0 +1,92 @@
+// The microphone: record, show the level, give the recording back.
+
+import { ServerError } from "./api.js";
+
+const LONGEST_S = 120;
+const BARS = 60;
+
+export class Recorder {
+  constructor(canvas, timer) {
+    this.canvas = canvas;
+    this.timer = timer;
+  }
+
+  get active() {
+    return Boolean(this.recorder);
+  }
+
+  /** Start; resolves with the recording when `stop` is called, or null after `cancel`. */
+  async start() {
+    this.stream = await openMicrophone();
+    this.recorder = new MediaRecorder(this.stream);
+    const pieces = [];
+    this.recorder.ondataavailable = (event) => pieces.push(event.data);
+    const finished = new Promise((resolve) => {
+      this.recorder.onstop = () => resolve(this.cancelled ? null : new Blob(pieces, { type: pieces[0]?.type }));
+    });
+    this.cancelled = false;
+    this.recorder.start(250);
+    this.#draw();
+    const blob = await finished;
+    this.#close();
+    return blob;
+  }
+
+  stop() {
+    if (this.recorder?.state === "recording") this.recorder.stop();
+  }
+
+  cancel() {
+    this.cancelled = true;
+    this.stop();
+  }
+
+  #draw() {
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    context.createMediaStreamSource(this.stream).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const levels = new Array(BARS).fill(0);
+    const started = performance.now();
+    this.context = context;
+    this.ticker = setInterval(() => {
+      analyser.getFloatTimeDomainData(samples);
+      levels.push(Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length));
+      levels.shift();
+      paintLevels(this.canvas, levels);
+      const seconds = Math.floor((performance.now() - started) / 1000);
+      this.timer.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+      if (seconds >= LONGEST_S) this.stop();
+    }, 60);
+  }
+
+  #close() {
+    clearInterval(this.ticker);
+    this.context?.close();
+    this.stream.getTracks().forEach((track) => track.stop());
+    this.recorder = null;
+    this.timer.textContent = "0:00";
+  }
+}
+
+async function openMicrophone() {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new ServerError("Browsers record only on https:// or localhost. Type the question, or choose a sound file.");
+  }
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
+  } catch {
+    throw new ServerError("The microphone is not available. Allow it for this page, or choose a sound file.");
+  }
+}
+
+function paintLevels(canvas, levels) {
+  const context = canvas.getContext("2d");
+  const step = canvas.width / levels.length;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.fillStyle = getComputedStyle(canvas).color;
+  levels.forEach((level, index) => {
+    const height = Math.max(2, Math.min(1, level * 5) * canvas.height);
+    context.fillRect(index * step, (canvas.height - height) / 2, step - 2, height);
+  });
+}

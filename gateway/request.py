@@ -1,0 +1,197 @@
+"""The body of `POST /v1/avatarchatbot`: OPEA's request and what this product adds to it.
+
+Every field below is honoured or refused with 422. Keys that are not listed are accepted and have no
+effect, so that clients of newer or older OPEA releases keep working.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
+
+OPEA_DEFAULT_MODEL = "Intel/neural-chat-7b-v3-3"
+"""What OPEA's clients send when they mean "the model you have"."""
+
+TEXT_CHARACTERS = 20_000
+HISTORY_MESSAGES = 200
+
+ResponseFormat = Literal["path", "url", "json", "object", "b64_json"]
+Role = Literal["system", "user", "assistant"]
+
+
+class TextPart(BaseModel):
+    """One text part of a multimodal message; parts of other kinds are refused."""
+
+    type: Literal["text"]
+    text: str = Field(max_length=TEXT_CHARACTERS)
+
+
+class ChatMessage(BaseModel):
+    """One earlier turn of the conversation, or a system prompt."""
+
+    role: Role
+    content: str | list[TextPart]
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _developer_is_system(cls, role: object) -> object:
+        return "system" if role == "developer" else role
+
+    @field_validator("content")
+    @classmethod
+    def _bounded(cls, content: str | list[TextPart]) -> str | list[TextPart]:
+        if isinstance(content, str) and len(content) > TEXT_CHARACTERS:
+            raise ValueError(f"a message has at most {TEXT_CHARACTERS} characters")
+        return content
+
+    @property
+    def text(self) -> str:
+        """The words of the message, its parts joined by newlines."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content)
+
+
+class EngineChoice(BaseModel):
+    """One engine name per stage; an empty name means the stage's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asr: str = ""
+    llm: str = ""
+    tts: str = ""
+    animation: str = ""
+
+
+class Sampling(BaseModel):
+    """How the language model writes; None leaves it to the model. Ranges are the OpenAI API's."""
+
+    model: str = Field("", max_length=200, description="a model the LLM service offers; OPEA's default means its own")
+    max_tokens: int = Field(1024, ge=1, le=32_768)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    top_k: int | None = Field(None, ge=1)
+    n: Literal[1] = 1
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0, le=2)
+    stop: Annotated[str, Field(max_length=200)] | Annotated[list[str], Field(max_length=16)] | None = None
+    seed: int | None = Field(None, ge=0, lt=2**31, description="fixes the sampling and the face's small motions")
+    user: str | None = Field(None, max_length=256, description="the end user's id, handed to the LLM service")
+
+    @field_validator("model")
+    @classmethod
+    def _opea_default(cls, model: str) -> str:
+        return "" if model in {OPEA_DEFAULT_MODEL, "tgi"} else model
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop strings, empty ones left out."""
+        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(text for text in given if text)
+
+
+class Appearance(BaseModel):
+    """Who answers and how the picture is made."""
+
+    avatar: str = Field("", max_length=100, description="id of a registered avatar; empty means the default presenter")
+    image: str | None = Field(None, description="base64 of a picture to animate for this request only")
+    fps: Literal[25, 30] = 25
+    size: int = Field(512, ge=128, le=1024, multiple_of=2, description="longer side of the video, pixels")
+    emotion: str = Field("", max_length=40, description="mood of the whole answer, such as joy")
+
+
+class AvatarChatRequest(Sampling, Appearance):
+    """A question, by sound (`audio`, alias `byte_str`), by `text`, or as the last of `messages`."""
+
+    audio: str | None = Field(None, description="base64 of a recording in any common container")
+    byte_str: str | None = Field(None, description="the older OPEA name of `audio`")
+    text: str | None = Field(None, max_length=TEXT_CHARACTERS)
+    messages: str | Annotated[list[ChatMessage], Field(max_length=HISTORY_MESSAGES)] | None = None
+    voice: str = Field("default", max_length=100)
+    engine: str | EngineChoice = Field("", description="the animation engine, or one name per stage")
+    language: str = Field("", max_length=35, description="BCP 47 tag of the conversation; empty or auto detects it")
+    session_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{16,128}$", description="the gateway remembers it")
+    stream: bool = Field(False, description="answer with server-sent events")
+    response_format: ResponseFormat | None = None
+
+    @field_validator("language")
+    @classmethod
+    def _auto_is_empty(cls, language: str) -> str:
+        return "" if language.lower() == "auto" else language
+
+    @field_validator("voice")
+    @classmethod
+    def _empty_is_default(cls, voice: str) -> str:
+        return voice or "default"
+
+    @field_validator("audio", "byte_str", "image")
+    @classmethod
+    def _is_base64(cls, value: str | None) -> str | None:
+        if value is not None:
+            decode_base64(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if self.audio is not None and self.byte_str is not None and self.audio != self.byte_str:
+            raise ValueError("'audio' and 'byte_str' are two names of one field and must not differ")
+        if self.avatar and self.image is not None:
+            raise ValueError("'avatar' and 'image' both say who answers: send one of them")
+        if self.sound is not None and self.text is not None:
+            raise ValueError("'audio' and 'text' both hold the question: send one of them")
+        if self.sound is None and not self.question:
+            raise ValueError("there is no question: send 'audio' (base64), 'text', or 'messages' that end with the user's")
+        return self
+
+    @property
+    def sound(self) -> str | None:
+        """The question's recording as base64, under either of its names."""
+        return self.audio if self.audio is not None else self.byte_str
+
+    @property
+    def turns(self) -> list[ChatMessage]:
+        """`messages` as a list; a plain string is one message of the user."""
+        if isinstance(self.messages, str):
+            return [ChatMessage(role="user", content=self.messages)] if self.messages else []
+        return list(self.messages or ())
+
+    @property
+    def question(self) -> str:
+        """The typed question: `text`, or the last message when no sound is sent and it is the user's."""
+        if self.text is not None:
+            return self.text.strip()
+        if self.sound is None and self.turns and self.turns[-1].role == "user":
+            return self.turns[-1].text.strip()
+        return ""
+
+    @property
+    def history(self) -> list[ChatMessage]:
+        """What was said before the question, oldest first."""
+        asked_by_message = self.sound is None and self.text is None
+        return self.turns[:-1] if asked_by_message else self.turns
+
+    @property
+    def engines(self) -> EngineChoice:
+        """The engine of each stage; a plain name chooses the animation engine."""
+        return EngineChoice(animation=self.engine) if isinstance(self.engine, str) else self.engine
+
+
+def decode_base64(value: str) -> bytes:
+    """The bytes of standard base64, with or without a ``data:...;base64,`` prefix or line breaks.
+
+    Raises:
+        ValueError: it is empty or not base64.
+    """
+    _, _, body = value.partition(",") if value.startswith("data:") else ("", "", value)
+    try:
+        decoded = base64.b64decode("".join(body.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("this is not base64") from error
+    if not decoded:
+        raise ValueError("this is base64 of nothing")
+    return decoded

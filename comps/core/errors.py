@@ -52,6 +52,12 @@ class NotFoundError(AvatarError):
     status, code = 404, "not_found"
 
 
+class MethodNotAllowedError(AvatarError):
+    """405: the route exists, but not with this method."""
+
+    status, code = 405, "method_not_allowed"
+
+
 class TooLargeError(AvatarError):
     """413: more bytes, seconds of audio or pixels than the service takes."""
 

@@ -1,0 +1,111 @@
+"""Serving an app: as a process of its own, or inside one for tests and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from comps.core.logs import configure_logging
+from comps.core.settings import ServiceSettings
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 30
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGINT or SIGTERM, then let open requests finish within the grace time. Blocks."""
+    configure_logging(settings.log_level, settings.log_format)
+    _Server(_config(app, settings, host=settings.host, port=settings.port, log_level=settings.log_level)).run()
+
+
+@asynccontextmanager
+async def running(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve `app` in the running event loop and yield its base URL (``http://127.0.0.1:43210``).
+
+    Port 0 takes a free one. Raises OSError when the address cannot be bound. On leaving, open
+    requests get the app's grace time.
+    """
+    with _bound_socket(host, port) as listener:
+        server = _InnerServer(_config(app, app.state.settings, log_level="warning"))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await _first(server.up.wait(), task)
+            name = f"[{host}]" if ":" in host else host
+            yield f"http://{name}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def started(app: FastAPI) -> AsyncIterator[FastAPI]:
+    """Run the lifespan of `app` without a socket, for calls over an ASGI transport; waits until it has loaded."""
+    async with app.router.lifespan_context(app):
+        await app.state.readiness.settled()
+        yield app
+
+
+def _config(app: FastAPI, settings: ServiceSettings, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        ws_max_size=settings.max_body_bytes,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
+        **options,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Makes `/readyz` say no as soon as the process is asked to stop."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.readiness.become("stopping", "the service is shutting down")
+        super().handle_exit(sig, frame)
+
+
+class _InnerServer(uvicorn.Server):
+    """A server inside a program of its own: leaves the signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@contextmanager
+def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        yield listener
+
+
+async def _first(ready: Any, task: asyncio.Task[None]) -> None:
+    """Wait for `ready`; if `task` ends before, raise why."""
+    waiter = asyncio.ensure_future(ready)
+    await asyncio.wait({waiter, task}, return_when=asyncio.FIRST_COMPLETED)
+    if not waiter.done():
+        waiter.cancel()
+        await task
+        raise RuntimeError("the server stopped while starting")

@@ -1,0 +1,61 @@
+"""Settings that every service shares; each service adds its own fields and its environment prefix.
+
+A field of a service is read from, first match wins: the constructor, the service's own variable
+(``AVATAR_ASR_LOG_LEVEL``), the variable common to all services (``AVATAR_LOG_LEVEL``; every common
+field but the port has one), the default. Empty variables count as unset, as compose files leave them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+SHARED_PREFIX = "AVATAR_"
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told. Subclasses set ``model_config = SettingsConfigDict(env_prefix=...)``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=SHARED_PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+    )
+
+    host: str = Field("127.0.0.1", description="address the service listens on")
+    port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+    log_format: Literal["json", "text"] = Field("json", description="one JSON object per line, or plain text")
+    max_body_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest request body and WebSocket message, bytes")
+    max_audio_s: float = Field(300.0, gt=0, description="longest audio taken, seconds")
+    max_pixels: int = Field(50_000_000, gt=0, description="largest picture taken, width times height")
+    max_concurrent: int = Field(32, gt=0, description="requests and sessions served at once; more get 429")
+    request_timeout_s: float = Field(300.0, gt=0, description="longest time one HTTP request may take, seconds")
+    shutdown_grace_s: float = Field(10.0, ge=0, description="time open requests get to finish at shutdown, seconds")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Constructor, the service's variables, the common variables."""
+        return init_settings, env_settings, dotenv_settings, _SharedSource(settings_cls, env_prefix=SHARED_PREFIX)
+
+
+SHARED_FIELDS = frozenset(ServiceSettings.model_fields) - {"port"}
+
+
+class _SharedSource(EnvSettingsSource):
+    """Reads ``AVATAR_<FIELD>`` for the common fields only, so that a service's own names stay its own."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if name in SHARED_FIELDS}

@@ -1,0 +1,1 @@
+"""Parts of the application factory: middleware, probes, metrics and error handlers."""

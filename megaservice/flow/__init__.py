@@ -1,0 +1,1 @@
+"""The AvatarChatbot flow: question → transcript → sentences → speech → picture, streamed."""

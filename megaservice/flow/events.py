@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comps.core.errors import AvatarError
-from comps.core.speech import Word
+from comps.core.speech import Phone, Word
 
 Stage = Literal["asr", "llm", "tts", "animation"]
 
@@ -35,7 +35,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class SentenceSpoken:
-    """A sentence whose sound is made: `text` as spoken, its place on the clock, its words there."""
+    """A sentence whose sound is made: `text` as spoken, its place on the clock, its words and phones there."""
 
     index: int
     text: str
@@ -43,6 +43,7 @@ class SentenceSpoken:
     end: float
     words: tuple[Word, ...] = ()
     emotion: str = ""
+    phones: tuple[Phone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,275 @@
+"""Calls to other services: one pooled client, errors that name who failed, deadlines carried along.
+
+`create_client` makes the client once per program; `request_json`, `request_bytes` and `stream_bytes`
+run one `Call` over it. Any httpx transport can be given, so a service in the same process is called
+the same way as one on another machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx
+import orjson
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from comps.core.context import DEADLINE_HEADER, REQUEST_ID_HEADER, remaining_s, request_id
+from comps.core.error_shape import error_from_response, excerpt
+from comps.core.errors import AvatarError, UpstreamError, UpstreamTimeoutError
+
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_ERROR_BODY_BYTES = 64 * 1024
+_RETRIES_AFTER_S = (0.05, 0.2, 0.8)
+_LONGEST_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How a pooled client connects. Times in seconds; `read_timeout_s` is the longest silence."""
+
+    api_key: str | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 120.0
+    pool_timeout_s: float = 10.0
+    max_connections: int = 256
+    keepalive_expiry_s: float = 20.0
+    transport: httpx.AsyncBaseTransport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a service.
+
+    Args:
+        service: name in errors (``asr``).
+        url: absolute, or relative to the client's base URL.
+        json: body as JSON; or `content`, raw bytes; or `files` and `data`, a form.
+        idempotent: doing it twice does no harm, so that it may be tried again after any passing failure;
+            otherwise it is tried again only when no connection was made.
+        timeout_s: longest time for the whole call; the deadline of the request being served also holds.
+        max_bytes: longest answer taken by `request_json` and `request_bytes`.
+    """
+
+    service: str
+    url: str
+    method: str = "POST"
+    json: Any = None
+    content: bytes | None = None
+    data: Mapping[str, Any] | None = None
+    files: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotent: bool = False
+    timeout_s: float | None = None
+    max_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A good (2xx) answer, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """Media type without parameters, lower case."""
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def create_client(base_url: str = "", options: ClientOptions | None = None) -> httpx.AsyncClient:
+    """A pooled client; close it with ``aclose`` or use it as an async context manager.
+
+    Proxies of the environment are honoured except for loopback addresses; no ``Authorization``
+    header is sent when there is no key.
+    """
+    chosen = options or ClientOptions()
+    return httpx.AsyncClient(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {chosen.api_key}"} if chosen.api_key else {},
+        timeout=httpx.Timeout(chosen.read_timeout_s, connect=chosen.connect_timeout_s, pool=chosen.pool_timeout_s),
+        limits=httpx.Limits(
+            max_connections=chosen.max_connections,
+            max_keepalive_connections=chosen.max_connections,
+            keepalive_expiry=chosen.keepalive_expiry_s,
+        ),
+        transport=chosen.transport,
+        mounts=None if chosen.transport else dict.fromkeys(_LOOPBACK),
+        follow_redirects=False,
+    )
+
+
+async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
+    """The JSON a service answers with.
+
+    Raises:
+        UpstreamError: it refused, failed, broke off, or answered with something else than JSON.
+        UpstreamTimeoutError: it took too long.
+        AvatarError: its own 4xx, passed on.
+    """
+    answer = await request_bytes(client, call)
+    try:
+        return orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        kind = answer.content_type or "no content type"
+        message = f"{call.service} answered {kind} instead of JSON: {excerpt(answer.body)}"
+        raise UpstreamError(message, service=call.service) from error
+
+
+async def request_bytes(client: httpx.AsyncClient, call: Call) -> Answer:
+    """The whole answer of a service; errors as for `request_json`."""
+    async for attempt in _attempts(call):
+        with attempt:
+            return await _request_once(client, call)
+    raise AssertionError("tenacity always returns or raises")
+
+
+async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncIterator[bytes]:
+    """The answer piece by piece as it arrives; errors as for `request_json`, also in the middle.
+
+    Closing the iterator closes the connection, which tells the service to stop.
+    """
+    async with open_stream(client, call) as response:
+        pieces = response.aiter_bytes()
+        while True:
+            with _mapped(call), anyio.fail_after(_budget(call)):
+                piece = await anext(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+
+@asynccontextmanager
+async def open_stream(client: httpx.AsyncClient, call: Call) -> AsyncIterator[httpx.Response]:
+    """A good answer whose headers have arrived and whose body has not been read."""
+    response = await _open(client, call)
+    try:
+        yield response
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+
+
+async def _open(client: httpx.AsyncClient, call: Call) -> httpx.Response:
+    async for attempt in _attempts(call):
+        with attempt, _mapped(call), anyio.fail_after(_budget(call)):
+            return await _send(client, call)
+    raise AssertionError("tenacity always returns or raises")
+
+
+async def _request_once(client: httpx.AsyncClient, call: Call) -> Answer:
+    with _mapped(call), anyio.fail_after(_budget(call)):
+        response = await _send(client, call)
+        try:
+            body = await _read(response, call.max_bytes)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+    if body is None:
+        raise UpstreamError(f"{call.service} answered with more than {call.max_bytes} bytes", service=call.service)
+    return Answer(response.status_code, response.headers, body)
+
+
+async def _send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
+    request = client.build_request(
+        call.method,
+        call.url,
+        content=orjson.dumps(call.json) if call.json is not None else call.content,
+        data=call.data,
+        files=call.files,
+        headers=_headers(call),
+    )
+    response = await client.send(request, stream=True)
+    if response.is_success:
+        return response
+    try:
+        body = await _read(response, _ERROR_BODY_BYTES, cut=True)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+    raise error_from_response(
+        response.status_code,
+        body or b"",
+        response.headers.get("content-type", ""),
+        call.service,
+        retry_after_s=_retry_after_s(response),
+    )
+
+
+async def _read(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> bytes | None:
+    """The body; when it is longer than `max_bytes`, its beginning if `cut`, else None."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > max_bytes:
+            return bytes(body[:max_bytes]) if cut else None
+    return bytes(body)
+
+
+def _headers(call: Call) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"} if call.json is not None else {}
+    if identity := request_id():
+        headers[REQUEST_ID_HEADER] = identity
+    left = remaining_s()
+    if left is not None or call.timeout_s is not None:
+        headers[DEADLINE_HEADER] = str(int(_budget(call) * 1000))
+    return {**headers, **call.headers}
+
+
+def _budget(call: Call) -> float:
+    """Seconds this call may take: its own limit or what is left for the request being served."""
+    left = remaining_s()
+    limits = [limit for limit in (call.timeout_s, left) if limit is not None]
+    return min(limits, default=float("inf"))
+
+
+@contextmanager
+def _mapped(call: Call) -> Iterator[None]:
+    """Turn what httpx raises into our errors, which name the service."""
+    try:
+        yield
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise UpstreamTimeoutError(f"{call.service} did not answer in time", service=call.service) from error
+    except httpx.ConnectError as error:
+        message = f"{call.service} cannot be reached; is it running?"
+        raise UpstreamError(message, service=call.service) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        message = f"the connection to {call.service} failed ({type(error).__name__})"
+        raise UpstreamError(message, service=call.service) from error
+
+
+def _attempts(call: Call) -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception(lambda error: _may_retry(call, error)),
+        stop=stop_after_attempt(1 + len(_RETRIES_AFTER_S)),
+        wait=_wait_s,
+        reraise=True,
+    )
+
+
+def _may_retry(call: Call, error: BaseException) -> bool:
+    left = remaining_s()
+    if not isinstance(error, AvatarError) or (left is not None and left < _RETRIES_AFTER_S[0]):
+        return False
+    if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return True
+    return call.idempotent and error.retryable and not isinstance(error, UpstreamTimeoutError)
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """Seconds before the next attempt: what the service asked for, or a growing, slightly random pause."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, AvatarError) and error.retry_after_s is not None:
+        return min(error.retry_after_s, _LONGEST_WAIT_S)
+    pause = _RETRIES_AFTER_S[min(state.attempt_number, len(_RETRIES_AFTER_S)) - 1]
+    return pause * random.uniform(0.75, 1.25)
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None

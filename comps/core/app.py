@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from comps.core.error_shape import error_body, error_from_body, error_from_response
 from comps.core.settings import ServiceSettings
-from comps.core.statistics import Statistics
+from comps.core.statistics import LatencyWindow, Statistics
 from comps.core.web.handlers import install_handlers
 from comps.core.web.limits import AdmissionMiddleware, BodyLimitMiddleware, LifetimeMiddleware
 from comps.core.web.metrics import Metrics
@@ -38,6 +38,7 @@ def create_service_app(
     *,
     startup: Startup | None = None,
     checks: Checks | None = None,
+    statistics: Statistics | None = None,
 ) -> FastAPI:
     """An app with probes, metrics, limits and the one error shape; the service adds its own routes.
 
@@ -47,9 +48,17 @@ def create_service_app(
         startup: entered in the background when the app starts and left when it stops. Until it has
             entered, `/livez` and `/health` answer 200, `/readyz` and the service's own routes 503. If it
             raises, the app stays up and `/readyz` says why.
+        statistics: shown at `/v1/statistics`, and the requests noted in the window called `info.name`
+            when it has one; by default the app's own, with a window ``opea_service@<info.name>``.
         checks: states of engines and upstreams for `/v1/health_check`, name to ``ok`` or a sentence.
     """
-    readiness, statistics, metrics = Readiness(), Statistics(), Metrics()
+    readiness, metrics = Readiness(), Metrics()
+    latencies = LatencyWindow()
+    if statistics is None:
+        statistics = Statistics()
+        latencies = statistics.register(f"opea_service@{info.name}")
+    elif info.name in statistics:
+        latencies = statistics[info.name]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,11 +70,11 @@ def create_service_app(
     app.state.readiness, app.state.statistics, app.state.metrics = readiness, statistics, metrics
     app.include_router(probe_routes(Vitals(info, readiness, statistics, metrics, checks)))
     install_handlers(app, info.name)
-    _add_middleware(app, info.name, settings)
+    _add_middleware(app, info.name, settings, latencies)
     return app
 
 
-def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings) -> None:
+def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings, latencies: LatencyWindow) -> None:
     """Innermost first: each `add_middleware` wraps the ones before it."""
     app.add_middleware(LifetimeMiddleware, service=service)
     app.add_middleware(BodyLimitMiddleware, service=service, max_bytes=settings.max_body_bytes)
@@ -74,7 +83,7 @@ def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings) -> No
         ObserveMiddleware,
         service=service,
         metrics=metrics_of(app),
-        latencies=statistics_of(app).register(f"opea_service@{service}"),
+        latencies=latencies,
         timeout_s=settings.request_timeout_s,
     )
 

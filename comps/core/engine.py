@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+import anyio.to_thread
+
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError
 
 SettingsT = TypeVar("SettingsT")
@@ -101,12 +103,16 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         table: the stage's engines.
         default: name of the engine that requests get when they name none.
         settings: passed to every factory.
+        max_loaded: most engines kept loaded, as each may hold a model.
     """
 
-    def __init__(self, table: EngineTable[EngineT, CapabilitiesT], default: str, settings: object) -> None:
+    def __init__(
+        self, table: EngineTable[EngineT, CapabilitiesT], default: str, settings: object, *, max_loaded: int = 4
+    ) -> None:
         self.table = table
         self.default = default
         self._settings = settings
+        self._max_loaded = max_loaded
         self._engines: dict[str, EngineT] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -115,17 +121,35 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
 
         Raises:
             UnknownChoiceError: no engine has this name.
-            EngineUnavailableError: its library or model is missing.
+            EngineUnavailableError: its library or model is missing, or no room is left for another engine.
         """
         key = name or self.default
         self.table.spec(key)
         if key not in self._engines:
             async with self._locks.setdefault(key, asyncio.Lock()):
                 if key not in self._engines:
-                    engine = self.table.create(key, self._settings)
-                    await engine.load()
-                    self._engines[key] = engine
+                    self._engines[key] = await self._load(key)
         return self._engines[key]
+
+    async def _load(self, name: str) -> EngineT:
+        if len(self._engines) >= self._max_loaded:
+            loaded = ", ".join(self._engines)
+            raise EngineUnavailableError(
+                f"there is no room to load engine '{name}'; these are loaded: {loaded}", param="engine"
+            )
+        # In a thread, because importing an engine's library can take seconds and the probes must answer.
+        engine = await anyio.to_thread.run_sync(self.table.create, name, self._settings)
+        await engine.load()
+        return engine
+
+    async def checks(self) -> dict[str, str]:
+        """State of the default and of every loaded engine, and of their upstreams, for `/v1/health_check`."""
+        states = {} if self.default in self._engines else {self.default: "not loaded"}
+        for name, engine in self.loaded.items():
+            upstreams = await engine.check()
+            states[name] = "ok"
+            states.update({f"{name}.{upstream}": state for upstream, state in upstreams.items()})
+        return states
 
     @property
     def loaded(self) -> dict[str, EngineT]:

@@ -19,9 +19,31 @@ _KEEP_ALIVE_S = 30
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve until SIGINT or SIGTERM, then let open requests finish within the grace time. Blocks."""
-    configure_logging(settings.log_level, settings.log_format)
-    _Server(_config(app, settings, host=settings.host, port=settings.port, log_level=settings.log_level)).run()
+    """Serve until SIGINT or SIGTERM, then let open requests finish within the grace time. Blocks.
+
+    Raises OSError when the port is taken or the address is not one of this machine.
+    """
+    BlockingServer(app, settings).run()
+
+
+class BlockingServer:
+    """A server that fills its thread until it is stopped; `tls` holds uvicorn's ``ssl_*`` options."""
+
+    def __init__(self, app: FastAPI, settings: ServiceSettings, **tls: str | None) -> None:
+        self._settings = settings
+        self._server = _Server(_config(app, settings, log_level=settings.log_level, **tls))
+
+    def run(self) -> None:
+        """Bind, log, serve; returns after `stop` or a signal."""
+        settings = self._settings
+        configure_logging(settings.log_level, settings.log_format)
+        with _bound_socket(settings.host, settings.port) as listener:
+            self._server.run(sockets=[listener])
+
+    def stop(self) -> None:
+        """Stop accepting and let open requests finish; callable from any thread."""
+        self._server.announce_stop()
+        self._server.should_exit = True
 
 
 @asynccontextmanager
@@ -70,10 +92,13 @@ class _Server(uvicorn.Server):
     """Makes `/readyz` say no as soon as the process is asked to stop."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
+        self.announce_stop()
+        super().handle_exit(sig, frame)
+
+    def announce_stop(self) -> None:
         app = self.config.app
         if isinstance(app, FastAPI):
             app.state.readiness.become("stopping", "the service is shutting down")
-        super().handle_exit(sig, frame)
 
 
 class _InnerServer(uvicorn.Server):
@@ -94,11 +119,15 @@ class _InnerServer(uvicorn.Server):
 
 @contextmanager
 def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     # Named as TCP, else asyncio leaves Nagle's algorithm on and each answer waits 40 ms for an ACK.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
         yield listener
 
 

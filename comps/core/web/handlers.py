@@ -24,7 +24,7 @@ def install_handlers(app: FastAPI, service: str) -> None:
         return error_response(error, service)
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
-        return error_response(_validation_error(request, cast("RequestValidationError", error).errors()), service)
+        return error_response(validation_error(request, cast("RequestValidationError", error).errors()), service)
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         return _framework_response(cast("HTTPException", error), request, service)
@@ -44,9 +44,9 @@ def _framework_response(error: HTTPException, request: Request, service: str) ->
     return response
 
 
-def _validation_error(request: Request, problems: Sequence[Any]) -> AvatarError:
+def validation_error(request: Request, problems: Sequence[Any]) -> AvatarError:
     """400 when there is no body or it is not JSON at all, else 422 naming the field first at fault."""
-    first = problems[0] if problems else {"loc": (), "msg": "invalid request", "type": ""}
+    first: dict[str, Any] = problems[0] if problems else {"loc": (), "msg": "invalid request", "type": ""}
     if first["type"] == "json_invalid":
         return BadRequestError(
             f"the body is not valid JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}"

@@ -1,0 +1,131 @@
+"""Lips: where the mouth is open in a frame, and what is painted there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.engines.portrait.render.mouth import HALF_WIDTH, TEXELS, TOP, Mouth
+from comps.animation.engines.portrait.render.planes import Bytes
+
+Plane = NDArray[np.float32]
+
+LEAST_GAP = 0.35
+"""Pixels between the lips below which nothing is painted."""
+LIP_SHADOW = 0.085
+"""Depth, in units, of the shadow that the upper lip casts on the teeth."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Inner lip edges in a frame, float32 `[CURVE, 2]` video pixels from corner to corner, meeting at both."""
+
+    upper: Plane
+    lower: Plane
+
+    @property
+    def gap(self) -> float:
+        """Widest opening in pixels."""
+        return float(np.linalg.norm(self.lower - self.upper, axis=1).max())
+
+
+def meet(upper: Plane, lower: Plane, down: Plane) -> Edges:
+    """Edges whose lower lip nowhere lies above the upper one: pressed lips share the line between them."""
+    open_ = (lower - upper) @ down
+    middle = (upper + lower) / 2
+    shut = (open_ <= 0)[:, None]
+    shut[[0, -1]] = True
+    return Edges(np.where(shut, middle, upper), np.where(shut, middle, lower))
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the inside of the mouth is in a frame: 2x3 matrices from face axes (units) to video pixels.
+
+    `tongue_up` is how far the tongue is raised, in units.
+    """
+
+    skull: NDArray[np.float64]
+    jaw: NDArray[np.float64]
+    tongue: NDArray[np.float64]
+
+
+class MouthPainter:
+    """Paints the inside of one face's mouth between the lips of a frame."""
+
+    def __init__(self, mouth: Mouth, unit: float) -> None:
+        self._mouth = mouth
+        self._unit = unit
+        self._soft = max(0.45, 0.006 * unit)
+
+    def paint(self, frame: tuple[Bytes, Bytes], edges: Edges, placement: Placement) -> None:
+        """Paint into `frame`, brightness `[h, w]` and colour `[h / 2, w / 2, 2]`."""
+        luma, chroma = frame
+        outline = np.concatenate([edges.upper, edges.lower[::-1]])
+        left, top = (np.floor(outline.min(0) - 3).astype(int) // 2 * 2).clip(0)
+        right, bottom = np.ceil((outline.max(0) + 4) / 2).astype(int) * 2
+        right, bottom = min(int(right), luma.shape[1]), min(int(bottom), luma.shape[0])
+        if right - left < 2 or bottom - top < 2:
+            return
+        box = (int(left), int(top), int(right), int(bottom))
+        mask = self._mask(outline, box)
+        light, teeth, tongue = self._layers(box, placement)
+        light = 16 + (light - 16) * self._shade(edges, box)
+        target = luma[top:bottom, left:right]
+        target[:] = target + mask * (light - target) + 0.5
+        self._colour(chroma[top // 2 : bottom // 2, left // 2 : right // 2], mask, teeth, tongue)
+
+    def _mask(self, outline: Plane, box: tuple[int, int, int, int]) -> Plane:
+        """How much of each pixel lies between the lips, 0..1."""
+        left, top, right, bottom = box
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        fixed = np.round((outline - np.array([left, top])) * 16).astype(np.int32)
+        cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, 4)
+        soft = cv2.GaussianBlur(mask, (0, 0), self._soft)
+        return soft.astype(np.float32) / 255
+
+    def _layers(self, box: tuple[int, int, int, int], placement: Placement) -> tuple[Plane, Plane, Plane]:
+        """Brightness of the inside, and how much of it is teeth and tongue."""
+        mouth, colours = self._mouth, self._mouth.colours
+        tongue = self._warp(mouth.tongue, placement.tongue, box)
+        lower = self._warp(mouth.lower_teeth, placement.jaw, box)
+        upper = self._warp(mouth.upper_teeth, placement.skull, box)
+        light = np.full(upper.shape[:2], colours.cavity[0], np.float32)
+        for layer in (tongue, lower, upper):
+            light += layer[..., 1] * (layer[..., 0] - light)
+        teeth = 1 - (1 - lower[..., 1]) * (1 - upper[..., 1])
+        return light, teeth, tongue[..., 1] * (1 - teeth)
+
+    def _warp(self, texture: Plane, matrix: NDArray[np.float64], box: tuple[int, int, int, int]) -> Plane:
+        left, top, right, bottom = box
+        texel = matrix.copy()
+        texel[:, :2] /= TEXELS
+        texel[:, 2] += matrix[:, :2] @ np.array([-HALF_WIDTH, TOP]) - np.array([left, top])
+        size = (right - left, bottom - top)
+        return cv2.warpAffine(texture, texel, size, flags=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+
+    def _shade(self, edges: Edges, box: tuple[int, int, int, int]) -> Plane:
+        """Shadow of the lips on what lies behind them."""
+        left, top, right, bottom = box
+        columns, rows = np.arange(left, right), np.arange(top, bottom, dtype=np.float32)[:, None]
+        upper = np.interp(columns, edges.upper[:, 0], edges.upper[:, 1])
+        ends = edges.upper[[0, -1], 0]
+        depth = np.clip((rows - upper) / (LIP_SHADOW * self._unit), 0, 1)
+        beside = np.clip(np.minimum(columns - ends[0], ends[1] - columns) / (0.16 * self._unit), 0, 1)
+        shade: Plane = ((0.52 + 0.48 * depth) * (0.45 + 0.55 * beside)).astype(np.float32)
+        return shade
+
+    def _colour(self, target: Bytes, mask: Plane, teeth: Plane, tongue: Plane) -> None:
+        colours = self._mouth.colours
+        size = (target.shape[1], target.shape[0])
+        mask, teeth, tongue = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (mask, teeth, tongue))
+        for axis in (1, 2):
+            cavity, flesh, white = colours.cavity[axis], colours.tongue[axis], colours.teeth[axis]
+            inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
+            plane = target[..., axis - 1]
+            plane[:] = plane + mask * (inside - plane) + 0.5
+
+

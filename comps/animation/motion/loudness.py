@@ -1,0 +1,67 @@
+"""Loudness: how loud the speech is over time, relative to its own peaks, as it arrives."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.core.speech import Pcm
+
+Times = NDArray[np.float64]
+
+HOP_S = 0.01
+"""One value per this many seconds."""
+AROUND_S = 0.06
+"""A level is the mean over this long before and after its time."""
+FALL_S = 6.0
+"""Time constant with which the memory of the loudest moment fades."""
+USUAL_PEAK = 0.12
+"""Root mean square of loud speech, full scale 1, assumed until louder is heard."""
+KEEP_S = 1.0
+
+
+class Loudness:
+    """Levels of a stream; what it returns does not depend on how the stream was cut."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._hop = max(1, round(sample_rate * HOP_S))
+        self._hop_s = self._hop / sample_rate
+        self._rest = np.zeros(0, np.float32)
+        self._power = np.zeros(0)
+        self._peak = np.zeros(0)
+        self._first = 0
+
+    def add(self, pcm: Pcm) -> None:
+        """Hear more samples."""
+        samples = np.concatenate([self._rest, pcm.astype(np.float32) / 32768])
+        hops = len(samples) // self._hop
+        self._rest = samples[hops * self._hop :]
+        power = (samples[: hops * self._hop].reshape(hops, self._hop).astype(np.float64) ** 2).mean(1)
+        self._power = np.concatenate([self._power, power])
+        self._peak = np.concatenate([self._peak, self._peaks(power)])
+
+    def _peaks(self, power: Times) -> Times:
+        fall = np.exp(-self._hop_s / FALL_S)
+        last = self._peak[-1] if len(self._peak) else USUAL_PEAK**2
+        peaks = np.empty(len(power))
+        for i, value in enumerate(power):
+            last = max(value, last * fall)
+            peaks[i] = last
+        return peaks
+
+    def at(self, times: Times) -> tuple[Times, Times]:
+        """Level (1 is as loud as the recent peak) and the loudest level around, both `[n]`, at `times` `[n]` seconds."""
+        reach = round(AROUND_S / self._hop_s)
+        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-reach, reach + 1) - self._first
+        known = (index >= 0) & (index < len(self._power))
+        power = np.where(known, self._power[np.clip(index, 0, max(0, len(self._power) - 1))], 0.0) if len(self._power) else known * 0.0
+        centre = np.clip(index[:, reach], 0, max(0, len(self._peak) - 1))
+        peak = self._peak[centre] if len(self._peak) else np.full(len(times), USUAL_PEAK**2)
+        return np.sqrt(power.mean(1) / peak), np.sqrt(power.max(1) / peak)
+
+    def forget(self, before: float) -> None:
+        """Drop what lies more than `KEEP_S` before the time `before`."""
+        drop = min(int((before - KEEP_S) / self._hop_s) - self._first, len(self._power))
+        if drop > 0:
+            self._power, self._peak = self._power[drop:].copy(), self._peak[drop:].copy()
+            self._first += drop

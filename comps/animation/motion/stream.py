@@ -1,0 +1,157 @@
+"""MotionStream: speech in, face motion out, piece by piece and always the same however it is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.motion.articulation import JAW, LOWER, UPPER, closes
+from comps.animation.motion.blendshapes import mouth_weights
+from comps.animation.motion.coarticulation import LOOK_AHEAD_S, articulate
+from comps.animation.motion.emotion import FADE_S, MOUTH, SPEAKING_MOUTH, mood
+from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
+from comps.animation.motion.liveness import Heard, Liveness
+from comps.animation.motion.loudness import Loudness
+from comps.core.errors import UnprocessableError
+from comps.core.language.phones import is_pause, is_vowel
+from comps.core.speech import Phone, SpeechChunk
+
+Plane = NDArray[np.float32]
+Times = NDArray[np.float64]
+
+END_FADE_S = 0.10
+"""The mouth comes to rest over this long at the end, when the sound stops without a pause."""
+QUIET, AUDIBLE = 0.012, 0.045
+"""Levels (of the recent peak) below which the mouth is shut and above which it is free."""
+LIPS_MEET_S = 0.16
+FORGET_S = 1.0
+"""Speech that ended this long ago shapes no frame to come."""
+NOD_LEAD_S = 0.10
+"""A nod begins this long before its syllable."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionOptions:
+    """How to move. `emotion` is the mood where the speech names none; `head_motion` 0..2 scales the head."""
+
+    fps: int = 25
+    seed: int = 0
+    emotion: str = ""
+    head_motion: float = 1.0
+    blinks: bool = True
+
+
+class MotionStream:
+    """Turns speech into motion with `LOOK_AHEAD_S` of delay; memory does not grow with the answer.
+
+    Raises UnknownChoiceError for an unknown emotion, UnprocessableError when a chunk is out of order.
+    """
+
+    def __init__(self, options: MotionOptions) -> None:
+        self._options = options
+        self._mood = mood(options.emotion)
+        self._feeling = self._mood.copy()
+        self._moods: list[tuple[float, NDArray[np.float32]]] = []
+        self._live = Liveness(options.seed, options.fps, options.head_motion, options.blinks)
+        self._loudness: Loudness | None = None
+        self._phones: list[Phone] = []
+        self._ends: list[float] = []
+        self._sample_rate = 0
+        self._samples = 0
+        self._next = 0
+
+    @property
+    def duration(self) -> float:
+        """Seconds of speech heard so far."""
+        return self._samples / self._sample_rate if self._sample_rate else 0.0
+
+    def feed(self, chunk: SpeechChunk) -> FaceMotion:
+        """Hear a chunk; the frames that can be told now, maybe none."""
+        self._hear(chunk)
+        ready = int(np.floor((self.duration - LOOK_AHEAD_S) * self._options.fps + 1e-9)) + 1
+        return self._frames(max(self._next, ready))
+
+    def finish(self) -> FaceMotion:
+        """The frames that are left, ceil(duration * fps) in all; the mouth ends at rest."""
+        total = -(-self._samples * self._options.fps // self._sample_rate) if self._sample_rate else 0
+        return self._frames(max(self._next, total), self.duration)
+
+    def _hear(self, chunk: SpeechChunk) -> None:
+        if self._loudness is None:
+            self._loudness, self._sample_rate = Loudness(chunk.sample_rate), chunk.sample_rate
+        if chunk.sample_rate != self._sample_rate or chunk.first_sample != self._samples:
+            raise UnprocessableError(
+                f"speech must come in order at one rate: expected sample {self._samples} at {self._sample_rate} Hz, "
+                f"got {chunk.first_sample} at {chunk.sample_rate} Hz"
+            )
+        self._loudness.add(chunk.pcm)
+        self._samples += len(chunk.pcm)
+        self._phones = sorted([*self._phones, *chunk.phones], key=lambda phone: phone.start)
+        if chunk.emotion:
+            self._moods.append((chunk.start, mood(chunk.emotion)))
+        if chunk.last:
+            self._ends.append(chunk.end)
+
+    def _frames(self, stop: int, end: float | None = None) -> FaceMotion:
+        """Frames from the next one to `stop`; `end` is the end of the speech, once known."""
+        first, fps = self._next, self._options.fps
+        times = np.arange(first, stop) / fps
+        weights = np.zeros((len(times), len(MOUTH)), np.float32)
+        head, gaze = np.zeros((len(times), 6), np.float32), np.zeros((len(times), 2), np.float32)
+        if len(times):
+            organs = articulate(self._phones, times, fps)
+            organs[:, [JAW, UPPER, LOWER]] *= self._opening(times)[:, None]
+            fade = np.ones(len(times)) if end is None else np.clip((end - 1 / fps - times) / END_FADE_S, 0, 1)
+            weights = mouth_weights(organs * fade[:, None].astype(np.float32))
+            for k, time in enumerate(times):
+                head[k], gaze[k] = self._enliven(weights[k], float(time))
+            self._forget(float(times[-1]))
+        self._next = stop
+        return FaceMotion(first, fps, np.clip(weights, 0, 1), head, gaze)
+
+    def _opening(self, times: Times) -> Plane:
+        """Factor of the mouth's opening by loudness: none in silence, a little more when loud."""
+        assert self._loudness is not None
+        level, loudest = self._loudness.at(times)
+        audible = np.clip((loudest - QUIET) / (AUDIBLE - QUIET), 0, 1)
+        result: Plane = (audible * (0.80 + 0.35 * np.clip(level / 0.5, 0, 1))).astype(np.float32)
+        return result
+
+    def _enliven(self, weights: NDArray[np.float32], time: float) -> tuple[Times, Times]:
+        """Add mood, lids and brows to one frame's `weights` in place; its head `[6]` and gaze `[2]`."""
+        heard = self._heard(time)
+        while self._moods and self._moods[0][0] <= time:
+            self._mood = self._moods.pop(0)[1]
+        self._feeling += (self._mood - self._feeling) * np.float32(1 - np.exp(-1 / (self._options.fps * FADE_S)))
+        weights += self._feeling * np.where(MOUTH, self._mouth_mood(weights, heard), 1.0)
+        alive = self._live.step(time, heard)
+        for side in ("Left", "Right"):
+            weights[ARKIT_INDEX[f"eyeBlink{side}"]] = alive.blink
+            weights[ARKIT_INDEX[f"browOuterUp{side}"]] += 0.30 * alive.brows
+        weights[ARKIT_INDEX["browInnerUp"]] += 0.28 * alive.brows
+        return alive.head, alive.gaze
+
+    def _mouth_mood(self, weights: NDArray[np.float32], heard: Heard) -> float:
+        """Share of the mood's mouth: less while speaking, and no more than lips that must meet can bear."""
+        press = float(weights[ARKIT_INDEX["mouthPressLeft"]]) / 0.40
+        return 1.0 - (1.0 - SPEAKING_MOUTH) * max(heard.speaking, min(press, 1.0))
+
+    def _heard(self, time: float) -> Heard:
+        step = 1 / self._options.fps
+        near = [p for p in self._phones if p.end > time - 0.05 and p.start < time + LOOK_AHEAD_S]
+        spoken = [p for p in near if not is_pause(p.phone)]
+        nod_from, nod_to = time + NOD_LEAD_S - step, time + NOD_LEAD_S
+        return Heard(
+            speaking=1.0 if spoken else 0.0,
+            stressed=any(p.stress == 1 and nod_from < p.start <= nod_to and is_vowel(p.phone) for p in spoken),
+            ends=any(nod_from < end <= nod_to for end in self._ends),
+            lips_meet=any(closes(p.phone) and p.start < time + LIPS_MEET_S and p.end > time for p in spoken),
+        )
+
+    def _forget(self, time: float) -> None:
+        assert self._loudness is not None
+        self._loudness.forget(time)
+        self._phones = [p for p in self._phones if p.end > time - FORGET_S]
+        self._ends = [end for end in self._ends if end > time - FORGET_S]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
+from itertools import chain
 from typing import Any, Literal
 
 import anyio
@@ -21,7 +22,7 @@ from megaservice.dag import DAG
 
 # What travels along the edges is agreed between the nodes of a graph, not by the graph.
 Message = Any
-Stage = Callable[[AsyncIterator[Message]], AsyncIterator[Message]]
+Stage = Callable[[AsyncIterator[Message]], AsyncGenerator[Message, None]]
 Join = Literal["merge", "pair"]
 Sender = MemoryObjectSendStream[Message]
 Receiver = MemoryObjectReceiveStream[Message]
@@ -119,10 +120,8 @@ class _Run:
         self._cancel_others()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._results.close()
-        for receiver in (receiver for receivers in self._inputs.values() for receiver in receivers):
-            receiver.close()
-        for sender in (*self._source_senders, *self._leaf_senders.values(), *sum(self._senders.values(), [])):
-            sender.close()
+        _close_all(chain(*self._inputs.values()))
+        _close_all(chain(self._source_senders, self._leaf_senders.values(), *self._senders.values()))
 
     async def output(self) -> AsyncIterator[tuple[str, Message]]:
         async for result in self._results:
@@ -133,7 +132,8 @@ class _Run:
     async def _feed(self, source: AsyncIterator[Message]) -> None:
         try:
             async for message in source:
-                await _send_all(self._source_senders, message)
+                if not await _send_all(self._source_senders, message):
+                    return
         except Exception as error:  # noqa: BLE001 - task boundary: the consumer gets it
             self._fail("source", error)
         finally:
@@ -143,36 +143,38 @@ class _Run:
         """Pump one node from its queues to those of its successors, or to the output if it is a leaf."""
         leaf = self._leaf_senders.get(node)
         try:
-            async with aclosing(_closable(self._stages[node](self._messages(node)))) as outputs:
+            async with (
+                aclosing(self._messages(node)) as messages,
+                aclosing(self._stages[node](messages)) as outputs,
+            ):
                 async for message in outputs:
                     if leaf is not None:
                         await leaf.send((node, message))
-                    else:
-                        await _send_all(self._senders[node], message)
+                    elif not await _send_all(self._senders[node], message):
+                        return
         except Exception as error:  # noqa: BLE001 - task boundary: the consumer gets it
             self._fail(node, error)
         finally:
             _close_all(self._senders[node] if leaf is None else [leaf])
             _close_all(self._inputs[node])
 
-    async def _messages(self, node: str) -> AsyncIterator[Message]:
+    async def _messages(self, node: str) -> AsyncGenerator[Message, None]:
         receivers = self._inputs[node]
-        if len(receivers) == 1:
-            async for message in receivers[0]:
-                yield message
+        try:
+            while True:
+                if len(receivers) == 1:
+                    yield await receivers[0].receive()
+                else:
+                    yield tuple([await receiver.receive() for receiver in receivers])
+        except anyio.EndOfStream:
             return
-        while True:
-            try:
-                pair = [await receiver.receive() for receiver in receivers]
-            except anyio.EndOfStream:
-                return
-            yield tuple(pair)
 
     def _fail(self, node: str, error: Exception) -> None:
-        """Keep the first failure, named after its node, and stop the other nodes."""
+        """Keep the first failure, named after its node, stop the other nodes and end the output."""
         if self._failure is None:
             self._failure = _named(node, error)
             self._cancel_others()
+            _close_all(self._leaf_senders.values())
 
     def _cancel_others(self) -> None:
         current = asyncio.current_task()
@@ -181,30 +183,20 @@ class _Run:
                 task.cancel()
 
 
-async def _send_all(senders: list[Sender], message: Message) -> None:
-    """Give `message` to every successor still listening; one that stopped reading is left out from then on."""
+async def _send_all(senders: list[Sender], message: Message) -> bool:
+    """Give `message` to every successor that still listens; False when none does any more."""
     for sender in list(senders):
         try:
             await sender.send(message)
         except anyio.BrokenResourceError:
             senders.remove(sender)
             sender.close()
+    return bool(senders)
 
 
-def _close_all(streams: list[Sender] | list[Receiver]) -> None:
+def _close_all(streams: Iterable[Sender] | Iterable[Receiver]) -> None:
     for stream in streams:
         stream.close()
-
-
-async def _closable(messages: AsyncIterator[Message]) -> Any:
-    """The messages as an async generator, which can be closed whatever the stage returned."""
-    try:
-        async for message in messages:
-            yield message
-    finally:
-        close = getattr(messages, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def _named(node: str, error: Exception) -> Exception:

@@ -1,0 +1,1 @@
+"""Reaching a service the same way whether it has a URL or lives in this process."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal
 
 from comps.core.engine import Engine
+
+FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,48 @@ class LlmOptions:
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens read and written, as the engine counts them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of an answer.
+
+    Attributes:
+        text: joined with the other pieces it is the answer, white space included.
+        sentence: index of the sentence when the piece is exactly one whole sentence, else None.
+        language, emotion: how to say that sentence (BCP 47 tag, mood), or ``""``.
+        finish: on the last piece only: why the answer ends. An engine that does not say has stopped.
+        usage: on the last piece only, when the engine counts tokens.
+    """
+
+    text: str
+    sentence: int | None = None
+    language: str = ""
+    emotion: str = ""
+    finish: FinishReason | None = None
+    usage: Usage | None = None
 
 
 class LlmEngine(Engine):
-    """Answers a conversation."""
+    """Answers a conversation. `model` is the name shown to clients."""
 
     capabilities: LlmCapabilities
+    model: str
 
     @abstractmethod
-    def generate(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncIterator[str]:
-        """Yield the answer piece by piece; the pieces joined are the answer.
+    def generate(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
+        """Yield the answer piece by piece; closing the generator stops the work.
 
-        Closing the iterator stops the work.
+        Args:
+            messages: the conversation, oldest first; the last one is the user's.
+            options: choices of this request; `stop` strings may be left to the caller.
         """

@@ -1,0 +1,104 @@
+"""Finds the topic that a question is about, or tells that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from comps.llm.knowledge.base import KnowledgeBase
+from comps.llm.knowledge.features import Features, letters, sound_runs, stems
+from comps.llm.knowledge.frames import FRAMES
+from comps.llm.knowledge.index import NgramIndex, Scores
+from comps.llm.knowledge.phonetics import sounds
+from comps.llm.knowledge.text import has_cjk, tokens
+from comps.llm.knowledge.topic import Topic
+
+KNOWN = 0.36
+"""Fit from which a topic answers a question; calibrated on the questions of `tests/data`."""
+
+CHINESE_SCRIPT = frozenset({"zh", "ja", "yue"})
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A topic and how well it fits the question, 0 to 1."""
+
+    topic: Topic
+    score: float
+
+
+class _LanguageIndex:
+    """The topics of one language and their indexes by letters, by sound and by content."""
+
+    def __init__(self, language: str, topics: Sequence[Topic]) -> None:
+        self.language = language
+        self.topics = topics
+        entries = [(number, text) for number, topic in enumerate(topics) for text in _questions(topic)]
+        self._owners = np.array([number for number, _ in entries], dtype=np.int32)
+        texts = [text for _, text in entries]
+        frames = FRAMES.get(language, ())
+        self._letters = NgramIndex(texts, frames, letters)
+        self._sounds = NgramIndex(texts, frames, self._sound_runs)
+        self._content = NgramIndex([_content(topic) for topic in topics], [*frames, *texts], stems)
+
+    def _sound_runs(self, text: str) -> Features:
+        return sound_runs(sounds(" ".join(tokens(text)), self.language))
+
+    def scores(self, question: str) -> Scores:
+        """Fit of every topic, 0 to 1, float32 `[topics]`."""
+        by_letters = self._best(self._letters.scores(question))
+        by_sound = self._best(self._sounds.scores(question))
+        content = self._content.coverage(question)
+        return combine(by_letters, by_sound, content)
+
+    def _best(self, entry_scores: Scores) -> Scores:
+        best = np.zeros(len(self.topics), dtype=np.float32)
+        np.maximum.at(best, self._owners, entry_scores)
+        return best
+
+
+def combine(by_letters: Scores, by_sound: Scores, content: Scores) -> Scores:
+    """One score out of three: letters or sound may carry it, all three together carry it best."""
+    return 0.3 * by_sound + 0.3 * np.maximum(by_letters, by_sound) + 0.3 * content
+
+
+def _questions(topic: Topic) -> list[str]:
+    """What a topic is found by."""
+    if topic.examples:
+        return [*topic.examples, *([] if topic.reserved else [topic.title])]
+    if topic.id == "talk-unknown":
+        return []
+    return [topic.title, f"{topic.context} {topic.title}"] if topic.context else [topic.title]
+
+
+def _content(topic: Topic) -> str:
+    if topic.reserved:
+        return " ".join(topic.examples)
+    return "\n".join((topic.context, topic.title, *topic.examples, *topic.answer))
+
+
+class Retriever:
+    """Topics for questions, over every language of a knowledge base."""
+
+    def __init__(self, base: KnowledgeBase) -> None:
+        by_language: dict[str, list[Topic]] = {}
+        for topic in base:
+            by_language.setdefault(topic.language, []).append(topic)
+        self._indexes = [_LanguageIndex(language, topics) for language, topics in by_language.items()]
+
+    def search(self, question: str, limit: int = 5) -> list[Match]:
+        """The best topics for `question`, best first, at most `limit`; a fit of `KNOWN` or more is an answer."""
+        matches: list[Match] = []
+        for index in self._for_script(question):
+            scores = index.scores(question)
+            best = np.argsort(-scores, kind="stable")[:limit]
+            matches += [Match(index.topics[number], float(scores[number])) for number in best]
+        return sorted(matches, key=lambda match: -match.score)[:limit]
+
+    def _for_script(self, question: str) -> list[_LanguageIndex]:
+        """Indexes of the languages `question` may be in: those written with Chinese characters, or the others."""
+        chinese = has_cjk(question)
+        fitting = [index for index in self._indexes if (index.language in CHINESE_SCRIPT) == chinese]
+        return fitting or self._indexes

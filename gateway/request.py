@@ -6,8 +6,6 @@ effect, so that clients of newer or older OPEA releases keep working.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -67,6 +65,13 @@ class EngineChoice(BaseModel):
     animation: str = ""
 
 
+class Reply(BaseModel):
+    """How the answer comes back."""
+
+    stream: bool = Field(False, description="answer with server-sent events")
+    response_format: ResponseFormat | None = None
+
+
 class Sampling(BaseModel):
     """How the language model writes; None leaves it to the model. Ranges are the OpenAI API's."""
 
@@ -80,7 +85,6 @@ class Sampling(BaseModel):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=2)
     stop: Annotated[str, Field(max_length=200)] | Annotated[list[str], Field(max_length=16)] | None = None
-    seed: int | None = Field(None, ge=0, lt=2**31, description="fixes the sampling and the face's small motions")
     user: str | None = Field(None, max_length=256, description="the end user's id, handed to the LLM service")
 
     @field_validator("model")
@@ -100,24 +104,29 @@ class Appearance(BaseModel):
 
     avatar: str = Field("", max_length=100, description="id of a registered avatar; empty means the default presenter")
     image: str | None = Field(None, description="base64 of a picture to animate for this request only")
-    fps: Literal[25, 30] = 25
-    size: int = Field(512, ge=128, le=1024, multiple_of=2, description="longer side of the video, pixels")
+    fps: int | None = Field(None, ge=5, le=60, description="frames per second; null takes the deployment's")
+    size: int | None = Field(None, ge=64, le=1024, multiple_of=2, description="longer side of the video, pixels")
     emotion: str = Field("", max_length=40, description="mood of the whole answer, such as joy")
-
-
-class AvatarChatRequest(Sampling, Appearance):
-    """A question, by sound (`audio`, alias `byte_str`), by `text`, or as the last of `messages`."""
-
-    audio: str | None = Field(None, description="base64 of a recording in any common container")
-    byte_str: str | None = Field(None, description="the older OPEA name of `audio`")
-    text: str | None = Field(None, max_length=TEXT_CHARACTERS)
-    messages: str | Annotated[list[ChatMessage], Field(max_length=HISTORY_MESSAGES)] | None = None
-    voice: str = Field("default", max_length=100)
+    seed: int | None = Field(None, ge=0, lt=2**31, description="fixes the face's small motions, and the sampling")
     engine: str | EngineChoice = Field("", description="the animation engine, or one name per stage")
-    language: str = Field("", max_length=35, description="BCP 47 tag of the conversation; empty or auto detects it")
-    session_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{16,128}$", description="the gateway remembers it")
-    stream: bool = Field(False, description="answer with server-sent events")
-    response_format: ResponseFormat | None = None
+
+    @model_validator(mode="after")
+    def _one_face(self) -> Self:
+        if self.avatar and self.image is not None:
+            raise ValueError("'avatar' and 'image' both say who answers: send one of them")
+        return self
+
+    @property
+    def engines(self) -> EngineChoice:
+        """The engine of each stage; a plain name chooses the animation engine."""
+        return EngineChoice(animation=self.engine) if isinstance(self.engine, str) else self.engine
+
+
+class Speech(BaseModel):
+    """How the answer sounds."""
+
+    voice: str = Field("default", max_length=100)
+    language: str = Field("", max_length=35, description="BCP 47 tag; empty or auto detects it")
 
     @field_validator("language")
     @classmethod
@@ -129,23 +138,38 @@ class AvatarChatRequest(Sampling, Appearance):
     def _empty_is_default(cls, voice: str) -> str:
         return voice or "default"
 
-    @field_validator("audio", "byte_str", "image")
-    @classmethod
-    def _is_base64(cls, value: str | None) -> str | None:
-        if value is not None:
-            decode_base64(value)
-        return value
+
+class SayRequest(Appearance, Speech, Reply):
+    """`POST /v1/say`: a text to be spoken as it is."""
+
+    text: str = Field(min_length=1, max_length=TEXT_CHARACTERS)
+
+
+class AnimateRequest(Appearance, Reply):
+    """`POST /v1/animate`: a recording to be mouthed as it is."""
+
+    audio: str = Field(description="base64 of a recording in any common container")
+
+
+class AvatarChatRequest(Sampling, Appearance, Speech, Reply):
+    """A question, by sound (`audio`, alias `byte_str`), by `text`, or as the last of `messages`."""
+
+    audio: str | None = Field(None, description="base64 of a recording in any common container")
+    byte_str: str | None = Field(None, description="the older OPEA name of `audio`")
+    text: str | None = Field(None, max_length=TEXT_CHARACTERS)
+    messages: str | Annotated[list[ChatMessage], Field(max_length=HISTORY_MESSAGES)] | None = None
+    session_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{16,128}$", description="the gateway remembers it")
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if self.audio is not None and self.byte_str is not None and self.audio != self.byte_str:
             raise ValueError("'audio' and 'byte_str' are two names of one field and must not differ")
-        if self.avatar and self.image is not None:
-            raise ValueError("'avatar' and 'image' both say who answers: send one of them")
         if self.sound is not None and self.text is not None:
             raise ValueError("'audio' and 'text' both hold the question: send one of them")
         if self.sound is None and not self.question:
-            raise ValueError("there is no question: send 'audio' (base64), 'text', or 'messages' that end with the user's")
+            raise ValueError(
+                "there is no question: send 'audio' (base64), 'text', or 'messages' that end with the user's"
+            )
         return self
 
     @property
@@ -174,24 +198,3 @@ class AvatarChatRequest(Sampling, Appearance):
         """What was said before the question, oldest first."""
         asked_by_message = self.sound is None and self.text is None
         return self.turns[:-1] if asked_by_message else self.turns
-
-    @property
-    def engines(self) -> EngineChoice:
-        """The engine of each stage; a plain name chooses the animation engine."""
-        return EngineChoice(animation=self.engine) if isinstance(self.engine, str) else self.engine
-
-
-def decode_base64(value: str) -> bytes:
-    """The bytes of standard base64, with or without a ``data:...;base64,`` prefix or line breaks.
-
-    Raises:
-        ValueError: it is empty or not base64.
-    """
-    _, _, body = value.partition(",") if value.startswith("data:") else ("", "", value)
-    try:
-        decoded = base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("this is not base64") from error
-    if not decoded:
-        raise ValueError("this is base64 of nothing")
-    return decoded

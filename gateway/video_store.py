@@ -12,6 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,10 @@ class VideoStore:
         """Where the video's fragments are written while it is made."""
         return self.folder / f"{video_id}.part"
 
+    def unfinished(self, video_id: str) -> Path:
+        """Where the finished video is put together before `commit` takes it."""
+        return self.folder / f"{video_id}.part.mp4"
+
     def commit(self, video_id: str, finished: Path) -> Path:
         """Take a finished file into the store under its id, then make room; returns its path."""
         target = self.folder / f"{video_id}.mp4"
@@ -64,7 +69,7 @@ class VideoStore:
 
     def discard(self, video_id: str) -> None:
         """Remove what a turn that did not finish left behind."""
-        for leftover in self.folder.glob(f"{video_id}.part*"):
+        for leftover in (self.spool(video_id), self.unfinished(video_id)):
             leftover.unlink(missing_ok=True)
 
     def find(self, video_id: str) -> Path:
@@ -95,8 +100,9 @@ class VideoStore:
         entries = []
         for path in self.folder.glob("*.mp4"):
             if _ID.fullmatch(path.stem):
-                state = path.stat()
-                entries.append((state.st_mtime, state.st_size, path))
+                with suppress(FileNotFoundError):  # another gateway may share the folder
+                    state = path.stat()
+                    entries.append((state.st_mtime, state.st_size, path))
         return sorted(entries, reverse=True)
 
     def _remove_stale_parts(self) -> None:

@@ -1,0 +1,1 @@
+"""The command line: `avatarchatbot`, or `python -m gateway.cli`."""

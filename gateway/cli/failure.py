@@ -1,0 +1,73 @@
+"""How commands end: one red sentence and an exit code, never a stack trace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import typer
+
+ResultT = TypeVar("ResultT")
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+
+class FailureError(Exception):
+    """The command failed for the reason in its message (exit code 1)."""
+
+    code = FAILED
+
+
+class UsageFailureError(FailureError):
+    """The command was given something it cannot use, such as a file that does not exist (exit code 2)."""
+
+    code = USAGE
+
+
+def run(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Run a command's coroutine; every failure leaves through `typer.Exit` with one sentence on stderr."""
+    try:
+        return asyncio.run(_main(work))
+    except KeyboardInterrupt:
+        say_error("stopped")
+        raise typer.Exit(INTERRUPTED) from None
+    except FailureError as error:
+        say_error(str(error))
+        raise typer.Exit(error.code) from None
+    except Exception as error:
+        if os.environ.get("AVATAR_LOG_LEVEL") == "debug":
+            raise
+        say_error(_sentence(error))
+        raise typer.Exit(FAILED) from None
+
+
+async def _main(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    return await work()
+
+
+def say_error(message: str) -> None:
+    """One red sentence on stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, soft_wrap=True).print(Text(message, style="bold red"))
+
+
+def print_json(value: Any) -> None:
+    """A value as indented JSON on stdout."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _sentence(error: BaseException) -> str:
+    from comps.core.errors import AvatarError
+
+    if isinstance(error, AvatarError):
+        return f"{error.service}: {error.message}" if error.service else error.message
+    return f"unexpected {type(error).__name__}: {error} (AVATAR_LOG_LEVEL=debug shows where)"

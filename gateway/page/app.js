@@ -1,0 +1,349 @@
+// The page: wires the controls to the player, the conversation and the server.
+
+import { ask, getJson, toBase64, ServerError } from "./api.js";
+import { Cast, pictureOf } from "./cast.js";
+import { Conversation, formatSeconds } from "./conversation.js";
+import { Player } from "./player.js";
+import { PointEditor } from "./points.js";
+import { Recorder } from "./recorder.js";
+import { Voices } from "./voices.js";
+
+const $ = (id) => document.getElementById(id);
+const SUGGESTIONS = ["What can you do?", "How does the lip sync work?", "Can I use my own photo?", "What runs without a GPU?"];
+const HEALTH_EVERY_MS = 15_000;
+const SOUND_BYTES = 40 * 1024 * 1024;
+
+const player = new Player($("video"), {
+  onTime: (seconds) => showTime(seconds),
+  onEnd: () => screenIdle(),
+  onBlocked: () => ($("tap-to-play").hidden = false),
+});
+const conversation = new Conversation($("turns"), { onReplay: (turn, url) => replay(turn, url) });
+const cast = new Cast($("avatars"), { onChoose: showAvatar, onAdd: () => $("avatar-file").click() });
+const voices = new Voices($("language"), $("voice"));
+const recorder = new Recorder($("level"), $("recording-time"));
+const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
+
+let running = null; // AbortController of the answer being made
+let shown = null; // the turn whose words follow the video
+
+// --- asking -----------------------------------------------------------------------------------
+
+async function submit(question, sound) {
+  if (running) return;
+  tell("");
+  $("welcome").hidden = true;
+  const history = conversation.messages;
+  const turn = conversation.add(question);
+  shown = turn;
+  running = new AbortController();
+  setBusy(true);
+  startSteps(Boolean(sound));
+  try {
+    const body = { ...voices.choice, avatar: cast.id ?? "", messages: history };
+    if (sound) body.audio = await toBase64(sound);
+    else body.text = question;
+    await ask(body, running.signal, (name, data) => receive(turn, name, data));
+  } catch (cause) {
+    fail(turn, cause);
+  } finally {
+    running = null;
+    setBusy(false);
+  }
+}
+
+function receive(turn, name, data) {
+  if (name === "transcript") turn.heard(data.text);
+  else if (name === "text_delta") turn.wrote(data.text);
+  else if (name === "sentence") turn.spoke(data);
+  else if (name === "media") showMedia(data);
+  else if (name === "timing") markStep(data.stage, "done", data.seconds);
+  else if (name === "done") {
+    turn.finish(data);
+    player.finish(data.video_url);
+  }
+  if (name === "transcript") advance("llm");
+  if (name === "text_delta") advance("tts");
+  if (name === "sentence") advance("animation");
+}
+
+function showMedia(data) {
+  if (data.kind === "init") {
+    player.begin(data);
+    busyOnScreen("");
+  } else {
+    player.append(data.data);
+  }
+}
+
+function fail(turn, cause) {
+  const stopped = cause.name === "AbortError";
+  player.stop();
+  screenIdle();
+  turn.stopped(stopped ? "Stopped" : "No answer", !stopped);
+  if (!stopped) {
+    failSteps(cause.service);
+    tell(cause instanceof ServerError ? cause.message : `Something in this page failed: ${cause.message}`);
+    if (!(cause instanceof ServerError)) console.error(cause);
+  } else resetSteps();
+}
+
+function stop() {
+  running?.abort();
+  player.stop();
+  screenIdle();
+}
+
+function replay(turn, url) {
+  if (running) return;
+  shown = turn;
+  player.replay(url);
+}
+
+// --- the screen -------------------------------------------------------------------------------
+
+function showAvatar(avatar) {
+  const picture = avatar ? pictureOf(avatar) : "";
+  $("still").src = picture;
+  $("still").alt = avatar ? `${avatar.name}, ready to answer` : "";
+  $("backdrop").style.backgroundImage = picture ? `url("${picture}")` : "";
+  $("remove-avatar").hidden = !avatar || avatar.builtin;
+  $("edit-points").hidden = !avatar || avatar.builtin;
+  if (!running && !player.playing) screenIdle();
+}
+
+function showTime(seconds) {
+  $("screen").dataset.playing = "";
+  $("tap-to-play").hidden = true;
+  if (!shown) return;
+  shown.at(seconds);
+  const sentence = shown.sentenceAt(seconds);
+  $("caption").textContent = sentence;
+  $("caption").hidden = !sentence;
+}
+
+function screenIdle() {
+  delete $("screen").dataset.playing;
+  $("caption").hidden = true;
+  shown?.at(-1);
+  busyOnScreen("");
+}
+
+function busyOnScreen(text) {
+  $("screen-busy").hidden = !text;
+  $("screen-busy-text").textContent = text;
+}
+
+// --- progress ---------------------------------------------------------------------------------
+
+const stages = () => [...$("steps").children];
+const stageOf = (name) => $("steps").querySelector(`[data-stage="${name}"]`);
+
+function resetSteps() {
+  for (const step of stages()) {
+    delete step.dataset.state;
+    step.lastElementChild.textContent = "";
+  }
+}
+
+function startSteps(spoken) {
+  resetSteps();
+  stageOf("asr").hidden = !spoken;
+  $("steps").style.gridTemplateColumns = `repeat(${spoken ? 4 : 3}, 1fr)`;
+  markStep(spoken ? "asr" : "llm", "active");
+  busyOnScreen(spoken ? "Listening" : "Thinking");
+}
+
+function advance(name) {
+  if (!stageOf(name).dataset.state) markStep(name, "active");
+}
+
+function markStep(name, state, seconds) {
+  const step = stageOf(name);
+  if (!step) return;
+  step.dataset.state = state;
+  if (seconds !== undefined) step.lastElementChild.textContent = formatSeconds(seconds);
+}
+
+function failSteps(service) {
+  const active = stageOf(service) ?? stages().find((step) => step.dataset.state === "active");
+  stages().forEach((step) => step.dataset.state === "active" && delete step.dataset.state);
+  if (active) active.dataset.state = "failed";
+}
+
+// --- notices and health -----------------------------------------------------------------------
+
+function tell(message) {
+  $("notice").hidden = !message;
+  $("notice-text").textContent = message;
+}
+
+/** Do something that may fail and show its error. */
+async function attempt(work) {
+  tell("");
+  try {
+    return await work();
+  } catch (cause) {
+    tell(cause.message);
+    if (!(cause instanceof ServerError)) console.error(cause);
+    return undefined;
+  }
+}
+
+async function health() {
+  let state = "bad";
+  let text = "Offline";
+  try {
+    const report = await getJson("v1/health_check");
+    const failing = Object.entries(report.nodes ?? {}).filter(([, node]) => node !== "ok");
+    state = report.status === "ok" ? "ok" : "bad";
+    text = state === "ok" ? "Ready" : failing.length ? `${failing.map(([name]) => name).join(", ")} not ready` : "Starting";
+  } catch {
+    // the notice of the failed action says more; here the dot is enough
+  }
+  $("health").dataset.state = state;
+  $("health-text").textContent = text;
+  return state === "ok";
+}
+
+// --- controls ---------------------------------------------------------------------------------
+
+function setBusy(busy) {
+  $("send").hidden = busy;
+  $("stop").hidden = !busy;
+  $("record").disabled = $("attach").disabled = busy;
+}
+
+function sendTyped() {
+  const text = $("question").value.trim();
+  if (!text || running) return;
+  $("question").value = "";
+  submit(text, null);
+}
+
+async function toggleRecording() {
+  if (recorder.active) return recorder.stop();
+  tell("");
+  showRecording(true);
+  const sound = await attempt(() => recorder.start());
+  showRecording(false);
+  if (sound?.size) submit("", sound);
+  return undefined;
+}
+
+function showRecording(on) {
+  $("recording").hidden = !on;
+  $("question").hidden = on;
+  $("record").setAttribute("aria-pressed", on);
+  $("record").setAttribute("aria-label", on ? "Stop recording and ask" : "Record a question");
+  $("send").disabled = $("attach").disabled = on;
+}
+
+function askWithSound(file) {
+  if (file.size > SOUND_BYTES) tell("This sound file is larger than 40 MB. Send a shorter one.");
+  else submit("", file);
+}
+
+async function addAvatar(file) {
+  busyOnScreen("Finding the face");
+  await attempt(() => cast.add(file));
+  busyOnScreen("");
+}
+
+function dropTarget(element, take) {
+  element.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    element.dataset.drop = "";
+  });
+  element.addEventListener("dragleave", (event) => {
+    if (!element.contains(event.relatedTarget)) delete element.dataset.drop;
+  });
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    delete element.dataset.drop;
+    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+  });
+}
+
+function toggleTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
+  setTheme(now === "dark" ? "light" : "dark");
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+}
+
+function wire() {
+  $("composer").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendTyped();
+  });
+  $("question").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    sendTyped();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || $("editor").open) return;
+    if (recorder.active) recorder.cancel();
+    else stop();
+  });
+  $("stop").addEventListener("click", stop);
+  $("record").addEventListener("click", toggleRecording);
+  $("attach").addEventListener("click", () => $("sound-file").click());
+  $("sound-file").addEventListener("change", (event) => takeFile(event, askWithSound));
+  $("avatar-file").addEventListener("change", (event) => takeFile(event, addAvatar));
+  $("tap-to-play").addEventListener("click", () => $("video").play());
+  $("notice-close").addEventListener("click", () => tell(""));
+  $("new-chat").addEventListener("click", newConversation);
+  $("theme").addEventListener("click", toggleTheme);
+  $("edit-points").addEventListener("click", () => attempt(() => editor.open(cast.id, pictureOf(cast.chosen))));
+  $("remove-avatar").addEventListener("click", () => attempt(() => cast.removeChosen()));
+  dropTarget($("screen"), addAvatar);
+  dropTarget($("composer"), askWithSound);
+  // a file dropped beside the targets must not replace the page
+  for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
+}
+
+function takeFile(event, take) {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (file) take(file);
+}
+
+function newConversation() {
+  stop();
+  conversation.clear();
+  resetSteps();
+  tell("");
+  $("welcome").hidden = false;
+  $("question").focus();
+}
+
+function suggest() {
+  const buttons = SUGGESTIONS.map((text) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.addEventListener("click", () => submit(text, null));
+    return button;
+  });
+  $("suggestions").replaceChildren(...buttons);
+}
+
+async function start() {
+  const theme = localStorage.getItem("theme");
+  if (theme) setTheme(theme);
+  wire();
+  suggest();
+  while (!(await health())) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  await Promise.all([attempt(() => cast.load()), attempt(() => voices.load())]);
+  setInterval(health, HEALTH_EVERY_MS);
+}
+
+start();

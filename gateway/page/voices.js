@@ -1,0 +1,58 @@
+// The language and voice pickers, filled from what the speech service offers.
+
+import { getJson } from "./api.js";
+
+const REMEMBERED = "speech";
+
+export class Voices {
+  constructor(language, voice) {
+    this.languageBox = language;
+    this.voiceBox = voice;
+    this.voices = [];
+    language.addEventListener("change", () => this.#fillVoices());
+    voice.addEventListener("change", () => this.#remember());
+  }
+
+  /** What to send with a question. */
+  get choice() {
+    return { language: this.languageBox.value, voice: this.voiceBox.value || "default" };
+  }
+
+  async load() {
+    this.voices = (await getJson("v1/voices")).voices;
+    const codes = [...new Set(this.voices.flatMap((voice) => voice.languages))];
+    const named = codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
+    fill(this.languageBox, [["", "Any language"], ...named]);
+    const saved = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
+    select(this.languageBox, saved.language ?? "");
+    this.#fillVoices();
+    select(this.voiceBox, saved.voice ?? "default");
+  }
+
+  #fillVoices() {
+    const language = this.languageBox.value;
+    const fitting = this.voices.filter((voice) => !language || voice.languages.includes(language));
+    fill(this.voiceBox, [["default", "Standard voice"], ...fitting.map((voice) => [voice.id, voice.name])]);
+    this.#remember();
+  }
+
+  #remember() {
+    localStorage.setItem(REMEMBERED, JSON.stringify(this.choice));
+  }
+}
+
+function fill(box, options) {
+  box.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
+}
+
+function select(box, value) {
+  if ([...box.options].some((option) => option.value === value)) box.value = value;
+}
+
+function languageName(code) {
+  try {
+    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}

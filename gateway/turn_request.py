@@ -1,0 +1,156 @@
+"""From the bodies clients send to the `TurnRequest` the megaservice answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.core.context import remaining_s
+from comps.core.media.audio import decode_audio
+from comps.core.media.base64_data import decode_base64
+from comps.core.speech import SpeechChunk
+from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, Sampling, SayRequest
+from gateway.settings import GatewaySettings
+from megaservice.flow.request import (
+    ChatTurn,
+    Engines,
+    PictureOptions,
+    SayText,
+    SpokenAnswer,
+    SpokenQuestion,
+    TurnInput,
+    TurnRequest,
+    TypedQuestion,
+    VoiceOptions,
+)
+
+ANIMATE_RATE_HZ = 24_000
+_CHUNK_S = 0.25
+_REPORT_S = 0.5
+_SAMPLING_FIELDS = (
+    "model",
+    "temperature",
+    "top_p",
+    "top_k",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "user",
+)
+
+
+class Faces(Protocol):
+    """Gives the avatar a request asks for."""
+
+    async def avatar_of(self, body: Appearance) -> str:
+        """Id of the registered avatar; a picture sent along is registered first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBuilder:
+    """Builds turns from bodies; what it raises is the client's mistake (413, 415, 422) or the animation service's."""
+
+    settings: GatewaySettings
+    faces: Faces
+
+    async def chat(self, body: AvatarChatRequest, memory: Sequence[ChatTurn] = ()) -> TurnRequest:
+        """A question; `memory` is what the session said before, used when the body brings no `messages`."""
+        asked = await self._question(body)
+        history = tuple(ChatTurn(turn.role, turn.text) for turn in body.history) or tuple(memory)
+        return TurnRequest(
+            input=asked,
+            history=history,
+            language=body.language,
+            engines=_engines(body),
+            sampling=sampling_of(body, body.seed, self.settings.max_tokens),
+            voice=VoiceOptions(voice=body.voice),
+            picture=await self._picture(body),
+            deadline_s=_deadline_s(self.settings),
+        )
+
+    async def say(self, body: SayRequest) -> TurnRequest:
+        """A text spoken as it is."""
+        return TurnRequest(
+            input=SayText(body.text),
+            language=body.language,
+            engines=_engines(body),
+            voice=VoiceOptions(voice=body.voice),
+            picture=await self._picture(body),
+            deadline_s=_deadline_s(self.settings),
+        )
+
+    async def animate(self, body: AnimateRequest) -> TurnRequest:
+        """A recording mouthed as it is."""
+        sound = await self._bytes(body.audio, "audio")
+        pcm = await anyio.to_thread.run_sync(_decode_pcm, sound, self.settings.max_audio_s)
+        return TurnRequest(
+            input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ),
+            engines=_engines(body),
+            picture=await self._picture(body),
+            deadline_s=_deadline_s(self.settings),
+        )
+
+    async def _question(self, body: AvatarChatRequest) -> TurnInput:
+        if body.sound is None:
+            return TypedQuestion(body.question)
+        return SpokenQuestion(await self._bytes(body.sound, "audio"))
+
+    async def _bytes(self, encoded: str, param: str) -> bytes:
+        return await anyio.to_thread.run_sync(decode_base64, encoded, param, self.settings.max_body_bytes)
+
+    async def _picture(self, body: Appearance) -> PictureOptions:
+        avatar = await self.faces.avatar_of(body)
+        return PictureOptions(
+            avatar=avatar,
+            fps=body.fps or self.settings.fps,
+            size=body.size or self.settings.size,
+            emotion=body.emotion,
+            seed=body.seed or 0,
+        )
+
+
+def sampling_of(body: Sampling, seed: int | None, max_tokens: int) -> dict[str, object]:
+    """The fields of the chat request: those that were given, under their OpenAI names.
+
+    `max_tokens` caps what the body asks for.
+    """
+    chosen = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) not in (None, "")}
+    chosen["max_tokens"] = min(body.max_tokens, max_tokens)
+    if seed is not None:
+        chosen["seed"] = seed
+    if body.stops:
+        chosen["stop"] = list(body.stops)
+    return chosen
+
+
+def _deadline_s(settings: GatewaySettings) -> float:
+    """What is left for this request, less what it takes to report a stage that used it up."""
+    left = remaining_s()
+    return max(0.1, (settings.request_timeout_s if left is None else left) - _REPORT_S)
+
+
+def _engines(body: Appearance) -> Engines:
+    chosen = body.engines
+    return Engines(asr=chosen.asr, llm=chosen.llm, tts=chosen.tts, animation=chosen.animation)
+
+
+def _decode_pcm(sound: bytes, max_seconds: float) -> NDArray[np.int16]:
+    samples = decode_audio(sound, rate=ANIMATE_RATE_HZ, max_seconds=max_seconds)
+    return np.round(samples * 32767.0).astype(np.int16)
+
+
+async def _chunks(pcm: NDArray[np.int16]) -> AsyncIterator[SpeechChunk]:
+    """Speech without phone times; the animation service finds them in the sound."""
+    step = round(ANIMATE_RATE_HZ * _CHUNK_S)
+    for start in range(0, len(pcm), step):
+        yield SpeechChunk(
+            pcm=pcm[start : start + step],
+            sample_rate=ANIMATE_RATE_HZ,
+            first_sample=start,
+            last=start + step >= len(pcm),
+        )

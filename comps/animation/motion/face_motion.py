@@ -44,3 +44,19 @@ class FaceMotion:
 
     def __len__(self) -> int:
         return len(self.weights)
+
+    def __getitem__(self, frames: slice) -> FaceMotion:
+        """The frames `[start:stop]`, counted from this motion's first."""
+        start, stop, _ = frames.indices(len(self))
+        part = slice(start, stop)
+        return FaceMotion(self.first + start, self.fps, self.weights[part], self.head[part], self.gaze[part])
+
+    def then(self, later: FaceMotion) -> FaceMotion:
+        """This motion and the one that follows it."""
+        return FaceMotion(
+            self.first,
+            self.fps,
+            np.concatenate([self.weights, later.weights]),
+            np.concatenate([self.head, later.head]),
+            np.concatenate([self.gaze, later.gaze]),
+        )

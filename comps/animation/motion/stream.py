@@ -21,9 +21,9 @@ from comps.core.speech import Phone, SpeechChunk
 Plane = NDArray[np.float32]
 Times = NDArray[np.float64]
 
-END_FADE_S = 0.10
-"""The mouth comes to rest over this long at the end, when the sound stops without a pause."""
-QUIET, AUDIBLE = 0.012, 0.045
+START_FADE_S, END_FADE_S = 0.08, 0.10
+"""The mouth leaves rest and comes to rest over this long, when the sound starts or stops without a pause."""
+QUIET, AUDIBLE = 0.05, 0.14
 """Levels (of the recent peak) below which the mouth is shut and above which it is free."""
 LIPS_MEET_S = 0.16
 FORGET_S = 1.0
@@ -103,7 +103,9 @@ class MotionStream:
         if len(times):
             organs = articulate(self._phones, times, fps)
             organs[:, [JAW, UPPER, LOWER]] *= self._opening(times)[:, None]
-            fade = np.ones(len(times)) if end is None else np.clip((end - 1 / fps - times) / END_FADE_S, 0, 1)
+            fade = np.clip(times / START_FADE_S, 0, 1)
+            if end is not None:
+                fade *= np.clip((end - 1 / fps - times) / END_FADE_S, 0, 1)
             weights = mouth_weights(organs * fade[:, None].astype(np.float32))
             for k, time in enumerate(times):
                 head[k], gaze[k] = self._enliven(weights[k], float(time))

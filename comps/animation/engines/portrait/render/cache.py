@@ -1,0 +1,70 @@
+"""FaceCache: prepared faces by content, so that the same portrait is never prepared twice in a row."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from pathlib import Path
+
+from comps.animation.engines.portrait.render.renderer import Face, prepare
+from comps.animation.engines.portrait.rig.find import find_rig
+from comps.animation.engines.portrait.rig.rig import Rig
+from comps.core.errors import FaceError
+from comps.core.media.image import decode_image
+
+MOST_PIXELS = 64_000_000
+"""Larger pictures are refused; uploads have a smaller limit of their own."""
+
+
+class FaceCache:
+    """Keeps the last `size` faces used. Threads that want the same face at once wait for one preparation."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._faces: OrderedDict[str, Future[Face]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def get(self, image: Path, rig: Path, size: int) -> Face:
+        """The face in `image` by the points in `rig` (found in the picture when there is no such file), `size` pixels long.
+
+        Blocks. Raises FaceError when the rig is broken or the picture shows no face.
+        """
+        picture = image.read_bytes()
+        points = rig.read_bytes() if rig.is_file() else b""
+        key = hashlib.sha256(b"%d %d " % (size, len(points)) + points + picture).hexdigest()
+        with self._lock:
+            known = self._faces.get(key)
+            if known is None:
+                own: Future[Face] = Future()
+                self._faces[key] = own
+            self._faces.move_to_end(key)
+            while len(self._faces) > self._size:
+                self._faces.popitem(last=False)
+        return known.result() if known is not None else self._prepare(key, own, (picture, points, size))
+
+    def _prepare(self, key: str, own: Future[Face], what: tuple[bytes, bytes, int]) -> Face:
+        try:
+            own.set_result(_prepare(*what))
+        except BaseException as error:  # handed to every thread that waits for this face
+            own.set_exception(error)
+            with self._lock:
+                self._faces.pop(key, None)
+        return own.result()
+
+
+def _prepare(image: bytes, points: bytes, size: int) -> Face:
+    picture = decode_image(image, max_pixels=MOST_PIXELS)
+    if not points:
+        return prepare(picture, find_rig(picture), size)
+    try:
+        rig = Rig.from_json(points.decode())
+    except ValueError as error:
+        raise FaceError(f"the rig of this avatar cannot be read: {error}") from error
+    if rig.size != (picture.shape[1], picture.shape[0]):
+        raise FaceError(f"the rig is of a picture of {rig.size[0]}x{rig.size[1]}, not of this one: make it anew")
+    return prepare(picture, rig, size)

@@ -62,5 +62,5 @@ def cut(picture: NDArray[np.uint8], right_eye: NDArray[np.float64], left_eye: ND
     rgb = cv2.warpAffine(smooth, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(np.full(picture.shape[:2], 255, np.uint8), matrix, (WIDTH, HEIGHT))
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    light, red, yellow = (np.ascontiguousarray(lab[..., i]) for i in range(3))
+    light, red, yellow = (np.ascontiguousarray(lab[..., i], np.float32) for i in range(3))
     return Canvas(rgb.astype(np.uint8), light, red, yellow, mask > 127, matrix)

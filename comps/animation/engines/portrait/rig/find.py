@@ -11,7 +11,7 @@ from comps.animation.engines.portrait.rig.faces import find_faces
 from comps.animation.engines.portrait.rig.mouth import mouth_row
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
 from comps.animation.engines.portrait.rig.shape import CROWN, LEFT_IRIS, MEAN, RIGHT_IRIS
-from comps.core.errors import FaceError
+from comps.animation.engines.portrait.rig.subject import check_size, choose
 
 
 def find_rig(picture: NDArray[np.uint8]) -> Rig:
@@ -22,9 +22,8 @@ def find_rig(picture: NDArray[np.uint8]) -> Rig:
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8)
     faces = find_faces(grey)
-    if not faces:
-        raise FaceError("no face was found: use a picture with one face seen from the front, both eyes visible")
-    face = faces[0]
+    face = choose(faces, [face.eye_distance for face in faces])
+    check_size(face.eye_distance)
     canvas = cut(picture, face.right_eye, face.left_eye)
     iris = (MEAN[LEFT_IRIS] - MEAN[RIGHT_IRIS])[0]
     line = (mouth_row(canvas) - ORIGIN[1]) / UNIT * iris

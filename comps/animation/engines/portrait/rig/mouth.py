@@ -16,8 +16,7 @@ def valley(canvas: Canvas) -> Plane:
     stroke = cv2.blur(canvas.lightness, (UNIT // 5, 3))
     above = np.roll(stroke, UNIT // 12, axis=0)
     below = np.roll(stroke, -(UNIT // 12), axis=0)
-    result: Plane = np.minimum(above, below) - stroke
-    return result
+    return np.asarray(np.minimum(above, below) - stroke, np.float32)
 
 
 def mouth_row(canvas: Canvas) -> float:

@@ -1,9 +1,9 @@
 """The mean face in three dimensions, and fitting it to the few points that can be trusted.
 
-The mean is measured: 68 iBUG points, both irises and the crown of six portraits (photographs,
-drawings, paintings), aligned by generalised Procrustes analysis together with their mirror images,
-so it is symmetric. Its unit is the eye distance, its origin lies between the eyes, x points to the
-viewer's right, y down and z away from the viewer.
+The mean is measured: 68 iBUG points and both irises of six portraits (photographs, drawings, paintings), aligned by
+generalised Procrustes analysis together with their mirror images, so it is symmetric; the crown is the top of the skull,
+as far above the eyes as the chin is below. Its unit is the eye distance, its origin lies between the eyes, x points to
+the viewer's right, y down and z away from the viewer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HALF: tuple[tuple[float, float, float], ...] = (
     (-0.343, 1.019, -0.203), (-0.231, 0.906, -0.371), (-0.101, 0.843, -0.448), (0, 0.859, -0.465),
     (0, 1.148, -0.413), (-0.104, 1.138, -0.405), (-0.229, 1.092, -0.344),
     (-0.308, 1.013, -0.23), (-0.152, 0.973, -0.349), (0, 0.969, -0.392), (0, 1.0, -0.388), (-0.154, 1.0, -0.345),
-    (-0.472, -0.013, 0.012), (0, -0.825, -0.069),
+    (-0.472, -0.013, 0.012), (0, -1.65, 0.45),
 )  # fmt: skip
 """The right half (viewer's left) and the midline, in iBUG order; then the iris and the crown."""
 
@@ -83,5 +83,4 @@ def _rotation(yaw: float, pitch: float, roll: float) -> Points:
     turn = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     lean = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    result: Points = lean @ nod @ turn
-    return result
+    return np.asarray(lean @ nod @ turn, np.float64)

@@ -1,0 +1,323 @@
+"""AvatarStore: the faces that can speak, on disk, each with its rig beside it.
+
+A folder per avatar, named by the first 16 hexadecimal digits of the SHA-256 of its pixels: the same picture is the
+same avatar, its rig is found once, and no name that a client sends ever becomes a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.engine import Avatar
+from comps.animation.engines.portrait.rig.rig import Rig
+from comps.animation.engines.portrait.rig.warnings import rig_warnings
+from comps.core.errors import NotFoundError, UnprocessableError
+
+Picture = NDArray[np.uint8]
+FindRig = Callable[[Picture], Rig]
+
+PRESENTERS = Path(__file__).parent / "presenters"
+"""The avatars that come with the package."""
+MAX_SIDE = 1536
+"""Longer side, in pixels, of a stored picture: more than any video shows."""
+MAX_NAME = 80
+_ID = re.compile(r"[a-z0-9_-]{1,40}")
+_PICTURE, _RIG, _ABOUT = "portrait.png", "rig.json", "about.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """Bounds of a store: `avatars` and `bytes` that are kept, and `temporary` pictures cached for single requests."""
+
+    avatars: int = 200
+    bytes: int = 1024**3
+    temporary: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarInfo:
+    """What clients are told of an avatar. `builtin` ones came with the package; `warnings` are about its rig."""
+
+    id: str
+    name: str
+    builtin: bool
+    summary: str
+    licence: str
+    width: int
+    height: int
+    confidence: float
+    warnings: tuple[str, ...]
+
+
+class AvatarStore:
+    """The shipped presenters and the uploaded avatars. Every method blocks; all may be called from any thread.
+
+    Args:
+        data: folder of the uploaded ones; made when it is missing.
+        find_rig: finds the points of a picture; raises FaceError when it holds no usable face.
+        limits: how much may be kept.
+        shipped: folder of the presenters.
+    """
+
+    def __init__(
+        self, data: Path, find_rig: FindRig, limits: StoreLimits | None = None, shipped: Path = PRESENTERS
+    ) -> None:
+        self._shipped = shipped
+        self._kept = data / "avatars"
+        self._temporary = data / "temporary"
+        self._find_rig = find_rig
+        self._limits = limits or StoreLimits()
+        self._lock = threading.Lock()
+        self.default = ""
+        for folder in (self._kept, self._temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+            for leftover in folder.glob(".*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def list(self) -> list[AvatarInfo]:
+        """Every avatar: the default first, then the shipped, then the uploaded, by name."""
+        infos = [_info(folder, builtin) for folder, builtin in self._folders()]
+        default = self.resolve("") if infos else ""
+        return sorted(infos, key=lambda info: (info.id != default, not info.builtin, info.name.lower(), info.id))
+
+    def resolve(self, avatar: str) -> str:
+        """The id that `avatar` means: ``""`` and ``"default"`` are the default one."""
+        if avatar not in ("", "default"):
+            return avatar
+        first = next((folder.name for folder, _ in self._folders()), "")
+        return self.default or first
+
+    def get(self, avatar: str) -> AvatarInfo:
+        """One avatar by id; raises NotFoundError."""
+        return _info(*self._find(avatar))
+
+    def open(self, avatar: str) -> Avatar:
+        """The avatar as engines take it; raises NotFoundError."""
+        folder, _ = self._find(avatar)
+        about = _read_about(folder)
+        return Avatar(folder.name, str(about.get("name", folder.name)), folder / _PICTURE, folder / _RIG)
+
+    def rig(self, avatar: str) -> Rig:
+        """Its points; raises NotFoundError."""
+        return Rig.load(self._find(avatar)[0] / _RIG)
+
+    def picture(self, avatar: str) -> Picture:
+        """Its picture, uint8 `[h, w, 3]` RGB; raises NotFoundError."""
+        return _read_picture(self._find(avatar)[0] / _PICTURE)
+
+    def add(self, picture: Picture, name: str, rig: Rig | None = None) -> AvatarInfo:
+        """Keep a picture; one that is there already stays as it is, unless a rig is given.
+
+        Raises:
+            FaceError: the picture holds no usable face and no rig is given.
+            UnprocessableError: the rig does not fit the picture, or the store is full.
+        """
+        if rig is not None:
+            check_rig(rig, (picture.shape[1], picture.shape[0]))
+        picture, rig = _reduced(picture, rig)
+        identity = _identity(picture)
+        folder = self._kept / identity
+        if not folder.exists():
+            points = rig or self._find_rig(picture)
+            self._make(self._kept, identity, picture, points, {"name": _clean_name(name, identity), "licence": ""})
+        elif rig is not None:
+            _replace_text(folder / _RIG, rig.to_json())
+        return _info(folder, builtin=False)
+
+    def edit(self, avatar: str, rig: Rig) -> AvatarInfo:
+        """Replace the points of an uploaded avatar.
+
+        Raises:
+            NotFoundError: there is no such avatar.
+            UnprocessableError: it came with the package, or the points do not fit its picture.
+        """
+        folder, builtin = self._find(avatar)
+        if builtin:
+            raise UnprocessableError(f"avatar '{folder.name}' comes with the package and cannot be changed")
+        check_rig(rig, Rig.load(folder / _RIG).size)
+        _replace_text(folder / _RIG, replace(rig, source="edited").to_json())
+        return _info(folder, builtin)
+
+    def delete(self, avatar: str) -> None:
+        """Forget an uploaded avatar; raises NotFoundError, or UnprocessableError for one of the package."""
+        folder, builtin = self._find(avatar)
+        if builtin:
+            raise UnprocessableError(f"avatar '{folder.name}' comes with the package and cannot be deleted")
+        gone = folder.with_name(f".{uuid4().hex}")
+        with self._lock:
+            folder.rename(gone)
+            if self.default == folder.name:
+                self.default = ""
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def temporary(self, picture: Picture) -> Avatar:
+        """An avatar for one request; its rig is cached, the oldest such avatars are dropped. Raises FaceError."""
+        picture, _ = _reduced(picture, None)
+        identity = _identity(picture)
+        kept = self._kept / identity
+        if kept.exists():
+            return self.open(identity)
+        folder = self._temporary / identity
+        if not folder.exists():
+            self._make(self._temporary, identity, picture, self._find_rig(picture), {"name": identity})
+            self._drop_oldest()
+        (folder / _ABOUT).touch()
+        return Avatar(identity, identity, folder / _PICTURE, folder / _RIG)
+
+    def _folders(self) -> Iterator[tuple[Path, bool]]:
+        for parent, builtin in ((self._shipped, True), (self._kept, False)):
+            for folder in sorted(parent.iterdir()):
+                if _ID.fullmatch(folder.name) and (folder / _RIG).is_file():
+                    yield folder, builtin
+
+    def _find(self, avatar: str) -> tuple[Path, bool]:
+        identity = self.resolve(avatar)
+        if _ID.fullmatch(identity):
+            for parent, builtin in ((self._shipped, True), (self._kept, False)):
+                if (parent / identity / _RIG).is_file():
+                    return parent / identity, builtin
+        raise NotFoundError(f"there is no avatar '{identity[:40]}'", param="avatar")
+
+    def _make(self, parent: Path, identity: str, picture: Picture, rig: Rig, about: dict[str, str]) -> None:
+        """Write a whole avatar beside its place and move it there at once."""
+        draft = parent / f".{uuid4().hex}"
+        draft.mkdir()
+        try:
+            (draft / _PICTURE).write_bytes(encode_png(picture))
+            (draft / _RIG).write_text(rig.to_json(), encoding="utf-8")
+            (draft / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+            with self._lock:
+                if parent == self._kept:
+                    self._check_room(draft)
+                if not (parent / identity).exists():
+                    draft.rename(parent / identity)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _check_room(self, draft: Path) -> None:
+        folders = [folder for folder, builtin in self._folders() if not builtin]
+        size = sum(_bytes(folder) for folder in (*folders, draft))
+        if len(folders) >= self._limits.avatars or size > self._limits.bytes:
+            raise UnprocessableError("the store of avatars is full: delete one first")
+
+    def _drop_oldest(self) -> None:
+        with self._lock:
+            folders = sorted(self._temporary.glob("[0-9a-f]*"), key=_last_use)
+            for folder in folders[: -self._limits.temporary]:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_rig(rig: Rig, size: tuple[int, int]) -> None:
+    """Raise UnprocessableError, saying what is wrong, unless `rig` can be the face of a picture of `size`."""
+    if rig.size != size:
+        raise UnprocessableError(f"the rig is for a picture of {rig.size}, this one is {size}", param="rig")
+    everything = np.concatenate([rig.points, rig.irises[:, :2], rig.crown[None]])
+    # Jaw and crown may lie outside a tight crop, but not by more than the picture itself.
+    low, high = -np.array(size, float), 2 * np.array(size, float)
+    if not ((everything >= low) & (everything <= high)).all():
+        raise UnprocessableError("a point of the rig lies far outside the picture", param="rig")
+    if rig.eye_distance < 8 or (rig.irises[:, 2] <= 0).any() or (rig.irises[:, 2] > rig.eye_distance).any():
+        raise UnprocessableError("the eyes of the rig coincide, or an iris has no sensible radius", param="rig")
+    across = rig.group("left_eye").mean(0) - rig.group("right_eye").mean(0)
+    down = rig.group("lips_outer").mean(0) - rig.points[36:48].mean(0)
+    if float(across[0] * down[1] - across[1] * down[0]) <= 0:
+        raise UnprocessableError(
+            "the rig is mirrored: 'right_eye' is the subject's, on the picture's left", param="rig"
+        )
+
+
+def encode_png(picture: Picture) -> bytes:
+    """`picture`, uint8 `[h, w, 3]` RGB, as a PNG file."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return data.tobytes()
+
+
+def scaled(rig: Rig, factor: float) -> Rig:
+    """The rig of the same picture made `factor` times as large."""
+    width, height = (max(1, round(side * factor)) for side in rig.size)
+    return replace(
+        rig,
+        size=(width, height),
+        points=rig.points * np.float32(factor),
+        irises=rig.irises * np.float32(factor),
+        crown=rig.crown * np.float32(factor),
+    )
+
+
+def _reduced(picture: Picture, rig: Rig | None) -> tuple[Picture, Rig | None]:
+    factor = MAX_SIDE / max(picture.shape[:2])
+    if factor >= 1:
+        return picture, rig
+    width, height = (max(1, round(side * factor)) for side in (picture.shape[1], picture.shape[0]))
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return small, scaled(rig, factor) if rig else None
+
+
+def _identity(picture: Picture) -> str:
+    digest = hashlib.sha256(repr(picture.shape).encode())
+    digest.update(picture.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _clean_name(name: str, identity: str) -> str:
+    """Printable text of at most `MAX_NAME` characters; a name from the id when nothing is left."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    return text[:MAX_NAME] or f"Avatar {identity[:4]}"
+
+
+def _info(folder: Path, builtin: bool) -> AvatarInfo:
+    about, rig = _read_about(folder), Rig.load(folder / _RIG)
+    return AvatarInfo(
+        id=folder.name,
+        name=about.get("name", folder.name),
+        builtin=builtin,
+        summary=about.get("summary", ""),
+        licence=about.get("licence", ""),
+        width=rig.size[0],
+        height=rig.size[1],
+        confidence=round(float(rig.confidence.mean()), 3),
+        warnings=rig_warnings(rig),
+    )
+
+
+def _read_about(folder: Path) -> dict[str, str]:
+    path = folder / _ABOUT
+    document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {str(key): str(value) for key, value in document.items()}
+
+
+def _read_picture(path: Path) -> Picture:
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise NotFoundError("the picture of this avatar is damaged", param="avatar")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
+
+
+def _replace_text(path: Path, text: str) -> None:
+    draft = path.with_name(f".{uuid4().hex}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return (folder / _ABOUT).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,59 @@
+"""The animation service: avatars, whole videos and live sessions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio.to_thread
+from fastapi import FastAPI, WebSocket
+
+from comps.animation import avatar_routes, video_routes
+from comps.animation.settings import AnimationSettings
+from comps.animation.socket import AnimationSocket
+from comps.animation.studio import Studio, keep_studio, studio_of
+from comps.animation.table import ENGINES, AnimationTable
+from comps.core.app import ServiceInfo, create_service_app
+
+
+def create_app(settings: AnimationSettings | None = None, table: AnimationTable = ENGINES) -> FastAPI:
+    """The service as an ASGI app; its default engine loads when it starts."""
+    settings = settings or AnimationSettings()
+
+    @asynccontextmanager
+    async def startup(app: FastAPI) -> AsyncIterator[None]:
+        studio = await anyio.to_thread.run_sync(Studio.build, settings, table)
+        keep_studio(app, studio)
+        try:
+            await studio.engines.get()
+            yield
+        finally:
+            await studio.engines.close()
+
+    async def checks() -> dict[str, str]:
+        return await _engine_states(app)
+
+    info = ServiceInfo(
+        "animation", "animation", "A portrait and its speech in, a talking face out", version("avatarchatbot")
+    )
+    app = create_service_app(info, settings, startup=startup, checks=checks)
+    app.include_router(avatar_routes.router)
+    app.include_router(video_routes.router)
+    app.add_api_websocket_route("/v1/animation/stream", stream)
+    return app
+
+
+async def stream(socket: WebSocket) -> None:
+    """``WS /v1/animation/stream``."""
+    await AnimationSocket(socket, studio_of(socket)).serve()
+
+
+async def _engine_states(app: FastAPI) -> dict[str, str]:
+    """Each loaded engine by name, with its own upstreams where it has any."""
+    studio: Studio | None = getattr(app.state, "studio", None)
+    states: dict[str, str] = {}
+    for name, engine in (studio.engines.loaded if studio else {}).items():
+        states[name] = "ok"
+        states.update({f"{name}.{part}": state for part, state in (await engine.check()).items()})
+    return states

@@ -1,0 +1,132 @@
+"""One answer being animated: speech in, encoded segments or raw frames out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
+from comps.core.media.video import Mp4Writer, Segment, VideoSpec
+from comps.core.speech import SpeechChunk
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a session has made so far: `frames`, and `duration` in seconds of sound."""
+
+    frames: int = 0
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Bounds of the threads that do the blocking work: `encode` for codecs, `prepare` for pictures and hearing."""
+
+    encode: anyio.CapacityLimiter
+    prepare: anyio.CapacityLimiter
+
+
+class AnimationSession:
+    """Joins an engine's performance with an encoder on the clock of one answer.
+
+    Closing an iterator it gave stops the work: the engine draws at most one batch more.
+    """
+
+    def __init__(self, performance: Performance, options: AnimationOptions, sample_rate: int, workers: Workers) -> None:
+        self._performance = performance
+        self._options = options
+        self._sample_rate = sample_rate
+        self._workers = workers
+        self.progress = Progress()
+
+    @classmethod
+    async def open(
+        cls, engine: AnimationEngine, avatar: Avatar, options: AnimationOptions, sample_rate: int, workers: Workers
+    ) -> AnimationSession:
+        """Prepare `avatar`; raises FaceError when it cannot be animated."""
+        return cls(await engine.open(avatar, options), options, sample_rate, workers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the video in pixels."""
+        return self._performance.width, self._performance.height
+
+    @property
+    def fps(self) -> int:
+        """Frames per second of the video."""
+        return self._options.fps
+
+    async def frames(self, speech: AsyncIterator[SpeechChunk]) -> AsyncGenerator[FrameBatch, None]:
+        """Every frame of the speech, as soon as it is drawn; the next batch is drawn while one is used."""
+
+        async def counted() -> AsyncIterator[SpeechChunk]:
+            async for chunk in speech:
+                self.progress.duration = chunk.end
+                yield chunk
+
+        async with aclosing(one_ahead(self._performance.animate(counted()))) as batches:
+            async for batch in batches:
+                self.progress.frames += len(batch.frames)
+                yield batch
+
+    def writer(self, preset: str) -> Mp4Writer:
+        """The encoder for `segments`; made first, because a client is told its type before anything is drawn."""
+        width, height = self.size
+        fragment = max(2, round(self._options.fps * 0.5))
+        return Mp4Writer(
+            VideoSpec(width, height, self._options.fps, self._sample_rate, fragment_frames=fragment, preset=preset)
+        )
+
+    async def segments(self, speech: AsyncIterator[SpeechChunk], writer: Mp4Writer) -> AsyncGenerator[Segment, None]:
+        """The fragmented MP4 of the speech: its init segment, then each fragment when it is full."""
+        lock = asyncio.Lock()
+
+        async def listened() -> AsyncIterator[SpeechChunk]:
+            async for chunk in speech:
+                # The engine may ask for speech while frames are being encoded; the writer serves one at a time.
+                async with lock:
+                    await self._encode(writer.add_audio, chunk.pcm)
+                yield chunk
+
+        async with aclosing(self.frames(listened())) as batches:
+            async for batch in batches:
+                async with lock:
+                    await self._encode(writer.add_video, batch.frames, batch.pixel_format)
+                    ready = writer.take()
+                for segment in ready:
+                    yield segment
+        await self._encode(writer.close)
+        for segment in writer.take():
+            yield segment
+
+    async def _encode(self, work: Callable[..., Any], *arguments: Any) -> None:
+        await anyio.to_thread.run_sync(work, *arguments, limiter=self._workers.encode)
+
+
+async def one_ahead(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """The items of `source`, the next one being made while one is used."""
+    task: asyncio.Future[T] = asyncio.ensure_future(anext(source))
+    try:
+        while True:
+            try:
+                item = await task
+            except StopAsyncIteration:
+                return
+            task = asyncio.ensure_future(anext(source))
+            yield item
+    finally:
+        # Whoever cancels this must find the work ended, not merely told to end.
+        with anyio.CancelScope(shield=True):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()

@@ -1,0 +1,90 @@
+"""What the animation service can be told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from comps.core.settings import ServiceSettings
+
+_ENGINE_NAMES = {"wav2lip_only": "wav2lip", "wav2lip+gfpgan": "wav2lip"}
+"""OPEA's values of INFERENCE_MODE and the engine that does them."""
+
+
+def _names(field: str, *others: str) -> AliasChoices:
+    """The field's own name and variable, and the `others` that mean the same."""
+    return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
+
+
+def _user_data() -> Path:
+    """The folder this operating system keeps a user's application data in."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "avatarchatbot"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "avatarchatbot"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "avatarchatbot"
+
+
+class AnimationSettings(ServiceSettings):
+    """`AVATAR_ANIMATION_*`; the aliases are the names shared with the gateway and those of OPEA."""
+
+    model_config = SettingsConfigDict(env_prefix="AVATAR_ANIMATION_")
+
+    port: int = Field(9066, ge=0, le=65535, description="TCP port", validation_alias=_names("port", "WAV2LIP_PORT"))
+    engine: str = Field(
+        "portrait",
+        description="engine of requests that name none",
+        validation_alias=_names("engine", "INFERENCE_MODE"),
+    )
+    data_dir: Path = Field(
+        default_factory=_user_data,
+        description="folder of uploaded avatars",
+        validation_alias=_names("data_dir", "AVATAR_DATA_DIR"),
+    )
+    output_dir: Path = Field(
+        default_factory=lambda: _user_data() / "outputs",
+        description="folder of finished videos; a path that ends in .mp4 means its folder",
+        validation_alias=_names("output_dir", "AVATAR_OUTPUT_DIR", "OUTFILE"),
+    )
+    default_avatar: str = Field("", description="avatar of requests that name none; empty takes the first one shipped")
+    face: Path | None = Field(
+        None,
+        description="picture that becomes the default avatar when the service starts",
+        validation_alias=_names("face", "FACE"),
+    )
+    face_landmarker: Path | None = Field(
+        None,
+        description="MediaPipe's face_landmarker.task; needs the extra mediapipe",
+        validation_alias=_names("face_landmarker", "AVATAR_FACE_LANDMARKER"),
+    )
+    fps: int = Field(
+        25, ge=5, le=60, description="frames per second when not asked for", validation_alias=_names("fps", "FPS")
+    )
+    size: int = Field(512, ge=64, le=1024, description="longer side of the video in pixels when not asked for")
+    video_preset: str = Field("superfast", description="x264 preset: ultrafast is quicker, veryfast is smaller")
+    max_sessions: int = Field(4, gt=0, description="answers animated at once; more get 429")
+    session_idle_s: float = Field(60.0, gt=0, description="seconds a session may wait for its client")
+    max_avatars: int = Field(200, gt=0, description="most avatars kept")
+    max_avatar_bytes: int = Field(1024**3, gt=0, description="most bytes of avatars kept")
+    max_outputs: int = Field(200, gt=0, description="most finished videos kept")
+    max_output_age_s: float = Field(86_400.0, gt=0, description="seconds after which a finished video is deleted")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _translate(cls, values: Any) -> Any:
+        """OPEA's INFERENCE_MODE names an engine, and its OUTFILE a file in the output folder."""
+        if not isinstance(values, dict):
+            return values
+        changed = dict(values)
+        for key in ("engine", "INFERENCE_MODE"):
+            if key in changed:
+                changed[key] = _ENGINE_NAMES.get(str(changed[key]), changed[key])
+        for key in ("output_dir", "AVATAR_OUTPUT_DIR", "OUTFILE"):
+            if key in changed and str(changed[key]).endswith(".mp4"):
+                changed[key] = Path(str(changed[key])).parent
+        return changed

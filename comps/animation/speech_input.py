@@ -1,0 +1,111 @@
+"""Speech made ready for an engine: without gaps or overlaps, within its bound, and with phones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import anyio.to_thread
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from comps.core.errors import TooLargeError, UnprocessableError
+from comps.core.speech import Phone, SpeechChunk
+
+HEARING_RATE = 16_000
+"""Hz of the audio that phones are recognised in."""
+PIECE_S, SEARCH_S = 8.0, 3.0
+"""Long audio is cut about every `PIECE_S` seconds, at the quietest place of the `SEARCH_S` seconds before."""
+_RATES = range(8_000, 96_001)
+_SILENCE = 0.003
+"""Root mean square, of full scale, under which audio is taken for silence (-50 dB)."""
+
+
+@dataclass(slots=True)
+class SpeechClock:
+    """Checks chunks against the clock of one answer at `sample_rate` Hz, at most `max_seconds` long."""
+
+    sample_rate: int
+    max_seconds: float
+    position: int = 0
+
+    def admit(self, chunk: SpeechChunk) -> list[SpeechChunk]:
+        """The chunk, after a silent one if the clock jumped; consecutive chunks then follow without gaps.
+
+        Raises:
+            UnprocessableError: another sample rate, or samples that were already given.
+            TooLargeError: the answer gets longer than allowed.
+        """
+        if chunk.sample_rate != self.sample_rate:
+            raise UnprocessableError(
+                f"speech at {chunk.sample_rate} Hz in a session of {self.sample_rate} Hz", param="sample_rate"
+            )
+        gap = chunk.first_sample - self.position
+        if gap < 0:
+            raise UnprocessableError(
+                f"speech begins at sample {chunk.first_sample}, but {self.position} were given already",
+                param="first_sample",
+            )
+        if chunk.end > self.max_seconds:
+            raise TooLargeError(f"the speech is longer than {self.max_seconds:g} s, which is the limit")
+        filler = []
+        if gap:
+            filler = [SpeechChunk(np.zeros(gap, np.int16), self.sample_rate, self.position, sentence=chunk.sentence)]
+        self.position = chunk.first_sample + len(chunk.pcm)
+        return [*filler, chunk]
+
+
+def is_silent(audio: NDArray[np.float32]) -> bool:
+    """Whether mono float32 audio never gets louder than background noise, in windows of 50 ms at 16 kHz or so."""
+    window = 800
+    padded = np.pad(audio, (0, -len(audio) % window)).reshape(-1, window)
+    return bool(np.sqrt((padded**2).mean(1)).max(initial=0.0) < _SILENCE)
+
+
+def pieces(audio: NDArray[np.float32], rate: int) -> list[tuple[int, int]]:
+    """Where to cut mono audio into pieces of about `PIECE_S` seconds: (start, end) samples, at quiet places."""
+    cuts, start = [], 0
+    while len(audio) - start > int((PIECE_S + SEARCH_S) * rate):
+        low = start + int((PIECE_S - SEARCH_S) * rate)
+        window = audio[low : start + int(PIECE_S * rate)]
+        smooth = np.convolve(np.abs(window), np.ones(rate // 20, np.float32), mode="valid")
+        end = low + int(np.argmin(smooth)) + rate // 40
+        cuts.append((start, end))
+        start = end
+    return [*cuts, (start, len(audio))]
+
+
+async def heard(audio: NDArray[np.float32], rate: int, limiter: anyio.CapacityLimiter) -> AsyncIterator[SpeechChunk]:
+    """Mono float32 audio at `rate` Hz as speech chunks with the phones that were recognised in it."""
+    cuts = pieces(audio, rate)
+    for index, (start, end) in enumerate(cuts):
+        pcm = (audio[start:end] * 32767.0).astype(np.int16)
+        chunk = SpeechChunk(pcm, rate, start, last=index == len(cuts) - 1)
+        yield await with_phones(chunk, limiter)
+
+
+async def with_phones(chunk: SpeechChunk, limiter: anyio.CapacityLimiter) -> SpeechChunk:
+    """The chunk as it is when it has phones or is silent; otherwise with those recognised in its samples."""
+    if chunk.phones or not len(chunk.pcm):
+        return chunk
+    found = await anyio.to_thread.run_sync(_recognise, chunk.pcm, chunk.sample_rate, limiter=limiter)
+    start = chunk.start
+    return replace(chunk, phones=tuple(replace(p, start=p.start + start, end=p.end + start) for p in found))
+
+
+def _recognise(pcm: NDArray[np.int16], rate: int) -> tuple[Phone, ...]:
+    # The recogniser's model takes a while to import and is not needed by callers that know their phones.
+    from comps.core.language.phone_recognition import recognise_phones
+
+    audio = pcm.astype(np.float32) / 32768.0
+    if is_silent(audio):
+        return ()
+    return tuple(recognise_phones(soxr.resample(audio, rate, HEARING_RATE).astype(np.float32)))
+
+
+def check_rate(rate: int) -> int:
+    """`rate` if speech can have it; raises ValueError."""
+    if rate not in _RATES:
+        raise ValueError(f"sample_rate is {_RATES.start} to {_RATES.stop - 1} Hz")
+    return rate

@@ -52,4 +52,6 @@ class LlmSettings(ServiceSettings):
         validation_alias=AliasChoices("AVATAR_LLM_MODEL", "LLM_MODEL_ID"),
     )
     device: str = Field("", description="device of the engine 'transformers': cpu, cuda...; empty: the best there is")
-    max_prompt_tokens: int = Field(8192, gt=0, description="longest prompt of the engine 'transformers'; oldest goes first")
+    max_prompt_tokens: int = Field(
+        8192, gt=0, description="longest prompt of the engine 'transformers'; oldest goes first"
+    )

@@ -90,7 +90,7 @@ class Conversation:
     def _find(self, question: str, told: _Told | None, before: Sequence[Message]) -> Match:
         """The best topic, with the question understood by itself or by what was spoken about."""
         alone = self._retriever.search(question, 1)[0]
-        if told is None or told.topic.reserved or alone.topic.reserved and alone.score >= KNOWN:
+        if told is None or told.topic.reserved or (alone.topic.reserved and alone.score >= KNOWN):
             return alone
         best = alone
         for variant in _in_context(question, told.topic, before):

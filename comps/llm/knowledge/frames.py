@@ -2,169 +2,173 @@
 
 from __future__ import annotations
 
-_EN = """
-what is the
-what is a
-what are the
-what does it do
-what do you think about the
-what kind of
-which is the best
-which one
-who is the
-who was the
-who are they
-who made this
-when is the
-when was it
-when will it be
-where is the
-where can i find a
-where do i get it
-why is it
-why does it not
-why do you have
-how do i
-how do you
-how can i
-how can you
-how is it
-how are they
-how does it
-how does the
-how many are there
-how much is it
-how long does it take
-how big is it
-how old is
-how often do you
-is it
-is there a
-is this the
-are there any
-are you
-am i
-can i
-can you
-can it
-could you please
-could i have
-do i have to
-do i need
-do you know
-do you have
-do they
-does it
-does the
-did you
-did it
-will it be
-would you
-should i
-may i
-was it
-has it
-have you
-tell me about the
-tell me what
-tell me how to
-tell me a
-please tell me
-please explain the
-explain to me
-give me the
-show me the
-i want to know
-i want to
-i would like to
-i would like a
-i need to
-let me know
-can you tell me
-can you tell me about the
-do you know what the
-do you know how to
-do you know where
-what about the
-and what about
-how about
-in the
-of the
-on the
-at the
-for the
-to the
-with the
-from the
-for me
-for my
-with my
-to my
-in my
-is not
-that is
-this is
-there is
-""".split("\n")
+_EN = [
+    "",
+    "what is the",
+    "what is a",
+    "what are the",
+    "what does it do",
+    "what do you think about the",
+    "what kind of",
+    "which is the best",
+    "which one",
+    "who is the",
+    "who was the",
+    "who are they",
+    "who made this",
+    "when is the",
+    "when was it",
+    "when will it be",
+    "where is the",
+    "where can i find a",
+    "where do i get it",
+    "why is it",
+    "why does it not",
+    "why do you have",
+    "how do i",
+    "how do you",
+    "how can i",
+    "how can you",
+    "how is it",
+    "how are they",
+    "how does it",
+    "how does the",
+    "how many are there",
+    "how much is it",
+    "how long does it take",
+    "how big is it",
+    "how old is",
+    "how often do you",
+    "is it",
+    "is there a",
+    "is this the",
+    "are there any",
+    "are you",
+    "am i",
+    "can i",
+    "can you",
+    "can it",
+    "could you please",
+    "could i have",
+    "do i have to",
+    "do i need",
+    "do you know",
+    "do you have",
+    "do they",
+    "does it",
+    "does the",
+    "did you",
+    "did it",
+    "will it be",
+    "would you",
+    "should i",
+    "may i",
+    "was it",
+    "has it",
+    "have you",
+    "tell me about the",
+    "tell me what",
+    "tell me how to",
+    "tell me a",
+    "please tell me",
+    "please explain the",
+    "explain to me",
+    "give me the",
+    "show me the",
+    "i want to know",
+    "i want to",
+    "i would like to",
+    "i would like a",
+    "i need to",
+    "let me know",
+    "can you tell me",
+    "can you tell me about the",
+    "do you know what the",
+    "do you know how to",
+    "do you know where",
+    "what about the",
+    "and what about",
+    "how about",
+    "in the",
+    "of the",
+    "on the",
+    "at the",
+    "for the",
+    "to the",
+    "with the",
+    "from the",
+    "for me",
+    "for my",
+    "with my",
+    "to my",
+    "in my",
+    "is not",
+    "that is",
+    "this is",
+    "there is",
+    "",
+]
 
-_ZH = """
-什么是
-是什么
-什么
-怎么
-怎么样
-怎样
-如何
-为什么
-哪里
-在哪里
-哪个
-哪些
-谁是
-是谁
-多少
-多久
-几个
-有没有
-是不是
-能不能
-可以吗
-可不可以
-能吗
-会吗
-你会
-你能
-你可以
-我想知道
-我想
-我要
-我需要
-请告诉我
-告诉我
-请问
-请
-你知道
-你有
-它是
-这个是
-那个是
-介绍一下
-说说
-讲讲
-解释一下
-给我
-怎么用
-怎么办
-需要什么
-支持吗
-有什么
-是的吗
-在吗
-了吗
-的吗
-呢
-吗
-""".split("\n")
+_ZH = [
+    "",
+    "什么是",
+    "是什么",
+    "什么",
+    "怎么",
+    "怎么样",
+    "怎样",
+    "如何",
+    "为什么",
+    "哪里",
+    "在哪里",
+    "哪个",
+    "哪些",
+    "谁是",
+    "是谁",
+    "多少",
+    "多久",
+    "几个",
+    "有没有",
+    "是不是",
+    "能不能",
+    "可以吗",
+    "可不可以",
+    "能吗",
+    "会吗",
+    "你会",
+    "你能",
+    "你可以",
+    "我想知道",
+    "我想",
+    "我要",
+    "我需要",
+    "请告诉我",
+    "告诉我",
+    "请问",
+    "请",
+    "你知道",
+    "你有",
+    "它是",
+    "这个是",
+    "那个是",
+    "介绍一下",
+    "说说",
+    "讲讲",
+    "解释一下",
+    "给我",
+    "怎么用",
+    "怎么办",
+    "需要什么",
+    "支持吗",
+    "有什么",
+    "是的吗",
+    "在吗",
+    "了吗",
+    "的吗",
+    "呢",
+    "吗",
+    "",
+]
 
 _EN_FILLERS = """
 a about actually after again all also always am an and another any anybody anyone anything are around as ask at away

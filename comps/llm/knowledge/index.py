@@ -69,9 +69,7 @@ class NgramIndex:
 
     def _weigh(self, bag: Features) -> dict[str, float]:
         """TF-IDF of unit length."""
-        weighted = {
-            key: math.sqrt(count) * self._idf.get(key, self._unseen) for key, count in bag.items()
-        }
+        weighted = {key: math.sqrt(count) * self._idf.get(key, self._unseen) for key, count in bag.items()}
         length = math.sqrt(sum(weight * weight for weight in weighted.values())) or 1.0
         return {key: weight / length for key, weight in weighted.items()}
 

@@ -1,0 +1,11 @@
+"""`python -m comps.llm` serves the LLM service with the settings of the environment."""
+
+from __future__ import annotations
+
+from comps.core.serve import serve
+from comps.llm.service import create_app
+from comps.llm.settings import LlmSettings
+
+if __name__ == "__main__":
+    configured = LlmSettings()
+    serve(create_app(configured), configured)

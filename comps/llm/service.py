@@ -1,0 +1,96 @@
+"""The LLM service: `POST /v1/chat/completions` and `GET /v1/models`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse, Response
+
+from comps.core.app import ServiceInfo, create_service_app
+from comps.core.engine import EngineHost
+from comps.core.errors import UpstreamError
+from comps.llm.engine import LlmCapabilities, LlmEngine, TextPiece
+from comps.llm.reply import SERVICE, EventStream, Head, Pieces, collect, completion, document, events
+from comps.llm.request import ChatRequest
+from comps.llm.settings import LlmSettings
+from comps.llm.stops import until_stop
+from comps.llm.table import LLM_ENGINES
+
+Host = EngineHost[LlmEngine, LlmCapabilities]
+
+
+def create_app(settings: LlmSettings | None = None) -> FastAPI:
+    """The service as an app; the engine loads in its lifespan, behind `/readyz`."""
+    chosen = settings or LlmSettings()
+    host: Host = EngineHost(LLM_ENGINES, chosen.engine, chosen)
+
+    @asynccontextmanager
+    async def startup(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            await host.get()
+            yield
+        finally:
+            await host.close()
+
+    info = ServiceInfo(SERVICE, "LLM", "Answers a conversation, sentence by sentence", "0.1.0")
+    app = create_service_app(info, chosen, startup=startup, checks=lambda: _check(host))
+    app.include_router(_routes(host, chosen))
+    return app
+
+
+def _routes(host: Host, settings: LlmSettings) -> APIRouter:
+    router = APIRouter(tags=["llm"])
+
+    @router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None)
+    async def chat_completions(body: ChatRequest) -> Response:
+        """OpenAI's chat, streamed or not; OPEA's `query` gets a text document."""
+        return await _respond(body, host, settings)
+
+    @router.get("/v1/models", summary="Models of the engines that are loaded")
+    async def models() -> dict[str, Any]:
+        rows = [{"id": e.model, "object": "model", "created": 0, "owned_by": n} for n, e in host.loaded.items()]
+        return {"object": "list", "data": rows}
+
+    return router
+
+
+async def _respond(body: ChatRequest, host: Host, settings: LlmSettings) -> Response:
+    name = body.engine or host.default
+    messages, options = body.conversation(settings), body.options(settings)
+    if not host.table.spec(name).capabilities.sampling:
+        body.require_no_sampling(name)
+    engine = await host.get(name)
+    pieces = await _begun(until_stop(engine.generate(messages, options), options.stop))
+    head = Head(options.model or engine.model)
+    if body.stream:
+        wanted = body.stream_options is not None and body.stream_options.include_usage
+        return EventStream(events(head, pieces, include_usage=wanted))
+    answer = await collect(pieces)
+    return JSONResponse(completion(head, answer) if body.query is None else document(body.query, answer))
+
+
+async def _begun(pieces: Pieces) -> Pieces:
+    """The same pieces, the first one made already, so that a failure to begin has its own status."""
+    first = await anext(pieces, None)
+    if first is None:
+        raise UpstreamError("the language model answered nothing", service=SERVICE)
+    return _resume(first, pieces)
+
+
+async def _resume(first: TextPiece, rest: Pieces) -> Pieces:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await rest.aclose()
+
+
+async def _check(host: Host) -> dict[str, str]:
+    states = dict.fromkeys(host.loaded, "ok")
+    for engine in host.loaded.values():
+        states |= await engine.check()
+    return states

@@ -8,6 +8,7 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from comps.core.error_shape import framework_error
@@ -20,7 +21,9 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 def install_handlers(app: FastAPI, service: str) -> None:
     """Handle `AvatarError`, request validation and framework errors (404, 405, broken multipart)."""
 
-    async def on_avatar_error(request: Request, error: Exception) -> Response:
+    async def on_avatar_error(connection: HTTPConnection, error: Exception) -> Response:
+        if connection.scope["type"] == "websocket":
+            raise error  # the outermost middleware knows how far the WebSocket has got
         return error_response(error, service)
 
     async def on_validation_error(request: Request, error: Exception) -> Response:

@@ -114,7 +114,7 @@ class LifetimeMiddleware:
             raise UpstreamTimeoutError(f"{self.service} did not finish before the request's deadline")
 
     async def _serve(self, scope: Scope, receive: Receive, sent: Sent, client: anyio.CancelScope) -> None:
-        connection = _Connection(receive)
+        connection = _Connection(scope, receive)
         watcher = asyncio.create_task(connection.watch(sent, client))
         try:
             await self.app(scope, connection.receive, sent)
@@ -124,15 +124,25 @@ class LifetimeMiddleware:
 
 
 class _Connection:
-    """Shares one `receive` between the application, which reads the body, and the watch for the client leaving."""
+    """Shares one `receive` between the application, which reads the body, and the watch for the client leaving.
 
-    def __init__(self, receive: Receive) -> None:
+    The watch may only listen once the body has been read; a request without one is watched from the start.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
         self._receive = receive
+        self._bodyless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         self._body_read = asyncio.Event()
         self._gone = asyncio.Event()
+        if self._bodyless:
+            self._body_read.set()
 
     async def receive(self) -> Message:
         """The application's view: the body, then the disconnect."""
+        if self._bodyless:
+            self._bodyless = False
+            return {"type": "http.request", "body": b"", "more_body": False}
         if not self._body_read.is_set():
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -146,8 +156,8 @@ class _Connection:
     async def watch(self, sent: Sent, client: anyio.CancelScope) -> None:
         """Cancel `client` if the disconnect comes before the response is complete."""
         await self._body_read.wait()
-        if not self._gone.is_set():
-            await self._receive()
-            self._gone.set()
+        while not self._gone.is_set():
+            if (await self._receive())["type"] == "http.disconnect":
+                self._gone.set()
         if not sent.complete:
             client.cancel()

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 
 from comps.core.app import ServiceInfo, create_service_app, metrics_of
 from comps.core.client import ClientOptions, create_client
+from comps.core.errors import NotFoundError
 from gateway.answers import Answers
 from gateway.faces import RemoteFaces
 from gateway.health import Nodes, health_routes
@@ -54,7 +55,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     async def startup(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             endpoints = await stack.enter_async_context(open_endpoints(_targets(chosen)))
-            if chosen.llm_api_key:
+            if chosen.llm_api_key and "llm" in endpoints:
                 endpoints["llm"] = await _with_key(endpoints["llm"], chosen.llm_api_key, stack)
             app.state.endpoints = endpoints
             app.state.answers = await anyio.to_thread.run_sync(_answers, app, chosen, endpoints)
@@ -67,10 +68,17 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     _include_first(app, health_routes(nodes))
     app.include_router(_answer_routes())
     app.include_router(_video_routes())
-    app.include_router(proxy_routes(lambda service: app.state.endpoints[service]))
+    app.include_router(proxy_routes(lambda service: _endpoint(app, service)))
     app.include_router(_page_routes())
     app.mount("/page", _PageFiles(directory=PAGE))
     return app
+
+
+def _endpoint(app: FastAPI, service: str) -> Endpoint:
+    endpoints: dict[str, Endpoint] = app.state.endpoints
+    if service not in endpoints:
+        raise NotFoundError(f"this gateway has no {service} service")
+    return endpoints[service]
 
 
 def _include_first(app: FastAPI, router: APIRouter) -> None:
@@ -84,14 +92,15 @@ def _include_first(app: FastAPI, router: APIRouter) -> None:
 def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpoint]) -> Answers:
     limits = StoreLimits(settings.video_age_s, settings.video_count, settings.video_bytes)
     store = VideoStore(settings.outputs_dir, limits)
-    faces = RemoteFaces(endpoints["animation"], settings.max_body_bytes)
+    faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
     turns = Turns(AvatarFlow(endpoints), store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
     return Answers(settings, TurnBuilder(settings, faces), turns, store, sessions)
 
 
 def _targets(settings: GatewaySettings) -> dict[str, Target]:
-    return {stage: _target(stage, getattr(settings, f"{stage}_url")) for stage in STAGES}
+    urls = {stage: str(getattr(settings, f"{stage}_url")) for stage in STAGES}
+    return {stage: _target(stage, url) for stage, url in urls.items() if url}
 
 
 def _target(stage: str, url: str) -> Target:

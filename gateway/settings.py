@@ -37,10 +37,12 @@ class GatewaySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AVATAR_GATEWAY_")
 
     port: int = Field(3009, ge=0, le=65535, description="TCP port; 0 lets the system choose")
-    asr_url: str = Field("http://127.0.0.1:7066", description="speech recognition service; local runs it in process")
-    llm_url: str = Field("http://127.0.0.1:3006", description="language model service; local runs it in process")
-    tts_url: str = Field("http://127.0.0.1:7055", description="speech service; local runs it in process")
-    animation_url: str = Field("http://127.0.0.1:9066", description="animation service; local runs it in process")
+    asr_url: str = Field(
+        "http://127.0.0.1:7066", description="speech recognition service; local: in process; empty: none"
+    )
+    llm_url: str = Field("http://127.0.0.1:3006", description="language model service; local: in process; empty: none")
+    tts_url: str = Field("http://127.0.0.1:7055", description="speech service; local: in process; empty: none")
+    animation_url: str = Field("http://127.0.0.1:9066", description="animation service; local: in process; empty: none")
     llm_api_key: str = Field("", description="bearer token for the language model service; empty sends none")
     fps: int = Field(25, ge=5, le=60, description="frames per second of answers that do not ask for others")
     size: int = Field(512, ge=64, le=1024, multiple_of=2, description="longer side of the video, pixels")

@@ -1,0 +1,52 @@
+"""The commands that list voices and avatars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.calls import call_json
+from gateway.cli.failure import UsageFailureError, print_json, run
+from gateway.cli.session import gateway_client
+
+
+def list_voices(language: str, url: str, *, as_json: bool) -> None:
+    """`avatarchatbot voices`."""
+    voices = run(lambda: _voices(language, url))
+    if as_json:
+        print_json(voices)
+        return
+    table = Table("Voice", "Name", "Languages", box=None)
+    for voice in voices:
+        table.add_row(voice["id"], voice["name"], ", ".join(voice["languages"]))
+    Console().print(table)
+
+
+def list_avatars(url: str, *, as_json: bool) -> None:
+    """`avatarchatbot avatars list`."""
+    avatars = run(lambda: _fetch(url, ("animation",), "/v1/avatars", "avatars"))
+    if as_json:
+        print_json(avatars)
+        return
+    table = Table("Avatar", "Name", "Size", "From", box=None)
+    for avatar in avatars:
+        origin = "the package" if avatar["builtin"] else "you"
+        table.add_row(avatar["id"], avatar["name"], f"{avatar['width']}x{avatar['height']}", origin)
+    Console().print(table)
+
+
+async def _voices(language: str, url: str) -> list[dict[str, Any]]:
+    voices = await _fetch(url, ("tts",), "/v1/voices", "voices")
+    fitting = [voice for voice in voices if not language or language in voice["languages"]]
+    if not fitting:
+        raise UsageFailureError(f"no voice speaks '{language}'")
+    return fitting
+
+
+async def _fetch(url: str, stages: tuple[str, ...], path: str, key: str) -> list[dict[str, Any]]:
+    async with gateway_client(url, stages) as client:
+        answer = await call_json(client, "GET", path)
+        found: list[dict[str, Any]] = answer[key]
+        return found

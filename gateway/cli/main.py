@@ -1,0 +1,185 @@
+"""The commands and their options. What they do is imported when one of them runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="avatarchatbot",
+    help="Ask a question aloud or in writing; a talking face answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+avatars_app = typer.Typer(help="The faces that can answer.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(avatars_app, name="avatars")
+
+# typer reads annotations at run time on every supported Python, where "X | None" is not yet understood
+MaybePath = Optional[Path]  # noqa: UP045
+MaybeText = Optional[str]  # noqa: UP045
+
+Url = Annotated[
+    str, typer.Option("--url", help="A running gateway to use; without it everything runs in this process.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Face = Annotated[str, typer.Option("--avatar", help="An avatar's id, or a picture of a face.")]
+Engine = Annotated[str, typer.Option("--engine", help="The animation engine.")]
+Voice = Annotated[str, typer.Option("--voice", help="A voice; `avatarchatbot voices` lists them.")]
+Language = Annotated[str, typer.Option("--language", help="Language as a BCP 47 tag, such as en or zh.")]
+Fps = Annotated[int, typer.Option("--fps", help="Frames per second.")]
+Size = Annotated[int, typer.Option("--size", help="Longer side of the video, pixels.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")]
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the gateway and its page.")] = 3009,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    asr_url: Annotated[str, typer.Option(help="Use this speech recognition service.")] = "",
+    llm_url: Annotated[str, typer.Option(help="Use this language model service (any OpenAI-compatible one).")] = "",
+    tts_url: Annotated[str, typer.Option(help="Use this speech service.")] = "",
+    animation_url: Annotated[str, typer.Option(help="Use this animation service.")] = "",
+    base_port: Annotated[
+        int, typer.Option(help="Put the services on this port and the three after it; 0 keeps the usual ones.")
+    ] = 0,
+    profile: Annotated[str, typer.Option(help="The set of engines: embedded or cpu.")] = "embedded",
+) -> None:
+    """Start and supervise the services, and serve the gateway and its page."""
+    from gateway.cli.up import UpOptions, run_up
+
+    urls = {"asr": asr_url, "llm": llm_url, "tts": tts_url, "animation": animation_url}
+    run_up(UpOptions(host=host, port=port, urls=urls, base_port=base_port, profile=profile))
+
+
+@app.command()
+def ask(
+    question: Annotated[MaybePath, typer.Argument(help="A recording of the question.", show_default=False)] = None,
+    text: Annotated[MaybeText, typer.Option("--text", help="The question in writing.")] = None,
+    output: Output = Path("answer.mp4"),
+    avatar: Face = "",
+    voice: Voice = "default",
+    language: Language = "",
+    engine: Engine = "",
+    fps: Fps = 0,
+    size: Size = 0,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a question and keep the answer as a video."""
+    from gateway.cli.make import Common, ask_question
+
+    common = Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
+    ask_question(question, text, {"voice": voice, "language": language}, common)
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    output: Output = Path("say.mp4"),
+    avatar: Face = "",
+    voice: Voice = "default",
+    language: Language = "",
+    alignment: Annotated[
+        MaybePath, typer.Option(help="Also write the phones as JSON: [{phone, start, end}, ...], seconds.")
+    ] = None,
+    engine: Engine = "",
+    fps: Fps = 0,
+    size: Size = 0,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Speak a text as it is."""
+    from gateway.cli.make import Common, say_text
+
+    common = Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
+    say_text(text, {"voice": voice, "language": language}, alignment, common)
+
+
+@app.command()
+def animate(
+    speech: Annotated[Path, typer.Argument(help="A recording of speech.")],
+    output: Output = Path("animation.mp4"),
+    avatar: Face = "",
+    engine: Engine = "",
+    fps: Fps = 0,
+    size: Size = 0,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a face mouth a recording."""
+    from gateway.cli.make import Common, animate_recording
+
+    animate_recording(
+        speech, Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
+    )
+
+
+@app.command()
+def voices(
+    language: Annotated[str, typer.Option(help="Only voices of this language.")] = "",
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the voices and their languages."""
+    from gateway.cli.listing import list_voices
+
+    list_voices(language, url, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, which engines can run, which ports are taken, and what to do about it."""
+    from gateway.cli.doctor import run_doctor
+
+    run_doctor(as_json=as_json)
+
+
+@avatars_app.command("list")
+def avatars_list(url: Url = "", as_json: AsJson = False) -> None:
+    """List the avatars."""
+    from gateway.cli.listing import list_avatars
+
+    list_avatars(url, as_json=as_json)
+
+
+@avatars_app.command("rig")
+def avatars_rig(
+    image: Annotated[Path, typer.Argument(help="A picture of one face.")],
+    output: Annotated[MaybePath, typer.Option("-o", "--output", help="Write the points as JSON.")] = None,
+    preview: Annotated[MaybePath, typer.Option(help="Write a PNG with the points drawn over the picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the points of a face and say how sure they are."""
+    from gateway.cli.avatars import rig_image
+
+    rig_image(image, output, preview, as_json=as_json)
+
+
+@avatars_app.command("add")
+def avatars_add(
+    image: Annotated[Path, typer.Argument(help="A picture of one face.")],
+    name: Annotated[str, typer.Option(help="Its name; the file's without one.")] = "",
+    rig: Annotated[MaybePath, typer.Option(help="Its points as JSON, as `avatars rig -o` writes them.")] = None,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Register a face."""
+    from gateway.cli.avatars import add_avatar
+
+    add_avatar(image, name, rig, url, as_json=as_json)
+
+
+@avatars_app.command("delete")
+def avatars_delete(
+    avatar: Annotated[str, typer.Argument(help="The id of an avatar you added.")],
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forget a face."""
+    from gateway.cli.avatars import delete_avatar
+
+    delete_avatar(avatar, url, as_json=as_json)

@@ -1,0 +1,148 @@
+"""The commands that make a video: ask, say, animate."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli.events import answer_events
+from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
+from gateway.cli.output import check_writable, read_input, written_whole
+from gateway.cli.progress import AnswerProgress, answer_progress
+from gateway.cli.session import gateway_client
+
+if TYPE_CHECKING:
+    import httpx
+
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Options that every command here has."""
+
+    output: Path
+    avatar: str = ""
+    engine: str = ""
+    fps: int = 0
+    size: int = 0
+    url: str = ""
+    as_json: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """The request's fields about the picture; raises UsageFailureError for a picture that is not there."""
+        given = {"engine": self.engine, "fps": self.fps, "size": self.size}
+        return {name: value for name, value in given.items() if value} | _face(self.avatar)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video to make: where to ask, with what, and which services that takes."""
+
+    path: str
+    body: dict[str, Any]
+    stages: tuple[str, ...]
+
+
+def ask_question(question: Path | None, text: str | None, speech: dict[str, str], common: Common) -> None:
+    """`avatarchatbot ask`."""
+
+    def job() -> Job:
+        if (question is None) == (text is None):
+            raise UsageFailureError("ask with a recording or with --text, one of them")
+        asked = {"text": text} if question is None else {"audio": _base64(question)}
+        stages = ("llm", "tts", "animation") if question is None else ("asr", "llm", "tts", "animation")
+        return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.body()}, stages)
+
+    run(lambda: _make(job, common, None))
+
+
+def say_text(text: str, speech: dict[str, str], alignment: Path | None, common: Common) -> None:
+    """`avatarchatbot say`."""
+
+    def job() -> Job:
+        if not text.strip():
+            raise UsageFailureError("there is nothing to say")
+        return Job("/v1/say", {"text": text, **speech, **common.body()}, ("tts", "animation"))
+
+    run(lambda: _make(job, common, alignment))
+
+
+def animate_recording(speech: Path, common: Common) -> None:
+    """`avatarchatbot animate`."""
+    run(
+        lambda: _make(
+            lambda: Job("/v1/animate", {"audio": _base64(speech), **common.body()}, ("animation",)), common, None
+        )
+    )
+
+
+async def _make(job: Any, common: Common, alignment: Path | None) -> None:
+    for path in (common.output, alignment):
+        if path is not None:
+            check_writable(path)
+    wanted: Job = job()
+    async with gateway_client(common.url, wanted.stages) as client:
+        with answer_progress(quiet=common.as_json) as progress:
+            result = await _finished(client, wanted, progress)
+            await _download(client, result["video_path"], common.output)
+        if alignment is not None:
+            _write_alignment(result, alignment)
+    _report(result, common, alignment)
+
+
+async def _finished(client: httpx.AsyncClient, job: Job, progress: AnswerProgress) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    async for name, data in answer_events(client, job.path, job.body):
+        progress.note(name, data)
+        if name == "done":
+            result = data
+    return result
+
+
+async def _download(client: httpx.AsyncClient, path: str, output: Path) -> None:
+    with written_whole(output) as file:
+        async with client.stream("GET", path) as response:
+            if not response.is_success:
+                raise FailureError(f"the finished video could not be fetched (status {response.status_code})")
+            async for piece in response.aiter_bytes():
+                file.write(piece)
+
+
+def _write_alignment(result: dict[str, Any], path: Path) -> None:
+    import orjson
+
+    phones = [phone for sentence in result["sentences"] for phone in sentence["phones"]]
+    with written_whole(path) as file:
+        file.write(orjson.dumps(phones, option=orjson.OPT_INDENT_2))
+
+
+def _report(result: dict[str, Any], common: Common, alignment: Path | None) -> None:
+    if common.as_json:
+        files = {"output": str(common.output), "alignment": None if alignment is None else str(alignment)}
+        print_json(
+            {**files, **{name: value for name, value in result.items() if name not in ("video_url", "video_path")}}
+        )
+        return
+    first = result["timings"]["first_fragment_s"]
+    sys.stdout.write(
+        f"{common.output}: {result['duration_s']:.2f} s, {result['frames']} frames of "
+        f"{result['width']}x{result['height']} at {result['fps']:g} fps; first picture after {first:.2f} s\n"
+    )
+
+
+def _face(avatar: str) -> dict[str, str]:
+    """The request's field for an avatar's id or a picture."""
+    path = Path(avatar)
+    if avatar and path.is_file():
+        return {"image": _base64(path)}
+    if path.suffix.lower() in _PICTURES or len(path.parts) > 1:
+        raise UsageFailureError(f"there is no picture {avatar}")
+    return {"avatar": avatar} if avatar else {}
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(read_input(path)).decode()

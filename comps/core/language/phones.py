@@ -192,7 +192,7 @@ def _is_mark(char: str) -> bool:
 def normalise(symbol: str) -> tuple[str, ...]:
     """Phones of one raw symbol as eSpeak or others write it, in order; stress, ties and tones are dropped.
 
-    A vowel keeps its glide (``oʊ`` is one phone) and a stop its release (``tʃ``), but a vowel with a
+    A vowel keeps its glide (``oʊ`` is one phone) and a stop its release (``tʃ``, ``tʰ``), but a vowel with a
     consonant is two phones: ``"ˈɔːɹ"`` gives ``("ɔː", "ɹ")``. A pause or a tone alone gives ``()``.
     """
     text = unicodedata.normalize("NFD", symbol.translate(_STRESS_AND_TIES)).replace("c\u0327", "ç")
@@ -200,7 +200,9 @@ def normalise(symbol: str) -> tuple[str, ...]:
         text = text.replace(old, new)
     phones: list[str] = []
     for piece in _pieces(text):
-        if phones and _joins(phones[-1], piece):
+        if piece == "h" and phones and facts(phones[-1]).has_closure:
+            phones[-1] += "ʰ"
+        elif phones and _joins(phones[-1], piece):
             phones[-1] += piece
         else:
             phones.append(piece)
@@ -213,7 +215,7 @@ def _pieces(text: str) -> list[str]:
     for char in text:
         if char in VOWELS or char in CONSONANTS:
             pieces.append(char)
-        elif char == "h" or (_is_mark(char) and pieces):
+        elif _is_mark(char) and pieces:
             pieces[-1] += char
     return pieces
 
@@ -222,7 +224,7 @@ def _joins(before: str, piece: str) -> bool:
     """Whether `piece` is one phone with the symbol before it: a glide of a vowel, a release of a stop."""
     if piece[0] in VOWELS:
         return before[0] in VOWELS
-    return before + piece[0] in _AFFRICATES or (piece == "h" and before in _AFFRICATES)
+    return before + piece[0] in _AFFRICATES
 
 
 @lru_cache(maxsize=4096)

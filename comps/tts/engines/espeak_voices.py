@@ -1,0 +1,128 @@
+"""Names of voices: eSpeak NG's own, OpenAI's, and plain words, resolved to a voice file and a variant.
+
+A name is ``base``, ``base+variant`` or ``+variant``. The base is an identifier (``gmw/en-US``), a
+language (``en-us``, ``zh``), eSpeak's name of a voice, or left out for the language of the text; the
+variant (``f5``, ``klatt``) changes its sound. One word can stand for both: `CHARACTERS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapidfuzz import process
+
+from comps.core.errors import UnknownChoiceError, UnprocessableError
+from comps.core.language.espeak import EspeakVoice, variants, voice_for_language, voices
+from comps.tts.engine import Voice
+
+FEMALE, MALE = "f5", "m1"
+"""Of the women's and the men's variants, those that PocketSphinx hears best (``make bench``)."""
+
+# OpenAI's voices by the nearest variant in sex and height.
+CHARACTERS = {
+    "default": FEMALE,
+    "female": FEMALE,
+    "male": MALE,
+    "alloy": FEMALE,
+    "ash": "m3",
+    "ballad": "m1",
+    "cedar": "m7",
+    "coral": "f2",
+    "echo": "m1",
+    "fable": "m3",
+    "marin": "f2",
+    "nova": FEMALE,
+    "onyx": "m7",
+    "sage": "f2",
+    "shimmer": "f4",
+    "verse": "m4",
+}
+ANY_LANGUAGE = "mul"
+"""BCP 47's tag for several languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChoice:
+    """A voice file, ``""`` for the one of the text's language, and a variant, ``""`` for none."""
+
+    voice: EspeakVoice | None
+    variant: str
+
+    def file(self, language: str) -> str:
+        """eSpeak's name of the voice for text in `language`, as ``gmw/en-US+f5``."""
+        speaks = self.voice is not None and _base(language) in {_base(tag) for tag in self.voice.languages}
+        voice = self.voice if speaks and self.voice is not None else voice_for_language(language)
+        return f"{voice.identifier}+{self.variant}" if self.variant else voice.identifier
+
+
+def choose_voice(name: str, language: str) -> VoiceChoice:
+    """The voice called `name`, any case, for a request in `language` (``""`` when it names none).
+
+    Raises:
+        UnknownChoiceError: there is no such voice; the message has the closest names.
+        UnprocessableError: the voice does not speak the language.
+    """
+    wanted = name.strip() or "default"
+    if wanted.lower() in CHARACTERS:
+        return VoiceChoice(None, CHARACTERS[wanted.lower()])
+    base, _, variant = wanted.partition("+")
+    found = _variant(variant, name) if variant else ""
+    if base.lower() in CHARACTERS:
+        return VoiceChoice(None, found or CHARACTERS[base.lower()])
+    if not base and found:
+        return VoiceChoice(None, found)
+    if not variant and (alone := _find(base, variants())):
+        return VoiceChoice(None, alone)
+    voice = _voice(base, name)
+    if language and _base(language) not in {_base(tag) for tag in voice.languages}:
+        raise UnprocessableError(
+            f"voice '{name[:60]}' speaks {voice.name}, not '{language}'; choose another or 'default'", param="voice"
+        )
+    return VoiceChoice(voice, found or CHARACTERS["default"])
+
+
+def voice_list() -> tuple[Voice, ...]:
+    """Every name `choose_voice` takes, but for the combinations of a base and a variant."""
+    kinds = variants()
+    words = [
+        Voice(name, f"{name} (variant {variant})", (ANY_LANGUAGE,), kinds[variant])
+        for name, variant in CHARACTERS.items()
+    ]
+    bases = [Voice(v.identifier, v.name, v.languages) for v in voices()]
+    sounds = [Voice(f"+{v}", f"variant {v} of any voice", (ANY_LANGUAGE,), kinds[v]) for v in sorted(kinds)]
+    return (*words, *bases, *sounds)
+
+
+def _variant(variant: str, name: str) -> str:
+    if found := _find(variant, variants()):
+        return found
+    raise _unknown(name, [f"+{v}" for v in variants()])
+
+
+def _voice(base: str, name: str) -> EspeakVoice:
+    wanted = base.lower()
+    for voice in voices():
+        if wanted in (voice.identifier.lower(), voice.name.lower()):
+            return voice
+    try:
+        return voice_for_language(base)
+    except UnknownChoiceError:
+        known = [*CHARACTERS, *(v.languages[0] for v in voices()), *(v.identifier for v in voices()), *variants()]
+        raise _unknown(name, known) from None
+
+
+def _find(wanted: str, names: dict[str, str]) -> str:
+    return next((name for name in names if name.lower() == wanted.lower()), "")
+
+
+def _unknown(name: str, known: list[str]) -> UnknownChoiceError:
+    close = [match for match, _, _ in process.extract(name, known, limit=6)]
+    return UnknownChoiceError(
+        f"no voice is called '{name[:60]}'; closest: {', '.join(close)}; GET /v1/voices lists all", param="voice"
+    )
+
+
+def _base(tag: str) -> str:
+    """Language without region, Mandarin's two names as one."""
+    first = tag.lower().replace("_", "-").partition("-")[0]
+    return "zh" if first == "cmn" else first

@@ -39,6 +39,6 @@ def decode_base64(text: str, param: str, max_bytes: int) -> bytes:
 def _decoded_size(text: str, start: int) -> int:
     """Bytes the digits from `start` on decode to, without copying them."""
     spaces = sum(text.count(space, start) for space in " \t\r\n\v\f")
-    end = text[-64:].rstrip()
+    end = "".join(text[-64:].split())
     padding = len(end) - len(end.rstrip("="))
     return max(0, (len(text) - start - spaces) // 4 * 3 - padding)

@@ -10,7 +10,7 @@ from comps.animation.motion.face_motion import ARKIT_INDEX, ARKIT_NAMES
 
 Plane = NDArray[np.float32]
 
-WIDEST_JAW = 0.56
+WIDEST_JAW = 0.48
 """jawOpen of the most open vowel: its 1 is a yawn."""
 
 

@@ -15,14 +15,26 @@ from comps.animation.engines.portrait.render.anatomy import Anatomy
 Points = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_SKIN: tuple[tuple[float, float], ...] = (
-    (-0.62, -0.22), (-0.72, 0.12), (-0.34, -0.24),
-    (-0.55, -0.62), (-0.85, -0.65),
-    (-0.32, 0.26), (0.0, 0.30),
-    (-0.55, -1.72), (0.0, -1.78), (-0.22, -1.5),
+_SKIN: tuple[dict[int, float], ...] = (
+    {48: 0.5, 3: 0.5}, {48: 0.55, 5: 0.45},
+    {31: 0.4, 48: 0.4, 3: 0.2},
+    {41: 0.5, 3: 0.5}, {36: 0.4, 1: 0.6},
+    {58: 0.5, 7: 0.5}, {57: 0.5, 8: 0.5},
+    {17: 1.7, 36: -0.7}, {21: 1.8, 39: -0.8},
 )  # fmt: skip
-"""Cheek, corner of the jaw, naso-labial fold; cheekbone, temple; below the lips; forehead (viewer's left and midline)."""
-CHEEK, FOLD, BONE, UNDER_LIP, FOREHEAD = (0, 1), (2,), (3, 4), (5, 6), (7, 8, 9)
+"""Skin of the viewer's left half as mixtures of iBUG points: two on the cheek, the naso-labial fold, cheekbone and temple,
+two below the lips, two on the forehead."""
+CHEEK, FOLD, BONE, UNDER_LIP, FOREHEAD = (0, 1), (2,), (3, 4), (5, 6), (7, 8)
+_MIRRORED = {
+    48: 54, 3: 13, 5: 11, 31: 35, 41: 46, 36: 45, 1: 15, 58: 56, 7: 9, 57: 57, 8: 8, 17: 26, 21: 22, 39: 42,
+}  # fmt: skip
+OUTSIDE_SHARE = 0.62
+"""How much of the jaw's movement the neck just outside its line follows."""
+SEAM_STEPS = (3, 6, 9, 13, 16, 19, 23, 26, 29)
+"""Points of the inner lip edges (of `CURVE`) that become control points, so that an opening mouth is round."""
+UPPER_SEAM = tuple(range(100, 100 + len(SEAM_STEPS)))
+LOWER_SEAM = tuple(range(120, 120 + len(SEAM_STEPS)))
+"""Their numbers, beyond those of iBUG."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,27 +69,32 @@ class Controls:
 
 def make_controls(anatomy: Anatomy) -> Controls:
     """Every control point of a face, with the ring that stays still."""
-    skin = np.array([(sign * x, y) for x, y in _SKIN for sign in ((1,) if x == 0 else (1, -1))])
-    numbers = np.array([i for i, (x, _) in enumerate(_SKIN) for _ in range(1 if x == 0 else 2)])
-    jaw = anatomy.local(anatomy.points[:17])
+    local = anatomy.local(anatomy.points)
+    mixed = [(i, mix) for i, mix in enumerate(_SKIN)]
+    mixed += [(i, {_MIRRORED[p]: w for p, w in mix.items()}) for i, mix in enumerate(_SKIN) if 57 not in mix]
+    skin = np.array([sum(w * local[p] for p, w in mix.items()) for _, mix in mixed])
+    numbers = np.array([i for i, _ in mixed])
+    jaw = local[:17]
     ring = _still_ring(jaw)
     made = np.vstack([skin, ring])
-    count = len(anatomy.points)
-    video = np.vstack([anatomy.points, anatomy.place(made)])
-    none = np.full(len(made), -1)
+    outside = 1.22 * jaw[2:15]
+    seam = np.vstack([anatomy.upper[list(SEAM_STEPS)], anatomy.lower[list(SEAM_STEPS)]])
+    video = np.vstack([anatomy.points, seam, anatomy.place(np.vstack([outside, made]))])
+    known = np.concatenate([np.arange(68), UPPER_SEAM, LOWER_SEAM])
+    others = len(video) - len(known)
     return Controls(
         video=video,
         local=_frontal(anatomy.local(video), anatomy),
-        ibug=np.concatenate([np.arange(count), none]),
-        skin=np.concatenate([np.full(count, -1), numbers, np.full(len(ring), -1)]),
-        fixed=np.arange(len(video)) >= count + len(skin),
-        jaw_share=np.concatenate([_jaw_shares(), np.zeros(len(made))]),
+        ibug=np.concatenate([known, np.full(others, -1)]),
+        skin=np.concatenate([np.full(len(known) + len(outside), -1), numbers, np.full(len(ring), -1)]),
+        fixed=np.arange(len(video)) >= len(video) - len(ring),
+        jaw_share=np.concatenate([_jaw_shares(), np.zeros(len(seam)), OUTSIDE_SHARE * _jaw_shares()[2:15], np.zeros(len(made))]),
     )
 
 
 def _jaw_shares() -> Points:
     shares = np.zeros(68)
-    half = np.array([0.0, 0.0, 0.04, 0.14, 0.32, 0.56, 0.80, 0.95, 1.0])
+    half = np.array([0.0, 0.0, 0.02, 0.07, 0.18, 0.40, 0.70, 0.92, 1.0])
     shares[:17] = np.concatenate([half, half[-2::-1]])
     return shares
 

@@ -23,7 +23,7 @@ from comps.animation.engines.portrait.render.spline import ThinPlate
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-INVERSIONS = 3
+INVERSIONS = 8
 """Steps of the fixed-point search for the source of a pixel; each cuts the error by the steepest slope, about 0.4."""
 
 
@@ -163,6 +163,6 @@ def invert(displacement: Plane, grid: Grid, nodes: Plane) -> Plane:
     source = nodes - displacement
     for _ in range(INVERSIONS - 1):
         where = (source - origin) * scale
-        found = cv2.remap(displacement, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        found = cv2.remap(displacement, where, np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         source = nodes - found
     return source.astype(np.float32)

@@ -45,12 +45,13 @@ def meet(upper: Plane, lower: Plane, down: Plane) -> Edges:
 class Placement:
     """Where the inside of the mouth is in a frame: 2x3 matrices from face axes (units) to video pixels.
 
-    `tongue_up` is how far the tongue is raised, in units.
+    `light`, 0..1, falls where protruding lips keep it out.
     """
 
     skull: NDArray[np.float64]
     jaw: NDArray[np.float64]
     tongue: NDArray[np.float64]
+    light: float
 
 
 class MouthPainter:
@@ -73,10 +74,10 @@ class MouthPainter:
         box = (int(left), int(top), int(right), int(bottom))
         mask = self._mask(outline, box)
         light, teeth, tongue = self._layers(box, placement)
-        light = 16 + (light - 16) * self._shade(edges, box)
+        light = 16 + (light - 16) * (self._shade(edges, box) * np.float32(placement.light))
         target = luma[top:bottom, left:right]
         target[:] = target + mask * (light - target) + 0.5
-        self._colour(chroma[top // 2 : bottom // 2, left // 2 : right // 2], mask, teeth, tongue)
+        self._colour(chroma[top // 2 : bottom // 2, left // 2 : right // 2], np.dstack([mask, light, teeth, tongue]))
 
     def _mask(self, outline: Plane, box: tuple[int, int, int, int]) -> Plane:
         """How much of each pixel lies between the lips, 0..1."""
@@ -115,17 +116,19 @@ class MouthPainter:
         ends = edges.upper[[0, -1], 0]
         depth = np.clip((rows - upper) / (LIP_SHADOW * self._unit), 0, 1)
         beside = np.clip(np.minimum(columns - ends[0], ends[1] - columns) / (0.16 * self._unit), 0, 1)
-        shade: Plane = ((0.52 + 0.48 * depth) * (0.45 + 0.55 * beside)).astype(np.float32)
+        shade: Plane = ((0.66 + 0.34 * depth) * (0.50 + 0.50 * beside)).astype(np.float32)
         return shade
 
-    def _colour(self, target: Bytes, mask: Plane, teeth: Plane, tongue: Plane) -> None:
+    def _colour(self, target: Bytes, layers: Plane) -> None:
+        """Tint the colour planes; `layers` `[2h, 2w, 4]` are mask, brightness, teeth and tongue."""
         colours = self._mouth.colours
-        size = (target.shape[1], target.shape[0])
-        mask, teeth, tongue = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (mask, teeth, tongue))
+        small = cv2.resize(layers, (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
+        mask, light, teeth, tongue = (small[..., i] for i in range(4))
+        # What is in shadow is less colourful, as it is darker.
+        lit = np.clip((light - 16) / (colours.teeth[0] - 16), 0.15, 1)
         for axis in (1, 2):
-            cavity, flesh, white = colours.cavity[axis], colours.tongue[axis], colours.teeth[axis]
+            cavity, flesh = colours.cavity[axis], colours.tongue[axis]
+            white = 128 + (colours.teeth[axis] - 128) * lit
             inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
             plane = target[..., axis - 1]
             plane[:] = plane + mask * (inside - plane) + 0.5
-
-

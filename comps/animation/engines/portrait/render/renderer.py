@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.render import framing
 from comps.animation.engines.portrait.render.anatomy import CURVE, Anatomy, measure
+from comps.animation.engines.portrait.render.eyes import LEVELS, Lid, paint_lids
 from comps.animation.engines.portrait.render.field import Field, build_field, invert
 from comps.animation.engines.portrait.render.lips import LEAST_GAP, Edges, MouthPainter, Placement, meet
 from comps.animation.engines.portrait.render.mouth import Mouth, draw_mouth
-from comps.animation.engines.portrait.render.planes import Bytes, Planes, chroma_planes, to_planes
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, to_planes
 from comps.animation.engines.portrait.render.shapes import JAW_DROP
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
 Plane = NDArray[np.float32]
+
+_NO_MAP = np.empty(0, np.float32)
+"""OpenCV's second map, unused when the first holds both coordinates."""
 
 SEAM_SPREAD = 0.7
 """How fast the fields of the two lips blend beyond the corners of the mouth: band width per distance from the corner."""
@@ -34,6 +38,7 @@ class Face:
     planes: Planes
     field: Field
     mouth: Mouth
+    lids: tuple[Lid, Lid]
 
 
 def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
@@ -42,7 +47,7 @@ def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
     anatomy = measure(rig, window)
     planes = to_planes(window.cut(picture))
     field = build_field(anatomy, (window.width, window.height))
-    return Face(anatomy, planes, field, draw_mouth(anatomy, planes))
+    return Face(anatomy, planes, field, draw_mouth(anatomy, planes), paint_lids(anatomy, planes))
 
 
 class Renderer:
@@ -54,6 +59,9 @@ class Renderer:
         self._painter = MouthPainter(face.mouth, face.anatomy.unit)
         self.height, self.width = face.planes.luma.shape
         self._mouth_box = self._choose_mouth_box()
+        # The picture with its lids as they are in the frame being drawn.
+        self._source = Planes(face.planes.luma.copy(), face.planes.chroma.copy())
+        self._lid_levels = [0, 0]
 
     def render(self, motion: FaceMotion) -> Bytes:
         """Frames of `motion` as planar yuv420p, uint8 `[n, height * 3 // 2, width]`."""
@@ -65,8 +73,16 @@ class Renderer:
         lower = (channels @ field.lower).reshape(shape)
         edges = self._edges(channels)
         for k, frame in enumerate(frames):
+            self._set_lids(motion.weights[k])
             self._frame(frame, upper[k], lower[k], edges[k], self._placement(motion, channels, k))
         return frames
+
+    def _set_lids(self, weights: Plane) -> None:
+        for side, name in enumerate(("eyeBlinkRight", "eyeBlinkLeft")):
+            level = round(float(np.clip(weights[ARKIT_INDEX[name]], 0, 1)) * (LEVELS - 1))
+            if level != self._lid_levels[side]:
+                self._face.lids[side].put(self._source, level)
+                self._lid_levels[side] = level
 
     def _channels(self, motion: FaceMotion) -> Plane:
         """Weights of the field's channels, `[n, K]`: shapes, head, iris travel in pixels."""
@@ -96,8 +112,9 @@ class Renderer:
         drop = JAW_DROP * 0.80 * float(motion.weights[k, ARKIT_INDEX["jawOpen"]])
         raised = 0.30 * float(motion.weights[k, ARKIT_INDEX["tongueOut"]])
         jaw[:, 2] += axes @ np.array([0, drop])
-        tongue[:, 2] += axes @ np.array([0, drop - min(raised, drop * 0.9 + 0.06)])
-        return Placement(skull, jaw, tongue)
+        tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * drop + 0.04)])
+        round_ = motion.weights[k, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].max()
+        return Placement(skull, jaw, tongue, light=1 - 0.5 * float(round_))
 
     def _frame(self, frame: Bytes, upper: Plane, lower: Plane, edges: Edges, placement: Placement) -> None:
         face = self._face
@@ -108,11 +125,11 @@ class Renderer:
         where = grid.enlarge(blended, grid.stride)[: grid.height, : grid.width]
         colour_where = (grid.enlarge(blended, grid.stride // 2)[: grid.height // 2, : grid.width // 2] - 0.5) / 2
         self._cut_lips(where, colour_where, (above, below), edges)
-        luma, chroma = face.planes.luma.copy(), face.planes.chroma.copy()
+        luma, chroma = self._source.luma.copy(), self._source.chroma.copy()
         top, left, bottom, right = grid.top, grid.left, grid.top + grid.height, grid.left + grid.width
-        luma[top:bottom, left:right] = cv2.remap(face.planes.luma, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        luma[top:bottom, left:right] = cv2.remap(self._source.luma, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         chroma[top // 2 : bottom // 2, left // 2 : right // 2] = cv2.remap(
-            face.planes.chroma, colour_where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self._source.chroma, colour_where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         if edges.gap > LEAST_GAP:
             self._painter.paint((luma, chroma), edges, placement)

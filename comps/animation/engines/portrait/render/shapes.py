@@ -17,7 +17,9 @@ from comps.animation.engines.portrait.render.controls import (
     CHEEK,
     FOLD,
     FOREHEAD,
+    LOWER_SEAM,
     UNDER_LIP,
+    UPPER_SEAM,
     Controls,
 )
 
@@ -26,8 +28,8 @@ Lip = Literal["upper", "lower"]
 
 JAW_DROP = 0.42
 """How far jawOpen = 1 lowers the lower teeth, in units."""
-UPPER_LIP = (49, 50, 51, 52, 53, 61, 62, 63)
-LOWER_LIP = (55, 56, 57, 58, 59, 65, 66, 67)
+UPPER_LIP = (49, 50, 51, 52, 53, 61, 62, 63, *UPPER_SEAM)
+LOWER_LIP = (55, 56, 57, 58, 59, 65, 66, 67, *LOWER_SEAM)
 CORNERS = (48, 54, 60, 64)
 OUTER_UPPER, OUTER_LOWER = (49, 50, 51, 52, 53), (55, 56, 57, 58, 59)
 CHIN = (6, 7, 8, 9, 10)
@@ -53,10 +55,10 @@ class _Sketch:
         self.moves[where, 1] += dy * fade
 
     def corners(self, dx: float, dy: float) -> None:
-        """Move the corners `dx` outward and `dy` down, and the lips beside them in proportion."""
+        """Move the corners outward by `dx` half widths of the mouth and down by `dy`, the lips beside them in proportion."""
         where = self.controls.points(*CORNERS, *UPPER_LIP, *LOWER_LIP)
         share = self.aside[where] ** 1.6
-        self.moves[where, 0] += dx * self.controls.side[where] * self.aside[where]
+        self.moves[where, 0] += dx * self.reach * self.controls.side[where] * self.aside[where]
         self.moves[where, 1] += dy * share
 
     def rigid(self, numbers: tuple[int, ...], dx: float, dy: float) -> None:
@@ -83,14 +85,20 @@ class _Sketch:
                 where = self.controls.points(*numbers)
                 self.moves[where, 1] += amount * self.controls.local[where, 1]
 
+    def fill(self, upper: float, lower: float) -> None:
+        """Round the lips' outline: push the outer edges halfway to the corners outward, up by `upper`, down by `lower`."""
+        for numbers, dy in ((OUTER_UPPER, -upper), (OUTER_LOWER, lower)):
+            where = self.controls.points(*numbers)
+            self.moves[where, 1] += dy * np.sin(np.pi * self.aside[where] ** 0.8)
+
     def _move(self, where: NDArray[np.bool_], dx: float, dy: float) -> None:
         self.moves[where, 0] += dx * self.controls.side[where]
         self.moves[where, 1] += dy
 
 
 def _jaw_open(s: _Sketch) -> None:
-    s.lips(LOWER_LIP, -0.02, JAW_DROP * 0.72, power=2.6)
-    s.corners(-0.035, JAW_DROP * 0.26)
+    s.lips(LOWER_LIP, -0.02, JAW_DROP * 0.72, power=2.2)
+    s.corners(-0.09, JAW_DROP * 0.26)
     s.jaw(0, JAW_DROP * 0.92)
     s.skin(UNDER_LIP, 0, JAW_DROP * 0.95)
     s.skin(CHEEK, -0.015, JAW_DROP * 0.16)
@@ -98,37 +106,39 @@ def _jaw_open(s: _Sketch) -> None:
 
 
 def _mouth_close(s: _Sketch) -> None:
-    s.lips(LOWER_LIP, 0, -JAW_DROP * 0.62, power=2.6)
-    s.lips(UPPER_LIP, 0, JAW_DROP * 0.10, power=2.6)
+    s.lips(LOWER_LIP, 0, -JAW_DROP * 0.62, power=2.2)
+    s.lips(UPPER_LIP, 0, JAW_DROP * 0.10, power=2.2)
     s.skin(UNDER_LIP, 0, -JAW_DROP * 0.25)
 
 
 def _funnel(s: _Sketch) -> None:
-    s.corners(-0.11, 0)
+    s.corners(-0.20, 0)
     s.lips(UPPER_LIP, 0, -0.055, power=2.4)
     s.lips(LOWER_LIP, 0, 0.075, power=2.4)
-    s.thicken(0.18)
+    s.thicken(0.10)
+    s.fill(0.03, 0.02)
     s.skin(CHEEK, -0.04, 0)
     s.skin(UNDER_LIP, 0, 0.03)
 
 
 def _pucker(s: _Sketch) -> None:
-    s.corners(-0.155, 0)
+    s.corners(-0.30, 0)
     s.lips(UPPER_LIP, 0, -0.006)
     s.lips(LOWER_LIP, 0, 0.006)
-    s.thicken(0.22)
+    s.thicken(0.10)
+    s.fill(0.03, 0.02)
     s.skin(CHEEK, -0.05, 0)
     s.skin(FOLD, -0.02, 0)
 
 
 def _stretch(s: _Sketch) -> None:
-    s.corners(0.10, 0.025)
+    s.corners(0.24, 0.02)
     s.thicken(-0.10)
     s.skin(CHEEK, 0.045, 0.01)
 
 
 def _smile(s: _Sketch) -> None:
-    s.corners(0.085, -0.085)
+    s.corners(0.22, -0.085)
     s.thicken(-0.10)
     s.skin(CHEEK, 0.04, -0.05)
     s.skin(FOLD, 0.03, -0.035)
@@ -137,12 +147,12 @@ def _smile(s: _Sketch) -> None:
 
 
 def _frown(s: _Sketch) -> None:
-    s.corners(-0.01, 0.075)
+    s.corners(-0.03, 0.075)
     s.skin(CHEEK, 0, 0.02)
 
 
 def _dimple(s: _Sketch) -> None:
-    s.corners(0.05, 0.005)
+    s.corners(0.12, 0.005)
     s.thicken(-0.06)
 
 
@@ -159,7 +169,7 @@ def _lower_down(s: _Sketch) -> None:
 
 def _press(s: _Sketch) -> None:
     s.thicken(-0.22)
-    s.corners(0.015, 0.0)
+    s.corners(0.03, 0.0)
 
 
 def _roll_upper(s: _Sketch) -> None:

@@ -203,7 +203,7 @@ async function health() {
   }
   $("health").dataset.state = state;
   $("health-text").textContent = text;
-  return state === "ok";
+  return text !== "Offline" && text !== "Starting";
 }
 
 // --- controls ---------------------------------------------------------------------------------

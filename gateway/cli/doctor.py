@@ -1,0 +1,186 @@
+"""`avatarchatbot doctor`: what is installed, what can run, what is in the way, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.failure import print_json
+
+DISTRIBUTION = "avatarchatbot"
+STAGES = ("asr", "llm", "tts", "animation")
+PORTS: dict[str, int] = {"gateway": 3009, "asr": 7066, "llm": 3006, "tts": 7055, "animation": 9066}
+SHOWN = ("av", "espeakng-loader", "fastapi", "numpy", "opencv-python-headless", "pocketsphinx", "uvicorn", "torch")
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """One engine: whether it can run here, and if not, what is missing and the command that brings it."""
+
+    stage: str
+    name: str
+    runs: bool
+    missing: str = ""
+    remedy: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortState:
+    """One port: free, ours (a service of this product answers there) or taken by something else."""
+
+    service: str
+    port: int
+    state: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything doctor found; `advice` says what to do, one sentence each."""
+
+    version: str
+    python: str
+    system: str
+    cpus: int
+    packages: dict[str, str | None]
+    engines: list[EngineState]
+    ports: list[PortState]
+    advice: list[str] = field(default_factory=list)
+
+
+def run_doctor(*, as_json: bool) -> None:
+    """Print the report."""
+    report = examine()
+    if as_json:
+        print_json(asdict(report))
+    else:
+        _show(report)
+
+
+def examine() -> Report:
+    """Look at this installation; nothing is loaded or changed."""
+    report = Report(
+        version=_version(DISTRIBUTION) or "not installed",
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpus=os.cpu_count() or 1,
+        packages={name: _version(name) for name in SHOWN},
+        engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)],
+        ports=[_port_state(service, port) for service, port in PORTS.items()],
+    )
+    report.advice = list(_advice(report))
+    return report
+
+
+def _specs(stage: str) -> Iterator[Any]:
+    """The rows of a stage's table of engines."""
+    from comps.core.engine import EngineTable
+
+    module = import_module(f"comps.{stage}.table")
+    table = next(value for value in vars(module).values() if isinstance(value, EngineTable))
+    yield from table
+
+
+def _engine_state(stage: str, spec: Any) -> EngineState:
+    missing = sorted(name for name in distributions_of(spec.extra) if _version(name) is None)
+    remedy = f"pip install '{DISTRIBUTION}[{spec.extra}]'" if missing else ""
+    return EngineState(stage, spec.name, not missing, ", ".join(missing), remedy, spec.summary)
+
+
+def distributions_of(extra: str | None) -> list[str]:
+    """Names of the packages that a pip extra of this product brings; none for the base install."""
+    if extra is None:
+        return []
+    found = []
+    for line in requires(DISTRIBUTION) or ():
+        requirement, _, marker = line.partition(";")
+        named, of = _NAME.match(requirement), _EXTRA.search(marker)
+        if named and of and of.group(1) == extra:
+            found.append(named.group(0))
+    return found
+
+
+def _port_state(service: str, port: int) -> PortState:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return PortState(service, port, "ours" if _answers_as_ours(port) else "taken")
+    return PortState(service, port, "free")
+
+
+def _answers_as_ours(port: int) -> bool:
+    import httpx
+
+    try:
+        report = httpx.get(f"http://127.0.0.1:{port}/v1/health_check", timeout=2.0, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return isinstance(report, dict) and "Service Title" in report
+
+
+def _advice(report: Report) -> Iterator[str]:
+    if sys.version_info[:2] not in {(3, 10), (3, 11), (3, 12), (3, 13)}:
+        yield f"Python {report.python} is not supported: use 3.10 to 3.13"
+    for stage in STAGES:
+        if not any(engine.runs for engine in report.engines if engine.stage == stage):
+            yield f"no engine of {stage} can run: pip install --force-reinstall {DISTRIBUTION}"
+    taken = [state for state in report.ports if state.state == "taken"]
+    if taken:
+        names = ", ".join(f"{state.port} ({state.service})" for state in taken)
+        yield f"another program uses {names}: stop it, or start with `{DISTRIBUTION} up --port P --base-port B`"
+    if all(state.state == "ours" for state in report.ports):
+        yield f"the services are running: open http://127.0.0.1:{PORTS['gateway']}"
+    elif not taken:
+        yield f"everything is ready: run `{DISTRIBUTION} up`"
+
+
+def _show(report: Report) -> None:
+    console = Console()
+    console.print(
+        f"{DISTRIBUTION} {report.version}, Python {report.python}, {report.system}, {report.cpus} CPUs\n",
+        highlight=False,
+    )
+    engines = Table("Stage", "Engine", "Runs", "What it is, or what it needs", box=None, header_style="bold")
+    for engine in report.engines:
+        mark = "[green]yes[/]" if engine.runs else "[yellow]no[/]"
+        engines.add_row(engine.stage, engine.name, mark, engine.summary if engine.runs else _escaped(engine.remedy))
+    ports = Table("Port", "Service", "State", box=None, header_style="bold")
+    colours = {"free": "green", "ours": "cyan", "taken": "red"}
+    for state in report.ports:
+        ports.add_row(str(state.port), state.service, f"[{colours[state.state]}]{state.state}[/]")
+    packages = Table("Package", "Version", box=None, header_style="bold")
+    for name, installed in report.packages.items():
+        packages.add_row(name, installed or "not installed")
+    for table in (engines, ports, packages):
+        console.print(table)
+        console.print()
+    for advice in report.advice:
+        console.print(f"[bold]{_escaped(advice)}[/]", highlight=False)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

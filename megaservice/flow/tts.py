@@ -11,7 +11,7 @@ from comps.core.client import Call, stream_bytes
 from comps.core.error_shape import error_from_body
 from comps.core.errors import UpstreamError
 from comps.core.framing import parse_speech, unpack_stream
-from comps.core.speech import SpeechChunk, TaggedSentence, Word
+from comps.core.speech import Phone, SpeechChunk, TaggedSentence, Word
 from megaservice.flow.clock import AnswerClock, pause_after
 from megaservice.flow.events import Event, SentenceSpoken
 from megaservice.flow.read_ahead import read_ahead
@@ -47,6 +47,7 @@ class TtsNode:
                         yield silence
                 placed = self._clock.place(spoken.labelled(chunk), sentence.index)
                 spoken.words += placed.words
+                spoken.phones += placed.phones
                 yield placed
                 if chunk.last:
                     await self._emit(spoken.event(placed.end))
@@ -93,6 +94,7 @@ class _Spoken:
     def __init__(self, sentence: TaggedSentence, start: float) -> None:
         self.sentence = sentence
         self.words: tuple[Word, ...] = ()
+        self.phones: tuple[Phone, ...] = ()
         self._start = start
         self._begun = False
 
@@ -104,4 +106,6 @@ class _Spoken:
 
     def event(self, end: float) -> SentenceSpoken:
         sentence = self.sentence
-        return SentenceSpoken(sentence.index, sentence.text, self._start, end, self.words, sentence.emotion)
+        return SentenceSpoken(
+            sentence.index, sentence.text, self._start, end, self.words, sentence.emotion, self.phones
+        )

@@ -34,10 +34,16 @@ async def list_avatars(studio: StudioHere) -> Document:
 
 @router.post("", status_code=201, summary="Register a picture of a face")
 async def add_avatar(request: Request, studio: StudioHere) -> Document:
-    """A multipart form (`file`, `name`, `rig`) or JSON (`image` in base64, `name`, `rig`)."""
+    """A multipart form (`file`, `name`, `rig`) or JSON (`image` in base64, `name`, `rig`).
+
+    With `temporary=true` in the form the avatar serves the next requests by its id, is not listed, and is forgotten
+    when newer ones need its place.
+    """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with request.form(max_files=1, max_fields=8) as form:
             picture, name, rig = await _from_form(form)
+            if form.get("temporary") == "true":
+                return _document(await studio.in_thread(_borrow, studio, picture))
     else:
         picture, name, rig = await _from_json(request, studio)
     return _document(await studio.in_thread(_add, studio, picture, name, rig))
@@ -95,6 +101,11 @@ def _preview(studio: Studio, avatar: str) -> bytes:
 def _add(studio: Studio, picture: bytes, name: str, rig: Rig | None) -> AvatarInfo:
     pixels = decode_image(picture, max_pixels=studio.settings.max_pixels)
     return studio.avatars.add(pixels, name, rig)
+
+
+def _borrow(studio: Studio, picture: bytes) -> AvatarInfo:
+    pixels = decode_image(picture, max_pixels=studio.settings.max_pixels)
+    return studio.avatars.get(studio.avatars.temporary(pixels).id)
 
 
 async def _from_form(form: FormData) -> tuple[bytes, str, Rig | None]:

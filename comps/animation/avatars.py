@@ -185,7 +185,7 @@ class AvatarStore:
     def _find(self, avatar: str) -> tuple[Path, bool]:
         identity = self.resolve(avatar)
         if _ID.fullmatch(identity):
-            for parent, builtin in ((self._shipped, True), (self._kept, False)):
+            for parent, builtin in ((self._shipped, True), (self._kept, False), (self._temporary, False)):
                 if (parent / identity / _RIG).is_file():
                     return parent / identity, builtin
         raise NotFoundError(f"there is no avatar '{identity[:40]}'", param="avatar")

@@ -19,6 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from comps.core.errors import AvatarError
 from megaservice.dag import DAG
+from megaservice.tasks import end_tasks
 
 # What travels along the edges is agreed between the nodes of a graph, not by the graph.
 Message = Any
@@ -117,11 +118,12 @@ class _Run:
 
     async def stop(self) -> None:
         """Cancel what still runs, wait for it, and free the queues."""
-        self._cancel_others()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._results.close()
-        _close_all(chain(*self._inputs.values()))
-        _close_all(chain(self._source_senders, self._leaf_senders.values(), *self._senders.values()))
+        try:
+            await end_tasks(self._tasks, cancel=self._failure is None)
+        finally:
+            self._results.close()
+            _close_all(chain(*self._inputs.values()))
+            _close_all(chain(self._source_senders, self._leaf_senders.values(), *self._senders.values()))
 
     async def output(self) -> AsyncIterator[tuple[str, Message]]:
         async for result in self._results:
@@ -173,14 +175,10 @@ class _Run:
         """Keep the first failure, named after its node, stop the other nodes and end the output."""
         if self._failure is None:
             self._failure = _named(node, error)
-            self._cancel_others()
+            for task in self._tasks:
+                if task is not asyncio.current_task():
+                    task.cancel()
             _close_all(self._leaf_senders.values())
-
-    def _cancel_others(self) -> None:
-        current = asyncio.current_task()
-        for task in self._tasks:
-            if task is not current:
-                task.cancel()
 
 
 async def _send_all(senders: list[Sender], message: Message) -> bool:

@@ -16,6 +16,7 @@ from comps.core.framing import Header, pack_speech, unpack
 from comps.core.speech import SpeechChunk
 from megaservice.flow.events import MediaFragment, MediaInit
 from megaservice.flow.request import PictureOptions
+from megaservice.tasks import end_tasks
 from megaservice.transport.channel import Channel, ChannelClosedError
 from megaservice.transport.endpoint import Endpoint
 
@@ -42,8 +43,7 @@ class AnimationNode:
                 async for media in self._media(channel, sending):
                     yield media
             finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
+                await end_tasks([sending])
 
     async def _send_start(self, channel: Channel) -> None:
         picture = self._picture

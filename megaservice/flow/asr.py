@@ -15,6 +15,7 @@ from comps.core.errors import NoSpeechError, UpstreamError
 from comps.core.speech import Word
 from megaservice.flow.events import Event, TranscriptHeard
 from megaservice.flow.request import LiveQuestion, SpokenQuestion
+from megaservice.tasks import end_tasks
 from megaservice.transport.channel import Channel, ChannelClosedError
 from megaservice.transport.endpoint import Endpoint
 
@@ -65,8 +66,7 @@ class AsrNode:
                             return heard
                         await self._emit(heard)
             finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
+                await end_tasks([sending])
         raise AssertionError("the answers end with a final one or an error")
 
     async def _answers(self, channel: Channel) -> AsyncGenerator[TranscriptHeard, None]:

@@ -10,6 +10,8 @@ from typing import TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
+from megaservice.tasks import end_tasks
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -36,8 +38,8 @@ async def read_ahead(
         await task
     finally:
         receiver.close()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        sender.close()
+        await end_tasks([task])
 
 
 async def _work_through(

@@ -23,6 +23,7 @@ from megaservice.flow.events import (
     TurnFailed,
 )
 from megaservice.flow.timing import StageClocks
+from megaservice.tasks import end_tasks
 
 EVENTS_AHEAD = 64
 _GRACE_S = 0.25
@@ -60,18 +61,19 @@ class Turn:
 
     def cancel(self) -> None:
         """Stop everything at once; what is under way is dropped."""
+        if self._task is not None and not self.cancelled:
+            self._task.cancel()
         self.cancelled = True
         self._events_in.close()
-        if self._task is not None:
-            self._task.cancel()
 
     async def close(self) -> None:
         """Stop what still runs and wait until it has."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self._events_in.close()
-        self._events_out.close()
+        try:
+            if self._task is not None:
+                await end_tasks([self._task], cancel=not self.cancelled)
+        finally:
+            self._events_in.close()
+            self._events_out.close()
 
     async def emit(self, event: Event) -> None:
         """Tell whoever listens, waiting while they do not keep up."""

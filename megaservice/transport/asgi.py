@@ -16,6 +16,8 @@ import httpx
 from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.types import ASGIApp, Message, Scope
 
+from megaservice.tasks import end_tasks
+
 PIECES_AHEAD = 8
 """Pieces of a response body that wait for a slow reader."""
 
@@ -47,10 +49,7 @@ class AsgiTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Stop every exchange."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(list(self._tasks))
 
 
 class _Exchange:

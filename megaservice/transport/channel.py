@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from comps.core.error_shape import error_from_response
 from comps.core.errors import UpstreamError, UpstreamTimeoutError
+from megaservice.tasks import end_tasks
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MESSAGES_AHEAD = 16
@@ -158,10 +159,12 @@ class _Session:
         """Disconnect, and cancel the app if it takes longer than `CLOSE_TIMEOUT_S` to notice."""
         self._to_app.close()
         self._from_app.close()
-        await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_S)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        self._from_client.close()
+        try:
+            await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_S)
+            await end_tasks([task])
+        finally:
+            self._from_client.close()
+            self._to_client.close()
 
     async def _receive(self) -> Message:
         if not self._connected:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Scope
 
+from megaservice.tasks import end_tasks
+
 
 @asynccontextmanager
 async def running_lifespan(app: ASGIApp) -> AsyncIterator[None]:
@@ -26,7 +28,7 @@ async def running_lifespan(app: ASGIApp) -> AsyncIterator[None]:
         yield
     finally:
         await lifespan.shutdown()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task], cancel=False)
 
 
 class _Lifespan:

@@ -42,6 +42,7 @@ class Behaviour:
 
     answer: str = "One fish. Two fish."
     llm_delay: float = 0.0
+    llm_gate: asyncio.Event | None = None
     tts_rate: int = SAMPLE_RATE
     tts_delay: float = 0.0
     animation_delay: float = 0.0
@@ -100,8 +101,10 @@ def llm_app(behaviour: Behaviour, log: Log) -> FastAPI:
 
     async def deltas() -> AsyncIterator[bytes]:
         try:
-            for word in behaviour.answer.split(" "):
+            for index, word in enumerate(behaviour.answer.split(" ")):
                 await asyncio.sleep(behaviour.llm_delay)
+                if behaviour.llm_gate and index == 3:
+                    await behaviour.llm_gate.wait()
                 yield b"data: " + orjson.dumps({"choices": [{"delta": {"content": word + " "}}]}) + b"\n\n"
             yield b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
         except asyncio.CancelledError:

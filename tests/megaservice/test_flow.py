@@ -163,12 +163,16 @@ async def test_voice_of_another_rate_is_resampled_once_then_expected(log: Log) -
 
 
 async def test_first_fragment_leaves_while_the_model_still_writes(where: str, log: Log) -> None:
-    behaviour = Behaviour(answer="One. Two. Three. Four. Five. Six.", llm_delay=0.02)
-    async with serving(where, behaviour, log) as flow:
-        events = await events_of(flow, TurnRequest(TypedQuestion("count")))
-    first = next(index for index, event in enumerate(events) if isinstance(event, MediaFragment))
-    later = [event.text for event in events[first:] if isinstance(event, TextDelta)]
-    assert "Six. " in later
+    gate = asyncio.Event()
+    behaviour = Behaviour(answer="One. Two. Three. Four. Five. Six.", llm_gate=gate)
+    written = []
+    async with serving(where, behaviour, log) as flow, flow.turn(TurnRequest(TypedQuestion("count"))) as turn:
+        async for event in turn:
+            if isinstance(event, MediaFragment):
+                gate.set()
+            elif isinstance(event, TextDelta):
+                written.append((event.text, gate.is_set()))
+    assert written[-1] == ("Six. ", True)
 
 
 async def test_leaving_stops_every_stage(where: str, log: Log) -> None:

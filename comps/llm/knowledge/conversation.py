@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from comps.core.language.sentences import split_sentences
 from comps.llm.engine import Message
 from comps.llm.knowledge.base import KnowledgeBase
-from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, Match, Retriever
+from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, OFF_TOPIC, UNKNOWN, Match, Retriever
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
 
@@ -75,7 +75,7 @@ class Conversation:
         spoken = language or self._language_of(question, before)
         told = self._told(before)
         match = self._find(question, told, before)
-        if match.score < KNOWN:
+        if match.score < KNOWN or match.topic.id == OFF_TOPIC:
             return self._unknown(spoken, before)
         return self._answer(match.topic, spoken, told, before)
 
@@ -113,9 +113,9 @@ class Conversation:
         return self._fill(chosen, chosen.piece(0, self._sentences), before)
 
     def _unknown(self, language: str, before: Sequence[Message]) -> Reply:
-        unknown = self.base.get("talk-unknown", language) or self.base.get("talk-unknown", "en")
+        unknown = self.base.get(UNKNOWN, language) or self.base.get(UNKNOWN, "en")
         if unknown is None:
-            raise LookupError("the shipped small talk has no topic 'talk-unknown'")
+            raise LookupError(f"the shipped small talk has no topic '{UNKNOWN}'")
         return self._fill(unknown, unknown.piece(0, self._sentences), before)
 
     def _fill(self, topic: Topic, sentences: tuple[str, ...], before: Sequence[Message]) -> Reply:

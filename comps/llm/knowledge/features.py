@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from comps.llm.knowledge.frames import FILLERS
+from comps.llm.knowledge.synonyms import SYNONYMS
 from comps.llm.knowledge.text import has_cjk, tokens
 
 Features = dict[str, float]
@@ -22,18 +23,22 @@ def letters(text: str) -> Features:
     found: Features = {}
     for run in _runs(tokens(text)):
         if isinstance(run, str):
-            _add(found, (f"={run}", *_ngrams(f" {run} ", (3, 4))), _weight(run))
+            _add(found, (*[f"={SYNONYMS.get(run, run)}"] * 3, *_ngrams(f" {run} ", (3, 4))), _weight(run))
         else:
             _add(found, _ngrams("".join(run), (1, 2, 3)), 1.0)
     return found
 
 
-def sound_runs(sounds: str) -> Features:
-    """3- and 4-grams of coarse phones, and 3- and 4-grams of the consonants alone."""
+def sound_runs(whole: str, rest: str) -> Features:
+    """3- and 4-grams of coarse phones, and of the consonants alone.
+
+    `rest` is the part of `whole` behind a frame such as "how do I"; the frame counts little.
+    """
     found: Features = {}
-    skeleton = _VOWEL_SOUNDS.sub("", sounds)
-    _add(found, _ngrams(f"|{sounds}|", (3, 4)), 1.0)
-    _add(found, (f"~{gram}" for gram in _ngrams(f"|{skeleton}|", (3, 4))), 1.0)
+    for sounds, weight in ((whole, _FILLER_WEIGHT), (rest, 1.0 - _FILLER_WEIGHT)):
+        skeleton = _VOWEL_SOUNDS.sub("", sounds)
+        _add(found, _ngrams(f"|{sounds}|", (3, 4)), weight)
+        _add(found, (f"~{gram}" for gram in _ngrams(f"|{skeleton}|", (3, 4))), weight)
     return found
 
 
@@ -42,7 +47,7 @@ def stems(text: str) -> Features:
     found: Features = {}
     for run in _runs(tokens(text)):
         if isinstance(run, str):
-            _add(found, (stem(run),), _weight(run))
+            _add(found, (SYNONYMS.get(run) or stem(run),), _weight(run))
         else:
             _add(found, _ngrams("".join(run), (2,)) if len(run) > 1 else run, 1.0)
     return found

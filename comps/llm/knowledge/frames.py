@@ -191,3 +191,11 @@ FRAMES = {
     "zh": tuple(line for line in _ZH if line),
 }
 """Frames by language; others have none and rely on the folder's own words."""
+
+_PREFIXES = {language: frozenset(tuple(frame.split()) for frame in frames) for language, frames in FRAMES.items()}
+
+
+def frame_length(words: list[str], language: str) -> int:
+    """How many words at the beginning are a frame; 0 when nothing else would be left."""
+    prefixes = _PREFIXES.get(language, frozenset())
+    return next((n for n in range(min(len(words) - 1, 7), 0, -1) if tuple(words[:n]) in prefixes), 0)

@@ -2,8 +2,8 @@
 
 A file may begin with front matter (``language``, ``emotion``). Each heading with text below it is a
 topic; attributes may follow the heading: ``## Ports {#ports emotion=joy offer}``. A list directly below
-the heading whose first item ends with a question mark holds example questions. Everything else is the
-answer, a paragraph at a time; code blocks, tables, images and comments are not spoken and are left out.
+the heading holds example questions when one of its items ends with a question mark, or when the heading
+has an id, as then the author writes for this program. Everything else is the answer, a paragraph at a time; code blocks, tables, images and comments are not spoken and are left out.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ def _heading(text: str) -> tuple[str, tuple[str, ...]]:
 
 def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, context: str) -> Topic | None:
     blocks = _blocks(section.lines)
-    examples = blocks.pop(0) if blocks and blocks[0][0].endswith(_QUESTION_END) and len(blocks) > 1 else []
+    ids = [part[1:] for part in section.attributes if part.startswith("#")]
+    examples = blocks.pop(0) if len(blocks) > 1 and _are_questions(section.lines, blocks[0], bool(ids)) else []
     answer: list[str] = []
     breaks: list[int] = []
     for block in blocks:
@@ -142,7 +143,6 @@ def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, co
     if not answer:
         return None
     options = dict(part.partition("=")[::2] for part in section.attributes if not part.startswith("#"))
-    ids = [part[1:] for part in section.attributes if part.startswith("#")]
     language = defaults.language or ("zh" if has_cjk(section.title + answer[0]) else fallback_language)
     return Topic(
         id=ids[0] if ids else "-".join(tokens(section.title)) or "untitled",
@@ -155,6 +155,11 @@ def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, co
         emotion=options.get("emotion", defaults.emotion),
         offered="offer" in options,
     )
+
+
+def _are_questions(lines: list[str], first: list[str], has_id: bool) -> bool:
+    begins_with_list = next((_ITEM.match(line) is not None for line in lines if line.strip()), False)
+    return begins_with_list and (has_id or any(item.endswith(_QUESTION_END) for item in first))
 
 
 def _blocks(lines: list[str]) -> list[list[str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from comps.llm.knowledge.base import KnowledgeBase
 from comps.llm.knowledge.features import Features, letters, sound_runs, stems
-from comps.llm.knowledge.frames import FRAMES
+from comps.llm.knowledge.frames import FRAMES, frame_length
 from comps.llm.knowledge.index import NgramIndex, Scores
 from comps.llm.knowledge.phonetics import sounds
 from comps.llm.knowledge.text import has_cjk, tokens
@@ -17,6 +17,12 @@ from comps.llm.knowledge.topic import Topic
 
 KNOWN = 0.36
 """Fit from which a topic answers a question; calibrated on the questions of `tests/data`."""
+
+UNKNOWN = "talk-unknown"
+"""Id of the topic that says so when nothing fits."""
+
+OFF_TOPIC = "talk-off-topic"
+"""Id of the topic whose examples are questions about something else; they have no content in common."""
 
 CHINESE_SCRIPT = frozenset({"zh", "ja", "yue"})
 
@@ -41,16 +47,21 @@ class _LanguageIndex:
         frames = FRAMES.get(language, ())
         self._letters = NgramIndex(texts, frames, letters)
         self._sounds = NgramIndex(texts, frames, self._sound_runs)
+        self._diverse = [number for number, topic in enumerate(topics) if topic.id == OFF_TOPIC]
         self._content = NgramIndex([_content(topic) for topic in topics], [*frames, *texts], stems)
 
     def _sound_runs(self, text: str) -> Features:
-        return sound_runs(sounds(" ".join(tokens(text)), self.language))
+        words = tokens(text)
+        frame = frame_length(words, self.language)
+        whole, rest = (sounds(" ".join(part), self.language) for part in (words, words[frame:]))
+        return sound_runs(whole, rest)
 
     def scores(self, question: str) -> Scores:
         """Fit of every topic, 0 to 1, float32 `[topics]`."""
         by_letters = self._best(self._letters.scores(question))
         by_sound = self._best(self._sounds.scores(question))
         content = self._content.coverage(question)
+        content[self._diverse] = by_letters[self._diverse]
         return combine(by_letters, by_sound, content)
 
     def _best(self, entry_scores: Scores) -> Scores:
@@ -60,15 +71,15 @@ class _LanguageIndex:
 
 
 def combine(by_letters: Scores, by_sound: Scores, content: Scores) -> Scores:
-    """One score out of three: letters or sound may carry it, all three together carry it best."""
-    return 0.3 * by_sound + 0.3 * np.maximum(by_letters, by_sound) + 0.3 * content
+    """One score out of three: the sound alone may carry it, or letters together with the words explained."""
+    return np.maximum(by_sound + 0.05, 0.5 * by_letters + 0.4 * content + 0.15 * by_sound)
 
 
 def _questions(topic: Topic) -> list[str]:
     """What a topic is found by."""
     if topic.examples:
         return [*topic.examples, *([] if topic.reserved else [topic.title])]
-    if topic.id == "talk-unknown":
+    if topic.id == UNKNOWN:
         return []
     return [topic.title, f"{topic.context} {topic.title}"] if topic.context else [topic.title]
 

@@ -6,12 +6,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, cut
+from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, Canvas, cut
+from comps.animation.engines.portrait.rig.contours import brow, jaw, lips, upper_lid
 from comps.animation.engines.portrait.rig.faces import find_faces
-from comps.animation.engines.portrait.rig.mouth import mouth_row
+from comps.animation.engines.portrait.rig.fit import fit_face
+from comps.animation.engines.portrait.rig.mouth import MouthLine, mouth_centre, mouth_line
+from comps.animation.engines.portrait.rig.nose import nostrils
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
-from comps.animation.engines.portrait.rig.shape import CROWN, LEFT_IRIS, MEAN, RIGHT_IRIS
+from comps.animation.engines.portrait.rig.shape import CROWN, LEFT_IRIS, RIGHT_IRIS
 from comps.animation.engines.portrait.rig.subject import check_size, choose
+
+Points = NDArray[np.float64]
 
 
 def find_rig(picture: NDArray[np.uint8]) -> Rig:
@@ -25,22 +30,50 @@ def find_rig(picture: NDArray[np.uint8]) -> Rig:
     face = choose(faces, [face.eye_distance for face in faces])
     check_size(face.eye_distance)
     canvas = cut(picture, face.right_eye, face.left_eye)
-    iris = (MEAN[LEFT_IRIS] - MEAN[RIGHT_IRIS])[0]
-    line = (mouth_row(canvas) - ORIGIN[1]) / UNIT * iris
-    shape = MEAN[:, :2].copy()
-    shape[:, 1] -= MEAN[RIGHT_IRIS, 1]
-    # The lower face is stretched so that the mean's mouth lies on the line found.
-    below = np.clip(shape[:, 1] / (MEAN[62, 1] - MEAN[RIGHT_IRIS, 1]), 0, None)
-    shape[:, 1] += np.minimum(below, 1.3) * (line - (MEAN[62, 1] - MEAN[RIGHT_IRIS, 1]))
-    points = canvas.to_picture(shape / iris * UNIT + np.array(ORIGIN))
-    radius = 0.093 * face.eye_distance
-    irises = np.array([[*points[RIGHT_IRIS], radius], [*points[LEFT_IRIS], radius]])
+    points, irises, confidence = _features(canvas)
     height, width = picture.shape[:2]
+    placed = canvas.to_picture(points)
+    rims = np.concatenate([canvas.to_picture(irises[:, :2]), irises[:, 2:] / canvas.zoom], 1)
     return Rig(
         size=(width, height),
-        points=points[:POINTS].astype(np.float32),
-        irises=irises.astype(np.float32),
-        crown=points[CROWN].astype(np.float32),
-        confidence=np.full(POINTS, 0.5, np.float32),
+        points=placed[:POINTS].astype(np.float32),
+        irises=rims.astype(np.float32),
+        crown=placed[CROWN].astype(np.float32),
+        confidence=confidence.astype(np.float32),
         source="haar",
     )
+
+
+def _features(canvas: Canvas) -> tuple[Points, Points, NDArray[np.float64]]:
+    """Points `[71, 2]`, irises `[2, 3]` and confidence `[68]`, in canvas pixels: the sure features first, then the mean
+    face fitted to them, then each feature looked for near where that face has it."""
+    confidence = np.full(POINTS, 0.5)
+    irises = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
+    centre, clarity = mouth_centre(canvas)
+    line = mouth_line(canvas, centre)
+    nose, nose_clarity = nostrils(canvas, line.points[[0, -1]].mean(0))
+    fit = fit_face(irises, line.points[[0, -1]], nose)
+    points = fit.points
+    points[[48, 54]] = line.points[[0, -1]]
+    confidence[[48, 54]] = line.corners
+    _place_inner_lips(points, line)
+    points[48:60], confidence[48:60] = lips(canvas, points[48:60])
+    for start in (17, 22):
+        points[start : start + 5], confidence[start : start + 5] = brow(canvas, points[start : start + 5])
+    for start in (36, 42):
+        points[start : start + 4], confidence[start : start + 4] = upper_lid(canvas, points[start : start + 4])
+    cheeks = np.concatenate([points[[2, 14]] * 0.7 + points[[30, 30]] * 0.3, points[31:36], points[[48, 54, 39, 42]]])
+    points[:17], confidence[:17] = jaw(canvas, points[:17], cheeks)
+    rims = np.concatenate([points[[RIGHT_IRIS, LEFT_IRIS]], np.full((2, 1), 0.093 * UNIT)], 1)
+    return points, rims, confidence
+
+
+def _place_inner_lips(points: Points, line: MouthLine) -> None:
+    """Put the inner outline on the mouth line."""
+    for upper, lower in ((61, 67), (62, 66), (63, 65)):
+        x = (points[upper, 0] + points[lower, 0]) / 2
+        y = np.interp(x, line.points[:, 0], line.points[:, 1])
+        points[upper] = x, y - 0.008 * UNIT
+        points[lower] = x, y + 0.008 * UNIT
+    points[60] = 0.9 * points[48] + 0.1 * points[61]
+    points[64] = 0.9 * points[54] + 0.1 * points[63]

@@ -10,8 +10,8 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.rig.subject import check_size, choose
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
+from comps.animation.engines.portrait.rig.subject import check_size, choose
 from comps.core.errors import EngineUnavailableError
 
 Landmarks = NDArray[np.float64]

@@ -115,6 +115,7 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         self._max_loaded = max_loaded
         self._engines: dict[str, EngineT] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._loading: set[str] = set()
 
     async def get(self, name: str | None = None) -> EngineT:
         """The loaded engine `name` (the default when None); loads it on first use.
@@ -132,15 +133,19 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         return self._engines[key]
 
     async def _load(self, name: str) -> EngineT:
-        if len(self._engines) >= self._max_loaded:
-            loaded = ", ".join(self._engines)
+        held = [*self._engines, *self._loading]
+        if len(held) >= self._max_loaded:
             raise EngineUnavailableError(
-                f"there is no room to load engine '{name}'; these are loaded: {loaded}", param="engine"
+                f"there is no room to load engine '{name}'; these are loaded: {', '.join(held)}", param="engine"
             )
-        # In a thread, because importing an engine's library can take seconds and the probes must answer.
-        engine = await anyio.to_thread.run_sync(self.table.create, name, self._settings)
-        await engine.load()
-        return engine
+        self._loading.add(name)
+        try:
+            # In a thread, because importing an engine's library can take seconds and the probes must answer.
+            engine = await anyio.to_thread.run_sync(self.table.create, name, self._settings)
+            await engine.load()
+            return engine
+        finally:
+            self._loading.discard(name)
 
     async def checks(self) -> dict[str, str]:
         """State of the default and of every loaded engine, and of their upstreams, for `/v1/health_check`."""

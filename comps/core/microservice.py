@@ -11,6 +11,7 @@ Constructing and registering bind no port and start no thread; `MicroService.sta
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ from comps.core.settings import ServiceSettings
 from comps.core.statistics import statistics_dict
 from comps.core.web.asgi import error_response
 from comps.core.web.handlers import validation_error
+
+logger = logging.getLogger(__name__)
 
 VERSION = "1.0"
 _DESCRIPTION = "A microservice of an avatar chatbot"
@@ -226,7 +229,8 @@ def _build_app(service: MicroService) -> FastAPI:
     async def on_json_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, json.JSONDecodeError)
         if error.doc.encode() != await request.body():
-            raise error
+            logger.error("a route met broken JSON that is not its client's", exc_info=error)
+            return error_response(error, short)
         return error_response(BadRequestError("the body is empty or not valid JSON"), short)
 
     # Functions written for OPEA read and validate the body themselves.

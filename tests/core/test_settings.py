@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from comps.core.settings import SHARED_FIELDS, ServiceSettings
+
+
+class EchoSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="AVATAR_ECHO_")
+
+    port: int = Field(7066, validation_alias=AliasChoices("AVATAR_ECHO_PORT", "ECHO_SERVER_PORT"))
+    engine: str = Field("plain", validation_alias=AliasChoices("AVATAR_ECHO_ENGINE", "ECHO_COMPONENT_NAME"))
+    text: str = "hello"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AVATAR_", "ECHO_")):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_bind_to_loopback_only() -> None:
+    settings = EchoSettings()
+    assert (settings.host, settings.port, settings.engine) == ("127.0.0.1", 7066, "plain")
+
+
+def test_own_variable_then_common_variable_then_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_LOG_LEVEL", "error")
+    monkeypatch.setenv("AVATAR_MAX_AUDIO_S", "20")
+    monkeypatch.setenv("AVATAR_ECHO_MAX_AUDIO_S", "10")
+    settings = EchoSettings()
+    assert (settings.log_level, settings.max_audio_s, settings.log_format) == ("error", 10, "json")
+    assert EchoSettings(log_level="debug").log_level == "debug"
+
+
+def test_the_common_prefix_reaches_common_fields_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_TEXT", "not for echo")
+    monkeypatch.setenv("AVATAR_PORT", "1")
+    settings = EchoSettings()
+    assert (settings.text, settings.port) == ("hello", 7066)
+    assert "port" not in SHARED_FIELDS
+
+
+def test_opea_names_count_after_our_own_and_the_constructor_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHO_SERVER_PORT", "9001")
+    monkeypatch.setenv("ECHO_COMPONENT_NAME", "OPEA_ECHO")
+    assert (EchoSettings().port, EchoSettings().engine) == (9001, "OPEA_ECHO")
+    monkeypatch.setenv("AVATAR_ECHO_PORT", "9002")
+    assert EchoSettings().port == 9002
+    assert EchoSettings(port=0, engine="other").model_dump()["port"] == 0
+
+
+def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ECHO_TEXT", "")
+    monkeypatch.setenv("AVATAR_LOG_FORMAT", "")
+    assert EchoSettings().text == "hello"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("port", 70000), ("max_body_bytes", 0), ("max_audio_s", -1), ("log_format", "xml"), ("max_concurrent", 0)],
+)
+def test_nonsense_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=field):
+        ServiceSettings(**{field: value})  # type: ignore[arg-type]
+
+
+def test_settings_do_not_change_after_the_start() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        EchoSettings().text = "other"  # type: ignore[misc]

@@ -17,7 +17,8 @@ from comps.animation.engine import (
     Performance,
 )
 from comps.animation.engines.portrait.render.cache import FaceCache
-from comps.animation.engines.portrait.render.renderer import Face, Renderer
+from comps.animation.engines.portrait.render.face import Face
+from comps.animation.engines.portrait.render.renderer import Renderer
 from comps.animation.motion.coarticulation import LOOK_AHEAD_S
 from comps.animation.motion.face_motion import FaceMotion
 from comps.animation.motion.stream import MotionOptions, MotionStream

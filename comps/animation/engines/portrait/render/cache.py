@@ -8,7 +8,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from pathlib import Path
 
-from comps.animation.engines.portrait.render.renderer import Face, prepare
+from comps.animation.engines.portrait.render.face import Face, prepare
 from comps.animation.engines.portrait.rig.find import find_rig
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.core.errors import FaceError

@@ -22,10 +22,10 @@ LEVELS = 14
 """Painted states of a lid; 0 is the picture as it is, the last is shut."""
 FADE_IN = 0.22
 """A closing lid is mixed in over this share of its way: the painted lash line replaces the picture's own."""
-LASHES = 0.055
-"""Height above the lid's edge, in units, within which the picture's own lashes are painted over."""
-LASH_LINE = 0.020
-"""Thickness of the painted lash line, in units."""
+LASHES = (0.030, 0.120)
+"""Bounds of the thickness, in units, of the picture's own lashes above the lid's edge."""
+LASH_BORDER = 0.030
+"""Skin above them, in units, in which the painted lid begins."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +66,7 @@ class _Eye:
         self._down = np.array([-self._along[1], self._along[0]])
         self._upper = self._lid_curve(points[1:3])
         self._lower = self._lid_curve(points[[5, 4]])
+        self._lashes = LASHES[0]
 
     def _lid_curve(self, points: Points) -> Points:
         """Coefficients a, b of the lid's height t (1 - t) (a + b t) through two points."""
@@ -90,6 +91,7 @@ class _Eye:
         chroma = planes.chroma[top // 2 : bottom // 2, left // 2 : right // 2]
         full = self._grid(left, top, luma.shape, 1)
         half = self._grid(left, top, chroma.shape[:2], 2)
+        self._lashes = self._find_lashes(luma.astype(np.float64), full)
         states: list[Bytes] = []
         colours: list[Bytes] = []
         for level in range(LEVELS):
@@ -98,13 +100,28 @@ class _Eye:
             colours.append(self._state(chroma.astype(np.float64), half, closed, 2))
         return Lid(left, top, np.stack(states), np.stack(colours))
 
+    def _find_lashes(self, luma: Points, grid: tuple[Points, Points]) -> float:
+        """How far above the lid's edge it is as dark as lashes are, in units."""
+        t, y = grid
+        above = self._height(self._upper, t) - y
+        middle = (t > 0.25) & (t < 0.75)
+        heights = np.arange(-0.02, LASHES[1] + 0.06, 0.01)
+        rows = [luma[middle & (np.abs(above - height) < 0.012)] for height in heights]
+        profile = np.array([row.mean() if len(row) else np.nan for row in rows])
+        if np.isnan(profile).all():
+            return LASHES[0]
+        dark = int(np.nanargmin(profile[: len(profile) // 2]))
+        light = profile[dark:] >= (np.nanmin(profile) + np.nanmax(profile[dark:])) / 2
+        end = dark + int(np.argmax(light)) if light.any() else len(heights) - 1
+        return float(np.clip(heights[end], *LASHES))
+
     def _box(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         t = np.array([-0.25, 1.25])
         span = self._corner + t[:, None] * self._width * self._along
         reach = self._unit * self._down
         high = min(0.0, float(self._height(self._upper, np.linspace(0, 1, 9)).min()))
         low = max(0.0, float(self._height(self._lower, np.linspace(0, 1, 9)).max()))
-        corners = np.vstack([span + (high - 0.16) * reach, span + (low + 0.14) * reach])
+        corners = np.vstack([span + (high - 0.24) * reach, span + (low + 0.14) * reach])
         limit = np.array([shape[1], shape[0]])
         start = np.clip(np.floor(corners.min(0) / 2) * 2, 0, limit - 2).astype(int)
         stop = np.clip(np.ceil(corners.max(0) / 2) * 2, start + 2, limit).astype(int)
@@ -124,12 +141,14 @@ class _Eye:
         edge = upper + closed * (lower + 0.012 - upper)
         pixel = step / self._unit
         taper = _ramp(np.minimum(t, 1 - t) / 0.10 + 0.35)
-        above = _ramp((y - upper + LASHES) / (0.8 * LASHES)) * _ramp((edge - y) / (1.2 * pixel) + 0.5)
-        lash = np.exp(-(((edge - 0.3 * LASH_LINE - y) / (0.5 * LASH_LINE + 0.35 * pixel)) ** 2)) * taper
+        top = self._lashes + LASH_BORDER
+        above = _ramp((y - upper + top) / LASH_BORDER) * _ramp((edge - y) / (1.2 * pixel) + 0.5)
+        line = 0.35 * self._lashes
+        lash = np.exp(-(((edge - 0.3 * line - y) / (0.6 * line + 0.35 * pixel)) ** 2)) * taper
         mixed = min(1.0, closed / FADE_IN)
         skin = self._skin(patch, (t, y), (upper, lower), step)
         painted = patch + (above * mixed * taper)[..., None] * (skin - patch)
-        painted += (lash * mixed * 0.70)[..., None] * (self._lashes(patch, t, y - upper) - painted)
+        painted += (lash * mixed * 0.70)[..., None] * (self._dark(patch, t, y - upper) - painted)
         return np.clip(painted + 0.5, 0, 255).astype(np.uint8)
 
     def _skin(self, patch: Points, grid: tuple[Points, Points], lids: tuple[Points, Points], step: int) -> Points:
@@ -137,9 +156,9 @@ class _Eye:
         t, y = grid
         upper, lower = lids
         smooth = cv2.GaussianBlur(patch, (0, 0), 0.03 * self._unit / step).reshape(patch.shape)
-        over = self._around(smooth, (t, upper - LASHES), (-0.02, -0.06, -0.10), grid)
+        over = self._around(smooth, (t, upper - self._lashes), (-0.03, -0.06, -0.09), grid)
         under = self._around(smooth, (t, lower), (0.05, 0.08, 0.11), grid)
-        share = np.clip((y - upper + LASHES) / (lower - upper + LASHES + 1e-6), 0, 1)
+        share = np.clip((y - upper + self._lashes) / (lower - upper + self._lashes + 1e-6), 0, 1)
         skin = over + share[..., None] * 0.7 * (under - over)
         bulge = np.sin(np.pi * share) * np.sin(np.pi * np.clip(t, 0, 1))
         skin = skin + (0.42 * bulge)[..., None] * (self._tone[[0] if patch.shape[-1] == 1 else [1, 2]] - skin)
@@ -168,7 +187,7 @@ class _Eye:
         )
         return np.asarray(found, np.float64).reshape(patch.shape)
 
-    def _lashes(self, patch: Points, t: Points, above: Points) -> Points:
+    def _dark(self, patch: Points, t: Points, above: Points) -> Points:
         """The colour of the darkest pixels along the upper lid's edge, `[channels]`."""
         near = (np.abs(above) < 0.04) & (t > 0.1) & (t < 0.9)
         pixels = patch[near] if near.any() else patch.reshape(-1, patch.shape[-1])

@@ -1,9 +1,9 @@
-"""Field: where each pixel of a frame comes from in the picture.
+"""Field: how far each point of the picture moves, precomputed for every shape and every turn.
 
-Every shape of the face and every turn of the head is a displacement of the picture. They are added
-on a coarse grid, turned round (a frame asks where a pixel comes *from*) and enlarged. Skin above and
-below the line between the lips has a field of its own, so that the mouth can open: `upper` is the
-whole face as if it hung on the upper lip, `lower` as if it hung on the lower.
+Displacements are added on a coarse grid. Skin above and below the line between the lips needs a
+field of its own, so that the mouth can open: the main field is the face as if it all hung on the
+upper lip, and around the lower lip and the chin a second one tells the difference of hanging on the
+lower lip instead.
 """
 
 from __future__ import annotations
@@ -17,121 +17,124 @@ from numpy.typing import NDArray
 from comps.animation.engines.portrait.render import head
 from comps.animation.engines.portrait.render.anatomy import Anatomy
 from comps.animation.engines.portrait.render.controls import Controls, make_controls
+from comps.animation.engines.portrait.render.grid import Box, Grid, choose_grid
 from comps.animation.engines.portrait.render.shapes import LOWER_LIP, UPPER_LIP, displacements
 from comps.animation.engines.portrait.render.spline import ThinPlate
 
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-INVERSIONS = 8
-"""Steps of the fixed-point search for the source of a pixel; each cuts the error by the steepest slope, about 0.4."""
+LEAST_WEIGHT = 1e-4
+"""Shapes that nowhere reach this weight in a batch of frames are left out."""
+CHIN_BOX = (-0.95, -0.40, 0.95, 1.15)
+"""Left, top, right and bottom, in face axes, of where the lower lip's own field differs."""
+CHIN_FADE = 0.28
+"""Width of the border in which the difference fades, in units."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Coarse nodes `stride` pixels apart over the box `left, top, width, height` (pixels; left and top are multiples).
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """Displacements of K shapes in one box of the grid: `basis` float32 `[K, rows * columns * 2]`, pixels at weight 1."""
 
-    One ring of nodes lies outside the box, so that enlarging needs no pixel beyond the last node.
-    """
+    box: Box
+    basis: Plane
 
-    left: int
-    top: int
-    width: int
-    height: int
-    stride: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of nodes."""
-        return -(-self.height // self.stride) + 2, -(-self.width // self.stride) + 2
-
-    def nodes(self) -> Points:
-        """Node positions `[rows, columns, 2]` in video pixels."""
-        rows, columns = self.shape
-        half = (self.stride - 1) / 2
-        x = self.left + (np.arange(columns) - 1) * self.stride + half
-        y = self.top + (np.arange(rows) - 1) * self.stride + half
-        return np.stack(np.meshgrid(x, y), -1)
-
-    def enlarge(self, values: Plane, stride: int) -> Plane:
-        """Node values `[rows, columns, 2]` on pixels `stride` to a node, `[height, width, 2]` of such pixels."""
-        rows, columns = values.shape[:2]
-        large = cv2.resize(values, (columns * stride, rows * stride), interpolation=cv2.INTER_LINEAR)
-        return large[stride:-stride, stride:-stride].astype(np.float32, copy=False)
+    def mix(self, weights: Plane) -> Plane:
+        """Summed displacements `[n, rows, columns, 2]` for `weights` `[n, K]`."""
+        used = np.flatnonzero(np.abs(weights).max(0) > LEAST_WEIGHT)
+        # Not `@`: the products are small, and BLAS would wake its threads, which then spin where others draw.
+        mixed: Plane = np.einsum("nk,kp->np", weights[:, used], self.basis[used])
+        return mixed.reshape(len(weights), *self.box.shape, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """Precomputed displacements of one face; K channels are `names`, then the six of the head, then gaze x and y.
+    """Precomputed displacements of one face; the shapes are `names`, in that order.
 
-    `upper` and `lower` float32 `[K, rows * columns * 2]` pixels per unit of channel on `grid`; `upper_curve` and
-    `lower_curve` float32 `[K, CURVE * 2]` the same on the lip edges.
+    `face` moves the whole face on the upper lip, `chin` adds what the lower lip's field differs. `turns` are the six of
+    the head, then the irises' travel to the right and down by one pixel. `upper_curve` and `lower_curve` float32
+    `[K + 6, CURVE * 2]` move the lip edges by shapes and head.
     """
 
     names: tuple[str, ...]
     grid: Grid
-    nodes: Plane
-    upper: Plane
-    lower: Plane
+    turns: Shapes
+    face: Shapes
+    chin: Shapes
     upper_curve: Plane
     lower_curve: Plane
 
 
 def build_field(anatomy: Anatomy, size: tuple[int, int]) -> Field:
     """The field of a face in a frame of `size` (width, height)."""
-    grid = _choose_grid(anatomy, size)
+    grid = choose_grid(anatomy, head.reach(anatomy), size)
     controls = make_controls(anatomy)
     shapes = displacements(controls)
-    names = tuple(shapes)
-    values = np.concatenate([anatomy.vector(shapes[name]) for name in names], 1)
-    nodes = grid.nodes()
-    flat = nodes.reshape(-1, 2)
-    window = _window(anatomy, controls, flat)
-    gaze = _gaze(anatomy, flat)
-    bases, curves = [], []
-    for other, curve in ((LOWER_LIP, anatomy.upper), (UPPER_LIP, anatomy.lower)):
-        plate = _plate(anatomy, controls, values, other)
-        moved = _channels(plate(_unit(anatomy, flat)), len(names)) * window[None, :, None]
-        turned = _head(anatomy, flat)
-        bases.append(np.concatenate([moved, turned, gaze]).reshape(len(names) + 8, -1).astype(np.float32))
-        edge = _channels(plate(_unit(anatomy, curve)), len(names))
-        edge = np.concatenate([edge, _head(anatomy, curve), np.zeros((2, len(curve), 2))])
-        curves.append(edge.reshape(len(names) + 8, -1).astype(np.float32))
-    return Field(names, grid, nodes.astype(np.float32), bases[0], bases[1], curves[0], curves[1])
-
-
-def _unit(anatomy: Anatomy, points: Points) -> Points:
-    """Splines are solved in units, where their kernel is well scaled."""
-    result: Points = (points - anatomy.mouth) / anatomy.unit
-    return result
+    values = np.concatenate([anatomy.vector(moved) for moved in shapes.values()], 1)
+    upper, lower = (_plate(anatomy, controls, values, other) for other in (LOWER_LIP, UPPER_LIP))
+    still = controls.local[controls.fixed]
+    face = grid.box(anatomy, (*still.min(0), *still.max(0)))
+    chin = grid.box(anatomy, CHIN_BOX)
+    face_nodes, chin_nodes = grid.nodes(face), grid.nodes(chin)
+    moved = _evaluate(anatomy, upper, face_nodes) * _window(anatomy, still, face_nodes)
+    apart = _evaluate(anatomy, lower, chin_nodes) - _evaluate(anatomy, upper, chin_nodes)
+    apart = apart * _window(anatomy, still, chin_nodes) * _chin_window(anatomy, chin_nodes)
+    turns = np.concatenate([_head(anatomy, grid.nodes(grid.whole)), _gaze(anatomy, grid.nodes(grid.whole))])
+    return Field(
+        names=tuple(shapes),
+        grid=grid,
+        turns=Shapes(grid.whole, _flat(turns)),
+        face=Shapes(face, _flat(moved)),
+        chin=Shapes(chin, _flat(apart)),
+        upper_curve=_curve(anatomy, upper, anatomy.upper),
+        lower_curve=_curve(anatomy, lower, anatomy.lower),
+    )
 
 
 def _plate(anatomy: Anatomy, controls: Controls, values: Points, without: tuple[int, ...]) -> ThinPlate:
     keep = ~controls.points(*without)
-    centres, moved = controls.video[keep], values[keep]
     # Inner and outer corners nearly coincide; a little stiffness keeps the system sound.
-    return ThinPlate(_unit(anatomy, centres), moved, stiffness=2e-3)
+    return ThinPlate((controls.video[keep] - anatomy.mouth) / anatomy.unit, values[keep], stiffness=2e-3)
 
 
-def _channels(values: Points, count: int) -> Points:
-    """`[n, 2 * count]` as `[count, n, 2]`."""
-    return values.reshape(len(values), count, 2).transpose(1, 0, 2)
+def _evaluate(anatomy: Anatomy, plate: ThinPlate, points: Points) -> Points:
+    """Displacements `[K, n, 2]` at video `points` `[n, 2]`; splines are solved in units, where their kernel is well scaled."""
+    values = plate((points - anatomy.mouth) / anatomy.unit)
+    return values.reshape(len(points), -1, 2).transpose(1, 0, 2)
+
+
+def _curve(anatomy: Anatomy, plate: ThinPlate, curve: Points) -> Plane:
+    return _flat(np.concatenate([_evaluate(anatomy, plate, curve), _head(anatomy, curve)]))
+
+
+def _flat(values: Points) -> Plane:
+    return np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
 
 
 def _head(anatomy: Anatomy, points: Points) -> Points:
+    """The six turns `[6, n, 2]`, the angles for one degree."""
     shapes = anatomy.vector(head.head_shapes(anatomy, points))
     shapes[:3] *= np.pi / 180
     return shapes
 
 
-def _window(anatomy: Anatomy, controls: Controls, points: Points) -> Points:
-    """1 on the face, 0 beyond the still ring, so that a spline's far end moves nothing."""
-    still = controls.local[controls.fixed]
+def _window(anatomy: Anatomy, still: Points, points: Points) -> Points:
+    """1 on the face, 0 beyond the still ring, so that a spline's far end moves nothing; `[n, 1]`."""
     local = anatomy.local(points)
-    low, high = still.min(0), still.max(0)
-    inside = np.minimum(local - low, high - local).min(1)
-    ramp = np.clip(inside / 0.3 + 0.5, 0, 1)
-    result: Points = ramp * ramp * (3 - 2 * ramp)
+    inside = np.minimum(local - still.min(0), still.max(0) - local).min(1)
+    return _ramp(inside / 0.3)[:, None]
+
+
+def _chin_window(anatomy: Anatomy, points: Points) -> Points:
+    local = anatomy.local(points)
+    left, top, right, bottom = CHIN_BOX
+    inside = np.minimum(local - (left, top), (right, bottom) - local).min(1)
+    return _ramp(inside / CHIN_FADE)[:, None]
+
+
+def _ramp(value: Points) -> Points:
+    t = np.clip(value, 0, 1)
+    result: Points = t * t * (3 - 2 * t)
     return result
 
 
@@ -140,29 +143,21 @@ def _gaze(anatomy: Anatomy, points: Points) -> Points:
     share = np.zeros(len(points))
     for x, y, radius in anatomy.irises:
         distance = np.hypot(points[:, 0] - x, points[:, 1] - y) / max(float(radius), 1.0)
-        share = np.maximum(share, np.exp(-np.clip(distance - 0.75, 0, None) ** 2 / 0.32))
+        share = np.maximum(share, np.exp(-(np.clip(distance - 0.75, 0, None) ** 2) / 0.32))
     shift = np.zeros((2, len(points), 2))
     shift[0, :, 0] = shift[1, :, 1] = share
     return shift
 
 
-def _choose_grid(anatomy: Anatomy, size: tuple[int, int]) -> Grid:
-    stride = 2 if anatomy.unit < 60 else 4 if anatomy.unit < 170 else 8
-    left, top, right, bottom = head.reach(anatomy)
-    corners = anatomy.place(np.array([(left, top), (right, top), (left, bottom), (right, bottom)]))
-    low = np.floor(np.clip(corners.min(0), 0, np.array(size) - stride) / stride).astype(int) * stride
-    high = np.ceil(np.clip(corners.max(0), 0, size)).astype(int)
-    high += (high - low) % 2
-    return Grid(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]), stride)
+def invert(displacement: Plane, nodes: Plane, stride: int, start: Plane, steps: int) -> Plane:
+    """Where the picture's point that lands on each of `nodes` `[rows, columns, 2]` comes from, in video pixels.
 
-
-def invert(displacement: Plane, grid: Grid, nodes: Plane) -> Plane:
-    """Source position `[rows, columns, 2]` in video pixels of every node, given how far the picture's points move."""
-    scale = np.float32(1 / grid.stride)
-    origin = nodes[0, 0]
-    source = nodes - displacement
-    for _ in range(INVERSIONS - 1):
-        where = (source - origin) * scale
+    The answer s solves s + d(s) = node; each step puts the last guess, at first `start`, into d. A step cuts the error by
+    the steepest slope of d, about 0.3 beside an open mouth and next to nothing elsewhere.
+    """
+    source = start
+    for _ in range(steps):
+        where = (source - nodes[0, 0]) * np.float32(1 / stride)
         found = cv2.remap(displacement, where, np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        source = nodes - found
-    return source.astype(np.float32)
+        source = (nodes - found).astype(np.float32, copy=False)
+    return source

@@ -62,9 +62,9 @@ class MouthPainter:
         self._unit = unit
         self._soft = max(0.45, 0.006 * unit)
 
-    def paint(self, frame: tuple[Bytes, Bytes], edges: Edges, placement: Placement) -> None:
-        """Paint into `frame`, brightness `[h, w]` and colour `[h / 2, w / 2, 2]`."""
-        luma, chroma = frame
+    def paint(self, frame: tuple[Bytes, tuple[Bytes, Bytes]], edges: Edges, placement: Placement) -> None:
+        """Paint into `frame`: brightness `[h, w]` and the two colour planes, each `[h / 2, w / 2]`."""
+        luma, colour = frame
         outline = np.concatenate([edges.upper, edges.lower[::-1]])
         left, top = (np.floor(outline.min(0) - 3).astype(int) // 2 * 2).clip(0)
         right, bottom = np.ceil((outline.max(0) + 4) / 2).astype(int) * 2
@@ -77,7 +77,8 @@ class MouthPainter:
         light = 16 + (light - 16) * (self._shade(edges, box) * np.float32(placement.light))
         target = luma[top:bottom, left:right]
         target[:] = target + mask * (light - target) + 0.5
-        self._colour(chroma[top // 2 : bottom // 2, left // 2 : right // 2], np.dstack([mask, light, teeth, tongue]))
+        half = (slice(top // 2, bottom // 2), slice(left // 2, right // 2))
+        self._colour((colour[0][half], colour[1][half]), np.dstack([mask, light, teeth, tongue]))
 
     def _mask(self, outline: Plane, box: tuple[int, int, int, int]) -> Plane:
         """How much of each pixel lies between the lips, 0..1."""
@@ -119,10 +120,10 @@ class MouthPainter:
         shade: Plane = ((0.66 + 0.34 * depth) * (0.50 + 0.50 * beside)).astype(np.float32)
         return shade
 
-    def _colour(self, target: Bytes, layers: Plane) -> None:
+    def _colour(self, targets: tuple[Bytes, Bytes], layers: Plane) -> None:
         """Tint the colour planes; `layers` `[2h, 2w, 4]` are mask, brightness, teeth and tongue."""
         colours = self._mouth.colours
-        small = cv2.resize(layers, (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(layers, targets[0].shape[::-1], interpolation=cv2.INTER_AREA)
         mask, light, teeth, tongue = (small[..., i] for i in range(4))
         # What is in shadow is less colourful, as it is darker.
         lit = np.clip((light - 16) / (colours.teeth[0] - 16), 0.15, 1)
@@ -130,5 +131,5 @@ class MouthPainter:
             cavity, flesh = colours.cavity[axis], colours.tongue[axis]
             white = 128 + (colours.teeth[axis] - 128) * lit
             inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
-            plane = target[..., axis - 1]
+            plane = targets[axis - 1]
             plane[:] = plane + mask * (inside - plane) + 0.5

@@ -1,22 +1,19 @@
-"""Renderer: one face prepared once, then drawn for any motion."""
+"""Renderer: draws one prepared face in any motion."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.render import framing
-from comps.animation.engines.portrait.render.anatomy import CURVE, Anatomy, measure
-from comps.animation.engines.portrait.render.eyes import LEVELS, Lid, paint_lids
-from comps.animation.engines.portrait.render.field import Field, build_field, invert
+from comps.animation.engines.portrait.render.anatomy import CURVE
+from comps.animation.engines.portrait.render.eyes import LEVELS
+from comps.animation.engines.portrait.render.face import Face
+from comps.animation.engines.portrait.render.field import invert
+from comps.animation.engines.portrait.render.grid import Box, enlarge
 from comps.animation.engines.portrait.render.lips import LEAST_GAP, Edges, MouthPainter, Placement, meet
-from comps.animation.engines.portrait.render.mouth import Mouth, draw_mouth
-from comps.animation.engines.portrait.render.planes import Bytes, Planes, to_planes
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, chroma_planes
 from comps.animation.engines.portrait.render.shapes import JAW_DROP
-from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
 Plane = NDArray[np.float32]
@@ -28,53 +25,50 @@ SEAM_SPREAD = 0.7
 """How fast the fields of the two lips blend beyond the corners of the mouth: band width per distance from the corner."""
 MOST_SPREAD = 0.34
 """Widest such band, in units."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """Everything of one picture at one size that does not change from frame to frame."""
-
-    anatomy: Anatomy
-    planes: Planes
-    field: Field
-    mouth: Mouth
-    lids: tuple[Lid, Lid]
-
-
-def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
-    """Cut, measure and precompute; `picture` is uint8 `[h, w, 3]` RGB, `size` the video's longer side in pixels."""
-    window = framing.choose(rig, size)
-    anatomy = measure(rig, window)
-    planes = to_planes(window.cut(picture))
-    field = build_field(anatomy, (window.width, window.height))
-    return Face(anatomy, planes, field, draw_mouth(anatomy, planes), paint_lids(anatomy, planes))
+HEAD_STEPS, MOUTH_STEPS = 2, 5
+"""Steps of the search for the source of a pixel, everywhere and then around the mouth."""
+MOUTH_BOX = (0.35, -0.34, 0.72)
+"""Where the lips can be: beyond the corners, above and below the middle of the mouth, in units."""
 
 
 class Renderer:
-    """Draws one face. Keeps scratch buffers, so one thread at a time may use it; `Face` may be shared."""
+    """Draws one face. Keeps scratch buffers, so one thread at a time may use it; its `Face` may be shared."""
 
     def __init__(self, face: Face) -> None:
         self._face = face
-        self._columns = np.array([ARKIT_INDEX[name] for name in face.field.names])
-        self._painter = MouthPainter(face.mouth, face.anatomy.unit)
+        self._anatomy, self._field = face.anatomy, face.field
+        self._grid = face.field.grid
+        self._columns = np.array([ARKIT_INDEX[name] for name in self._field.names])
+        self._painter = MouthPainter(face.mouth, self._anatomy.unit)
         self.height, self.width = face.planes.luma.shape
-        self._mouth_box = self._choose_mouth_box()
         # The picture with its lids as they are in the frame being drawn.
         self._source = Planes(face.planes.luma.copy(), face.planes.chroma.copy())
         self._lid_levels = [0, 0]
+        chin = self._field.chin.box
+        self._nodes = self._positions(self._grid.whole)
+        self._chin_nodes = self._nodes[chin.rows, chin.columns]
+        wide = max(self._anatomy.half_widths) + MOUTH_BOX[0]
+        self._mouth_box = self._grid.box(self._anatomy, (-wide, MOUTH_BOX[1], wide, MOUTH_BOX[2]))
+        self._still = np.empty((self.height * 3 // 2, self.width), np.uint8)
+        face.planes.write(self._still)
+
+    def _positions(self, box: Box) -> Plane:
+        return self._grid.nodes(box).reshape(*box.shape, 2).astype(np.float32)
 
     def render(self, motion: FaceMotion) -> Bytes:
         """Frames of `motion` as planar yuv420p, uint8 `[n, height * 3 // 2, width]`."""
-        frames = np.empty((len(motion), self.height * 3 // 2, self.width), np.uint8)
-        channels = self._channels(motion)
-        field = self._face.field
-        shape = (len(motion), *field.grid.shape, 2)
-        upper = (channels @ field.upper).reshape(shape)
-        lower = (channels @ field.lower).reshape(shape)
-        edges = self._edges(channels)
+        frames = np.empty((len(motion), *self._still.shape), np.uint8)
+        if not len(motion):
+            return frames
+        weights = np.ascontiguousarray(motion.weights[:, self._columns])
+        whole = self._field.turns.mix(np.concatenate([motion.head, self._travel(motion)], 1))
+        face = self._field.face.box
+        whole[:, face.rows, face.columns] += self._field.face.mix(weights)
+        chin = self._field.chin.mix(weights)
+        edges = self._edges(np.concatenate([weights, motion.head], 1))
         for k, frame in enumerate(frames):
             self._set_lids(motion.weights[k])
-            self._frame(frame, upper[k], lower[k], edges[k], self._placement(motion, channels, k))
+            self._frame(frame, (whole[k], chin[k]), edges[k], self._placement(motion, k))
         return frames
 
     def _set_lids(self, weights: Plane) -> None:
@@ -84,92 +78,93 @@ class Renderer:
                 self._face.lids[side].put(self._source, level)
                 self._lid_levels[side] = level
 
-    def _channels(self, motion: FaceMotion) -> Plane:
-        """Weights of the field's channels, `[n, K]`: shapes, head, iris travel in pixels."""
-        anatomy = self._face.anatomy
-        # An eyeball's radius is about 0.19 eye distances: the travel of its front for one degree of gaze.
-        travel = motion.gaze * np.float32(np.pi / 180 * 0.19 * anatomy.unit) * np.array([1, -1], np.float32)
-        return np.concatenate([motion.weights[:, self._columns], motion.head, travel], 1).astype(np.float32)
+    def _travel(self, motion: FaceMotion) -> Plane:
+        """Travel of the irises to the right and down in pixels, `[n, 2]`."""
+        # The front of an eyeball, whose radius is about 0.19 eye distances; lids that close hide it and must not be dragged.
+        per_degree = np.pi / 180 * 0.19 * self._anatomy.unit
+        blink = motion.weights[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].max(1, keepdims=True)
+        travel = motion.gaze * np.array([per_degree, -per_degree]) * (1 - blink)
+        return travel.astype(np.float32)
 
     def _edges(self, channels: Plane) -> list[Edges]:
-        anatomy, field = self._face.anatomy, self._face.field
+        anatomy, field = self._anatomy, self._field
         shape = (len(channels), CURVE, 2)
-        upper = anatomy.upper + (channels @ field.upper_curve).reshape(shape)
-        lower = anatomy.lower + (channels @ field.lower_curve).reshape(shape)
-        down = anatomy.down.astype(np.float32)
-        return [meet(u, v, down) for u, v in zip(upper.astype(np.float32), lower.astype(np.float32), strict=True)]
+        upper = (anatomy.upper + (channels @ field.upper_curve).reshape(shape)).astype(np.float32)
+        lower = (anatomy.lower + (channels @ field.lower_curve).reshape(shape)).astype(np.float32)
+        return [meet(u, v, anatomy.down) for u, v in zip(upper, lower, strict=True)]
 
-    def _placement(self, motion: FaceMotion, channels: Plane, k: int) -> Placement:
-        anatomy, field = self._face.anatomy, self._face.field
-        head = slice(len(field.names), len(field.names) + 6)
-        middle = 2 * (CURVE // 2)
-        moved = channels[k, head] @ field.upper_curve[head, middle : middle + 2]
+    def _placement(self, motion: FaceMotion, k: int) -> Placement:
+        anatomy = self._anatomy
+        middle = slice(2 * (CURVE // 2), 2 * (CURVE // 2) + 2)
+        moved = motion.head[k] @ self._field.upper_curve[-6:, middle]
         roll = np.radians(float(motion.head[k, 2]))
         turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
         axes = turn @ np.stack([anatomy.across, anatomy.down], 1) * anatomy.unit
         skull = np.column_stack([axes, anatomy.mouth + moved])
         jaw, tongue = skull.copy(), skull.copy()
-        drop = JAW_DROP * 0.80 * float(motion.weights[k, ARKIT_INDEX["jawOpen"]])
-        raised = 0.30 * float(motion.weights[k, ARKIT_INDEX["tongueOut"]])
+        weights = motion.weights[k]
+        drop = JAW_DROP * 0.80 * float(weights[ARKIT_INDEX["jawOpen"]])
+        raised = 0.30 * float(weights[ARKIT_INDEX["tongueOut"]])
         jaw[:, 2] += axes @ np.array([0, drop])
         tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * drop + 0.04)])
-        round_ = motion.weights[k, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].max()
-        return Placement(skull, jaw, tongue, light=1 - 0.5 * float(round_))
+        round_ = max(float(weights[ARKIT_INDEX["mouthPucker"]]), float(weights[ARKIT_INDEX["mouthFunnel"]]))
+        return Placement(skull, jaw, tongue, light=1 - 0.6 * round_)
 
-    def _frame(self, frame: Bytes, upper: Plane, lower: Plane, edges: Edges, placement: Placement) -> None:
-        face = self._face
-        grid, nodes = face.field.grid, face.field.nodes
-        above, below = invert(upper, grid, nodes), invert(lower, grid, nodes)
-        share = self._below(nodes, edges, grid.stride)
-        blended = above + share[..., None] * (below - above)
-        where = grid.enlarge(blended, grid.stride)[: grid.height, : grid.width]
-        colour_where = (grid.enlarge(blended, grid.stride // 2)[: grid.height // 2, : grid.width // 2] - 0.5) / 2
-        self._cut_lips(where, colour_where, (above, below), edges)
-        luma, chroma = self._source.luma.copy(), self._source.chroma.copy()
-        top, left, bottom, right = grid.top, grid.left, grid.top + grid.height, grid.left + grid.width
-        luma[top:bottom, left:right] = cv2.remap(self._source.luma, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        chroma[top // 2 : bottom // 2, left // 2 : right // 2] = cv2.remap(
-            self._source.chroma, colour_where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+    def _frame(self, frame: Bytes, moved: tuple[Plane, Plane], edges: Edges, placement: Placement) -> None:
+        frame[:] = self._still
+        above, below, share = self._sources(*moved, edges)
+        chin = self._field.chin.box
+        blended = above.copy()
+        blended[chin.rows, chin.columns] += share[..., None] * (below - above[chin.rows, chin.columns])
+        grid = self._grid
+        where = enlarge(blended, grid.stride)[: grid.height, : grid.width]
+        colour = enlarge((blended - np.float32(0.5)) * np.float32(0.5), grid.stride // 2)[: grid.height // 2, : grid.width // 2]
+        self._cut_lips(where, colour, (above[chin.rows, chin.columns], below), edges)
+        luma = frame[: self.height]
+        box = (slice(grid.top, grid.top + grid.height), slice(grid.left, grid.left + grid.width))
+        half = tuple(slice(part.start // 2, part.stop // 2) for part in box)
+        luma[box] = cv2.remap(self._source.luma, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        tinted = cv2.remap(self._source.chroma, colour, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        planes = chroma_planes(frame, self.height, self.width)
+        for plane, values in zip(planes, cv2.split(tinted), strict=True):
+            plane[half] = values
         if edges.gap > LEAST_GAP:
-            self._painter.paint((luma, chroma), edges, placement)
-        Planes(luma, chroma).write(frame)
+            self._painter.paint((luma, planes), edges, placement)
 
-    def _choose_mouth_box(self) -> tuple[slice, slice]:
-        """Rows and columns of nodes around everywhere the lips can be."""
-        anatomy, grid = self._face.anatomy, self._face.field.grid
-        wide = max(anatomy.half_widths) + 0.35
-        corners = anatomy.place(np.array([(x, y) for x in (-wide, wide) for y in (-0.4, 0.75)]))
-        low = np.clip(np.floor((corners.min(0) - (grid.left, grid.top)) / grid.stride), 0, None).astype(int)
-        high = np.ceil((corners.max(0) - (grid.left, grid.top)) / grid.stride).astype(int)
-        high = np.minimum(high, (grid.width // grid.stride, grid.height // grid.stride))
-        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    def _sources(self, whole: Plane, chin: Plane, edges: Edges) -> tuple[Plane, Plane, Plane]:
+        """Sources of all nodes in the upper lip's field, of the chin's in the lower's, and the share of the latter."""
+        stride, box = self._grid.stride, self._field.chin.box
+        above = invert(whole, self._nodes, stride, self._nodes - whole, HEAD_STEPS)
+        near = np.ascontiguousarray(whole[box.rows, box.columns])
+        start = above[box.rows, box.columns]
+        above[box.rows, box.columns] = invert(near, self._chin_nodes, stride, start, MOUTH_STEPS)
+        below = invert(near + chin, self._chin_nodes, stride, start - chin, MOUTH_STEPS)
+        return above, below, self._below(self._chin_nodes, edges, stride)
 
-    def _cut_lips(self, where: Plane, colour_where: Plane, fields: tuple[Plane, Plane], edges: Edges) -> None:
-        """Around the mouth, choose between the two fields pixel by pixel."""
-        grid = self._face.field.grid
-        rows, columns = self._mouth_box
-        nodes = (slice(rows.start, rows.stop + 2), slice(columns.start, columns.stop + 2))
-        for target, stride, half in ((where, grid.stride, False), (colour_where, grid.stride // 2, True)):
-            above, below = (grid.enlarge(f[nodes], stride) for f in fields)
-            y = (np.arange(above.shape[0]) + rows.start * stride).astype(np.float32)
-            x = (np.arange(above.shape[1]) + columns.start * stride).astype(np.float32)
-            if half:
-                x, y = 2 * x + 0.5, 2 * y + 0.5
-            pixels = np.stack(np.meshgrid(x + grid.left, y + grid.top), -1)
-            share = self._below(pixels, edges, 1 + half)
+    def _cut_lips(self, where: Plane, colour: Plane, fields: tuple[Plane, Plane], edges: Edges) -> None:
+        """Around the mouth, choose between the two fields pixel by pixel; `fields` are those of the chin's box."""
+        grid, chin, mouth = self._grid, self._field.chin.box, self._mouth_box
+        rows = slice(mouth.rows.start - chin.rows.start, mouth.rows.stop - chin.rows.start)
+        columns = slice(mouth.columns.start - chin.columns.start, mouth.columns.stop - chin.columns.start)
+        for target, stride in ((where, grid.stride), (colour, grid.stride // 2)):
+            above, below = (enlarge(f[rows, columns], stride) for f in fields)
+            step = grid.stride / stride
+            top, left = mouth.rows.start * stride, mouth.columns.start * stride
+            x = (np.arange(above.shape[1]) + left) * step + grid.left + (step - 1) / 2
+            y = (np.arange(above.shape[0]) + top) * step + grid.top + (step - 1) / 2
+            share = self._below(np.stack(np.meshgrid(x, y), -1), edges, step)
             cut = above + share[..., None] * (below - above)
-            into = (slice(rows.start * stride, rows.stop * stride), slice(columns.start * stride, columns.stop * stride))
-            target[into] = (cut - 0.5) / 2 if half else cut
+            into = target[top : top + len(y), left : left + len(x)]
+            into[:] = (cut if step == 1 else (cut - np.float32(0.5)) * np.float32(0.5))[: len(into), : into.shape[1]]
 
     def _below(self, pixels: Plane, edges: Edges, sharp: float) -> Plane:
         """How much of each of `pixels` `[h, w, 2]` belongs to the lower lip's field, 0..1; the step is `sharp` pixels wide."""
-        anatomy = self._face.anatomy
+        anatomy = self._anatomy
         middle = (edges.upper + edges.lower) / 2
         x = pixels[0, :, 0]
         slope = float(anatomy.across[1] / anatomy.across[0])
-        seam = np.interp(x, middle[:, 0], middle[:, 1])
-        outside = np.maximum(middle[0, 0] - x, x - middle[-1, 0])
-        seam = seam + np.where(outside > 0, outside * np.where(x > middle[0, 0], slope, -slope), 0)
+        outside = np.maximum(middle[0, 0] - x, x - middle[-1, 0]).clip(0)
+        seam = np.interp(x, middle[:, 0], middle[:, 1]) + outside * np.where(x > middle[0, 0], slope, -slope)
         band = np.clip(outside * SEAM_SPREAD, sharp, MOST_SPREAD * anatomy.unit)
-        return np.clip((pixels[..., 1] - seam) / band + 0.5, 0, 1).astype(np.float32)
+        share = (pixels[..., 1] - seam.astype(np.float32)) / band.astype(np.float32) + np.float32(0.5)
+        return np.clip(share, 0, 1).astype(np.float32, copy=False)

@@ -1,0 +1,33 @@
+"""Face: everything of one picture at one size that does not change from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comps.animation.engines.portrait.render import framing
+from comps.animation.engines.portrait.render.anatomy import Anatomy, measure
+from comps.animation.engines.portrait.render.eyes import Lid, paint_lids
+from comps.animation.engines.portrait.render.field import Field, build_field
+from comps.animation.engines.portrait.render.mouth import Mouth, draw_mouth
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, to_planes
+from comps.animation.engines.portrait.rig.rig import Rig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A prepared face: the shown picture as `planes`, and what is needed to move it. Read only, so threads may share it."""
+
+    anatomy: Anatomy
+    planes: Planes
+    field: Field
+    mouth: Mouth
+    lids: tuple[Lid, Lid]
+
+
+def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
+    """Cut, measure and precompute; `picture` is uint8 `[h, w, 3]` RGB, `size` the video's longer side in pixels."""
+    window = framing.choose(rig, size)
+    anatomy = measure(rig, window)
+    planes = to_planes(window.cut(picture))
+    field = build_field(anatomy, (window.width, window.height))
+    return Face(anatomy, planes, field, draw_mouth(anatomy, planes), paint_lids(anatomy, planes))

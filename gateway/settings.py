@@ -44,6 +44,7 @@ class GatewaySettings(ServiceSettings):
     tts_url: str = Field("http://127.0.0.1:7055", description="speech service; local: in process; empty: none")
     animation_url: str = Field("http://127.0.0.1:9066", description="animation service; local: in process; empty: none")
     llm_api_key: str = Field("", description="bearer token for the language model service; empty sends none")
+    llm_model: str = Field("", description="model asked of the language model service when a request names none")
     fps: int = Field(25, ge=5, le=60, description="frames per second of answers that do not ask for others")
     size: int = Field(512, ge=64, le=1024, multiple_of=2, description="longer side of the video, pixels")
     max_turns: int = Field(8, gt=0, description="answers made at once; more get 429")

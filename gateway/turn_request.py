@@ -67,7 +67,7 @@ class TurnBuilder:
             history=history,
             language=body.language,
             engines=_engines(body),
-            sampling=sampling_of(body, body.seed, self.settings.max_tokens),
+            sampling=sampling_of(body, body.seed, self.settings),
             voice=VoiceOptions(voice=body.voice),
             picture=await self._picture(body),
             deadline_s=_deadline_s(self.settings),
@@ -114,13 +114,14 @@ class TurnBuilder:
         )
 
 
-def sampling_of(body: Sampling, seed: int | None, max_tokens: int) -> dict[str, object]:
+def sampling_of(body: Sampling, seed: int | None, settings: GatewaySettings) -> dict[str, object]:
     """The fields of the chat request: those that were given, under their OpenAI names.
 
-    `max_tokens` caps what the body asks for.
+    `settings` cap the length and name the model where the body does not.
     """
-    chosen = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) not in (None, "")}
-    chosen["max_tokens"] = min(body.max_tokens, max_tokens)
+    named = {"model": settings.llm_model} if settings.llm_model else {}
+    chosen = named | {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) not in (None, "")}
+    chosen["max_tokens"] = min(body.max_tokens, settings.max_tokens)
     if seed is not None:
         chosen["seed"] = seed
     if body.stops:

@@ -56,13 +56,12 @@ async def _in_process(stages: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]
     from pathlib import Path
 
     from comps.core.client import ClientOptions, create_client
-    from comps.core.logs import configure_logging
     from gateway.app import create_app
     from gateway.settings import IN_PROCESS, GatewaySettings
     from megaservice.transport.asgi import AsgiTransport
     from megaservice.transport.lifespan import running_lifespan
 
-    configure_logging("error", "text")
+    _keep_logs_quiet()
     with tempfile.TemporaryDirectory(prefix="avatarchatbot-") as folder:
         urls: dict[str, Any] = {f"{stage}_url": IN_PROCESS if stage in stages else "" for stage in STAGES}
         app = create_app(GatewaySettings(outputs_dir=Path(folder), **urls))
@@ -72,3 +71,17 @@ async def _in_process(stages: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]
             transport = AsgiTransport(app)
             async with create_client("http://gateway.in-process", ClientOptions(transport=transport)) as client:
                 yield client
+
+
+def _keep_logs_quiet() -> None:
+    """The services of this process say nothing on the terminal, unless AVATAR_LOG_LEVEL asks them to."""
+    import logging
+    import os
+
+    from comps.core.logs import configure_logging
+    from comps.core.settings import ServiceSettings
+
+    if os.environ.get("AVATAR_LOG_LEVEL"):
+        configure_logging(ServiceSettings().log_level, "text")
+    else:
+        logging.disable(logging.CRITICAL)

@@ -37,7 +37,10 @@ def unpack(message: bytes) -> tuple[Header, bytes]:
     body = _LENGTHS.size + header_bytes
     if len(message) != body + payload_bytes:
         raise ValueError(f"a framed message of {body + payload_bytes} bytes was sent as {len(message)}")
-    header = orjson.loads(message[_LENGTHS.size : body])
+    try:
+        header = orjson.loads(message[_LENGTHS.size : body])
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the header of a framed message is a JSON object: {error}") from error
     if not isinstance(header, dict):
         raise ValueError("the header of a framed message is a JSON object")
     return header, message[body:]
@@ -57,12 +60,16 @@ async def unpack_stream(parts: AsyncIterator[bytes]) -> AsyncIterator[tuple[Head
                 break
             message = bytes(buffer[:size])
             del buffer[:size]
-            try:
-                yield unpack(message)
-            except ValueError as error:
-                raise UpstreamError(f"the stream is not framed messages: {error}") from error
+            yield _unpack_upstream(message)
     if buffer:
         raise UpstreamError("the stream ended in the middle of a message")
+
+
+def _unpack_upstream(message: bytes) -> tuple[Header, bytes]:
+    try:
+        return unpack(message)
+    except ValueError as error:
+        raise UpstreamError(f"the stream is not framed messages: {error}") from error
 
 
 def pack_speech(chunk: SpeechChunk) -> bytes:
@@ -86,6 +93,8 @@ def parse_speech(header: Header, payload: bytes) -> SpeechChunk:
     try:
         if len(payload) % 2:
             raise ValueError("int16 PCM has an even number of bytes")
+        if int(header["sample_rate"]) < 1:
+            raise ValueError("the sample rate is a positive number")
         return SpeechChunk(
             pcm=np.frombuffer(payload, dtype="<i2"),
             sample_rate=int(header["sample_rate"]),
@@ -99,5 +108,5 @@ def parse_speech(header: Header, payload: bytes) -> SpeechChunk:
             emotion=str(header.get("emotion", "")),
             last=bool(header.get("last", False)),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a speech message: {error!r}") from error

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.rig.canvas import UNIT, Canvas
-from comps.animation.engines.portrait.rig.curves import Search, Snapped, resample, snap
+from comps.animation.engines.portrait.rig.curves import Search, resample, sample, snap
 
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
@@ -18,18 +18,21 @@ Found = tuple[Points, NDArray[np.float64]]
 
 _DENSE = 25
 """Samples on an outline while it is being moved."""
+_CLEAR = 0.45
+"""Median edge strength from which an outline is believed."""
 
 
 def outline(energy: Plane, points: Points, search: Search) -> Found:
-    """`points` moved onto the ridge of `energy`, which is about 1 at a clear edge."""
-    snapped = snap(energy, resample(points, _DENSE), search)
-    return _carried(points, snapped), np.clip(_at_points(points, snapped.strength), 0.05, 1.0)
+    """`points` moved onto the ridge of `energy`, which is about 1 at a clear edge.
 
-
-def _carried(points: Points, snapped: Snapped) -> Points:
-    """`points` moved as the dense curve through them was."""
-    shift = snapped.points - resample(points, _DENSE)
-    return points + np.stack([_at_points(points, shift[:, axis]) for axis in range(2)], 1)
+    Where no part of the outline is clear it moves less: the expected shape is the better guess then.
+    """
+    expected = resample(points, _DENSE)
+    snapped = snap(energy, expected, search)
+    trust = float(np.clip(np.median(snapped.strength) / _CLEAR, 0.0, 1.0))
+    shift = (snapped.points - expected) * trust
+    moved = points + np.stack([_at_points(points, shift[:, axis]) for axis in range(2)], 1)
+    return moved, np.clip(_at_points(points, snapped.strength), 0.05, 1.0)
 
 
 def _at_points(points: Points, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -83,11 +86,15 @@ def dark_ridge(plane: Plane, sigma: float) -> Plane:
 
 def lips(canvas: Canvas, outer: Points) -> Found:
     """The closed outer outline `[12, 2]`; its corners (0 and 6) stay where they are."""
-    colour = np.clip(lip_colour(canvas, outer), -0.5, 1.5)
-    rise = downward_rise(colour, 0.025 * UNIT)
-    search = Search(0.09 * UNIT, 0.04 * UNIT, stiffness=0.15)
-    upper, sure_upper = outline(rise * 1.5, outer[:7], search)
-    lower, sure_lower = outline(-rise[:] * 1.5, np.concatenate([outer[6:], outer[:1]])[::-1], search)
+    first, _ = _lips_once(canvas, outer, Search(0.12 * UNIT, 0.06 * UNIT, stiffness=0.2))
+    # What the lips look like is clearer once it is roughly known where they are.
+    return _lips_once(canvas, first, Search(0.07 * UNIT, 0.04 * UNIT, stiffness=0.15))
+
+
+def _lips_once(canvas: Canvas, outer: Points, search: Search) -> Found:
+    rise = 1.5 * downward_rise(np.clip(lip_colour(canvas, outer), -0.5, 1.5), 0.025 * UNIT)
+    upper, sure_upper = outline(rise, outer[:7], search)
+    lower, sure_lower = outline(-rise, np.concatenate([outer[6:], outer[:1]])[::-1], search)
     lower, sure_lower = lower[::-1], sure_lower[::-1]
     upper[[0, -1]] = outer[[0, 6]]
     return np.concatenate([upper, lower[1:-1]]), np.concatenate([sure_upper, sure_lower[1:-1]])
@@ -108,15 +115,60 @@ def brow(canvas: Canvas, points: Points) -> Found:
 
 
 def jaw(canvas: Canvas, points: Points, face: Points) -> Found:
-    """The border of the face from ear to ear below: where skin ends, or where the shadow under the chin begins."""
-    other = cv2.GaussianBlur(unlike_skin(canvas, face), (0, 0), 0.025 * UNIT)
-    dx, dy = cv2.Sobel(other, cv2.CV_32F, 1, 0) / 8.0, cv2.Sobel(other, cv2.CV_32F, 0, 1) / 8.0
-    centre = face.mean(0)
+    """The border of the face from ear to ear below: where skin ends, or where the shadow under the chin begins.
+
+    First the whole outline `[17, 2]` is made narrower or wider and longer or shorter, then each part of it moves.
+    """
+    energy = _border(unlike_skin(canvas, face), face.mean(0))
+    middle = (points[0] + points[16]) / 2
+    best, best_score = points, -np.inf
+    for wide in _WIDTHS:
+        for long in _LENGTHS:
+            scaled = middle + (points - middle) * np.array([wide, long])
+            likely = 0.5 * (np.log(wide) / 0.10) ** 2 + 0.5 * (np.log(long) / 0.09) ** 2
+            score = float(sample(energy, resample(scaled, 33)).mean()) * 4.0 - 0.5 * likely
+            if score > best_score:
+                best, best_score = scaled, score
+    return outline(energy, best, Search(0.12 * UNIT, 0.06 * UNIT, stiffness=0.2))
+
+
+_WIDTHS = np.arange(0.78, 1.13, 0.05)
+_LENGTHS = np.arange(0.80, 1.13, 0.04)
+"""Sizes of the jaw that are tried, relative to the fitted mean face."""
+
+
+def _border(other: Plane, centre: Points) -> Plane:
+    """How much less like skin it gets on the way out from `centre`: about 1 at the border of the face."""
+    smooth = cv2.GaussianBlur(other, (0, 0), 0.025 * UNIT)
+    dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8.0, cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8.0
     y, x = np.mgrid[0 : other.shape[0], 0 : other.shape[1]].astype(np.float32)
     away_x, away_y = x - np.float32(centre[0]), y - np.float32(centre[1])
     away = np.hypot(away_x, away_y) + 1.0
     energy = (dx * away_x + dy * away_y) / away * np.float32(0.07 * UNIT)
-    return outline(np.clip(energy, -0.5, 1.2), points, Search(0.24 * UNIT, 0.10 * UNIT, stiffness=0.2))
+    return np.asarray(np.clip(energy, -0.5, 1.2), np.float32)
+
+
+def eye_place(canvas: Canvas, points: Points, other: Plane) -> Points:
+    """The whole eye `[6, 2]` shifted, widened and opened so that it covers what is unlike the skin around it.
+
+    The iris alone does not say where the eye is: it moves in it.
+    """
+    middle = points.mean(0)
+    inside = np.concatenate([middle + (points - middle) * part for part in (0.3, 0.6, 0.85)])
+    ring = np.concatenate([middle + (points - middle) * np.array([1.15, part]) for part in (1.5, 1.9)])
+    smooth = cv2.GaussianBlur(other, (0, 0), 0.02 * UNIT)
+    best, best_score = points, -np.inf
+    for across in np.arange(-0.10, 0.101, 0.02):
+        for down in (-0.03, 0.0, 0.03):
+            for open_ in (0.75, 1.0, 1.25):
+                change = np.array([1.0, open_])
+                shift = np.array([across, down]) * UNIT
+                score = float(sample(smooth, middle + (inside - middle) * change + shift).mean())
+                score -= float(sample(smooth, middle + (ring - middle) * change + shift).mean())
+                score -= 0.25 * ((across / 0.06) ** 2 + (down / 0.03) ** 2 + (np.log(open_) / 0.25) ** 2)
+                if score > best_score:
+                    best, best_score = middle + (points - middle) * change + shift, score
+    return best
 
 
 def unlike_skin(canvas: Canvas, face: Points) -> Plane:

@@ -15,6 +15,8 @@ EYE_SPAN = 0.39
 EYE_LEVEL = 0.40
 """Height of the eyes in a Haar face box, as a fraction of its side."""
 
+USUAL_RADIUS = 0.093
+"""Radius of an iris in eye distances: 11.7 mm across, eyes 63 mm apart."""
 TILTS = np.radians([-12.0, 0.0, 12.0])
 """Leans tried around the face's own: a pair is only recognised when it is about level."""
 
@@ -55,18 +57,54 @@ def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: flo
 
 def eye_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
     """How much each pixel is the centre of a dark disc of one of `radii` pixels; about 0..1."""
+    return disc_votes(face, radii).max(0)
+
+
+def disc_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
+    """`eye_votes` for each radius by itself, `[len(radii), h, w]`."""
     light = cv2.GaussianBlur(face, (0, 0), 1.0)
     dx, dy = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
     size = np.hypot(dx, dy)
     soft = size + 0.5 * float(np.percentile(size, 90)) + 1e-3
     dx, dy = dx / soft, dy / soft
-    best = np.full(face.shape, -1.0, np.float32)
+    votes = []
     for radius in radii:
         kx, ky, disc = _ring(float(radius))
         ring = cv2.filter2D(dx, -1, kx) + cv2.filter2D(dy, -1, ky)
         dark = cv2.GaussianBlur(light, (0, 0), float(radius) * 2.5) - cv2.filter2D(light, -1, disc)
-        best = np.maximum(best, ring + 0.012 * np.clip(dark, 0, 60))
-    return best
+        votes.append(ring + 0.012 * np.clip(dark, 0, 60))
+    return np.stack(votes).astype(np.float32)
+
+
+def refine_iris(lightness: Plane, expected: NDArray[np.float64], unit: float) -> tuple[NDArray[np.float64], float]:
+    """The iris (x, y, radius) near `expected` (x, y) in a face of `unit` pixels between the eyes, and its votes.
+
+    `lightness` is float32 `[h, w]`, 0..100. The centre is found to a fraction of a pixel.
+    """
+    reach, half = 0.08 * unit, int(0.4 * unit)
+    left, top = (max(0, int(v) - half) for v in expected)
+    window = np.ascontiguousarray(lightness[top : top + 2 * half, left : left + 2 * half]) * np.float32(2.55)
+    radii = np.array([0.08, 0.087, 0.094, 0.102, 0.11]) * unit
+    votes = disc_votes(window, radii)
+    y, x = np.mgrid[0 : window.shape[0], 0 : window.shape[1]]
+    away = np.hypot(x + left - expected[0], y + top - expected[1])
+    usual = np.exp(-0.5 * ((radii / unit - USUAL_RADIUS) / 0.02) ** 2)[:, None, None]
+    score = np.where(away > reach, -1.0, votes * usual * np.exp(-0.5 * (away / (0.05 * unit)) ** 2))
+    size, row, column = np.unravel_index(int(score.argmax()), score.shape)
+    peak = score[size]
+    near = [(row, column - 1), (row, column + 1), (row - 1, column), (row + 1, column)]
+    if min(row, column) < 1 or row + 2 > peak.shape[0] or column + 2 > peak.shape[1]:
+        return np.array([*expected, USUAL_RADIUS * unit]), 0.0
+    west, east, north, south = (float(peak[place]) for place in near)
+    middle = float(peak[row, column])
+    across, down = _vertex(west, middle, east), _vertex(north, middle, south)
+    return np.array([left + column + across, top + row + down, radii[size]]), float(votes[size, row, column])
+
+
+def _vertex(before: float, middle: float, after: float) -> float:
+    """Where between -0.5 and 0.5 the parabola through three neighbours has its top."""
+    bend = before - 2 * middle + after
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
 def _ring(radius: float) -> tuple[Plane, Plane, Plane]:

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, Canvas, cut
-from comps.animation.engines.portrait.rig.contours import brow, jaw, lips, upper_lid
+from comps.animation.engines.portrait.rig.contours import brow, eye_place, jaw, lips, unlike_skin, upper_lid
+from comps.animation.engines.portrait.rig.eyes import refine_iris
 from comps.animation.engines.portrait.rig.faces import find_faces
 from comps.animation.engines.portrait.rig.fit import fit_face
 from comps.animation.engines.portrait.rig.mouth import MouthLine, mouth_centre, mouth_line
 from comps.animation.engines.portrait.rig.nose import nostrils
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
-from comps.animation.engines.portrait.rig.shape import CROWN, LEFT_IRIS, RIGHT_IRIS
+from comps.animation.engines.portrait.rig.shape import CROWN
 from comps.animation.engines.portrait.rig.subject import check_size, choose
 
 Points = NDArray[np.float64]
@@ -48,11 +49,12 @@ def _features(canvas: Canvas) -> tuple[Points, Points, NDArray[np.float64]]:
     """Points `[71, 2]`, irises `[2, 3]` and confidence `[68]`, in canvas pixels: the sure features first, then the mean
     face fitted to them, then each feature looked for near where that face has it."""
     confidence = np.full(POINTS, 0.5)
-    irises = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
+    expected = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
+    irises = np.stack([refine_iris(canvas.lightness, place, UNIT)[0] for place in expected])
     centre, clarity = mouth_centre(canvas)
     line = mouth_line(canvas, centre)
     nose, nose_clarity = nostrils(canvas, line.points[[0, -1]].mean(0))
-    fit = fit_face(irises, line.points[[0, -1]], nose)
+    fit = fit_face(irises[:, :2], line.points[[0, -1]], nose)
     points = fit.points
     points[[48, 54]] = line.points[[0, -1]]
     confidence[[48, 54]] = line.corners
@@ -60,12 +62,13 @@ def _features(canvas: Canvas) -> tuple[Points, Points, NDArray[np.float64]]:
     points[48:60], confidence[48:60] = lips(canvas, points[48:60])
     for start in (17, 22):
         points[start : start + 5], confidence[start : start + 5] = brow(canvas, points[start : start + 5])
-    for start in (36, 42):
-        points[start : start + 4], confidence[start : start + 4] = upper_lid(canvas, points[start : start + 4])
     cheeks = np.concatenate([points[[2, 14]] * 0.7 + points[[30, 30]] * 0.3, points[31:36], points[[48, 54, 39, 42]]])
+    other = unlike_skin(canvas, cheeks)
+    for start in (36, 42):
+        points[start : start + 6] = eye_place(canvas, points[start : start + 6], other)
+        points[start : start + 4], confidence[start : start + 4] = upper_lid(canvas, points[start : start + 4])
     points[:17], confidence[:17] = jaw(canvas, points[:17], cheeks)
-    rims = np.concatenate([points[[RIGHT_IRIS, LEFT_IRIS]], np.full((2, 1), 0.093 * UNIT)], 1)
-    return points, rims, confidence
+    return points, irises, confidence
 
 
 def _place_inner_lips(points: Points, line: MouthLine) -> None:

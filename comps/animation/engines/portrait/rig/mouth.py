@@ -45,7 +45,9 @@ def mouth_centre(canvas: Canvas) -> tuple[Points, float]:
     y, x = np.mgrid[top:bottom, left:right]
     side, level = (x - ORIGIN[0]) / UNIT, (y - ORIGIN[1]) / UNIT
     off = level - LEVEL - 0.4 * np.abs(side)
-    prior = np.exp(-0.5 * (off / np.where(off > 0, LEVEL_SIGMA[1], LEVEL_SIGMA[0])) ** 2 - 0.5 * (side / SIDE_SIGMA) ** 2)
+    prior = np.exp(
+        -0.5 * (off / np.where(off > 0, LEVEL_SIGMA[1], LEVEL_SIGMA[0])) ** 2 - 0.5 * (side / SIDE_SIGMA) ** 2
+    )
     score = np.clip(dark + 4.0, 0, None) * (1.0 + np.clip(red, 0, 25) / 8.0) * prior
     row, column = np.unravel_index(int(score.argmax()), score.shape)
     clarity = float(score[row, column] - 4.0) / 12.0

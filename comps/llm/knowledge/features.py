@@ -15,7 +15,6 @@ _SUFFIX = re.compile(r"(?:ing|ings|ed|es|s|er|ers|ly|ion|ions|e)$")
 _VOWEL_SOUNDS = re.compile("[aeiu]")
 _SHORTEST_STEM = 3
 _FILLER_WEIGHT = 0.25
-_ALL_FILLERS = frozenset().union(*FILLERS.values())
 
 
 def letters(text: str) -> Features:
@@ -25,20 +24,21 @@ def letters(text: str) -> Features:
         if isinstance(run, str):
             _add(found, (*[f"={SYNONYMS.get(run, run)}"] * 3, *_ngrams(f" {run} ", (3, 4))), _weight(run))
         else:
-            _add(found, _ngrams("".join(run), (1, 2, 3)), 1.0)
+            _add_characters(found, run, (1, 2, 3))
     return found
 
 
-def sound_runs(whole: str, rest: str) -> Features:
-    """3- and 4-grams of coarse phones, and of the consonants alone.
+def sound_runs(whole: str, rest: str, *, skeleton: bool = True) -> Features:
+    """3- and 4-grams of coarse phones, and with `skeleton` of the consonants alone.
 
     `rest` is the part of `whole` behind a frame such as "how do I"; the frame counts little.
     """
     found: Features = {}
     for sounds, weight in ((whole, _FILLER_WEIGHT), (rest, 1.0 - _FILLER_WEIGHT)):
-        skeleton = _VOWEL_SOUNDS.sub("", sounds)
         _add(found, _ngrams(f"|{sounds}|", (3, 4)), weight)
-        _add(found, (f"~{gram}" for gram in _ngrams(f"|{skeleton}|", (3, 4))), weight)
+        if skeleton:
+            consonants = _VOWEL_SOUNDS.sub("", sounds)
+            _add(found, (f"~{gram}" for gram in _ngrams(f"|{consonants}|", (3, 4))), weight)
     return found
 
 
@@ -49,12 +49,17 @@ def stems(text: str) -> Features:
         if isinstance(run, str):
             _add(found, (SYNONYMS.get(run) or stem(run),), _weight(run))
         else:
-            _add(found, _ngrams("".join(run), (2,)) if len(run) > 1 else run, 1.0)
+            _add_characters(found, run, (1, 2))
     return found
 
 
 def _weight(word: str) -> float:
-    return _FILLER_WEIGHT if word in _ALL_FILLERS else 1.0
+    return _FILLER_WEIGHT if word in FILLERS else 1.0
+
+
+def _add_characters(features: Features, run: list[str], sizes: tuple[int, ...]) -> None:
+    for gram in _ngrams("".join(run), sizes):
+        _add(features, (gram,), sum(_weight(char) for char in gram) / len(gram))
 
 
 def _add(features: Features, keys: Iterable[str], weight: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from comps.llm.knowledge.text import tokens
+
 _EN = [
     "",
     "what is the",
@@ -183,8 +185,13 @@ using usually very want wanted was way we well were what when where which while 
 within without wonder would yes yet you your yours yourself
 """
 
-FILLERS = {"en": frozenset(_EN_FILLERS.split())}
-"""Words that name no topic, by language: they count, but little."""
+_ZH_FILLERS = """
+的了吗呢吧啊呀嘛着过是什么怎样如何能可以不有没我你您它他她这那请问要会用在多少哪些里为都就还很太也又再一下个给和与跟到把被让对从得地想
+该来去上说讲
+"""
+
+FILLERS = frozenset(_EN_FILLERS.split()) | frozenset(_ZH_FILLERS) - {"\n"}
+"""Words and Chinese characters that name no topic: they count, but little."""
 
 FRAMES = {
     "en": tuple(line for line in _EN if line),
@@ -192,7 +199,7 @@ FRAMES = {
 }
 """Frames by language; others have none and rely on the folder's own words."""
 
-_PREFIXES = {language: frozenset(tuple(frame.split()) for frame in frames) for language, frames in FRAMES.items()}
+_PREFIXES = {language: frozenset(tuple(tokens(frame)) for frame in frames) for language, frames in FRAMES.items()}
 
 
 def frame_length(words: list[str], language: str) -> int:

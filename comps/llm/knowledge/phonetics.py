@@ -6,6 +6,7 @@ whatever the words they were cut into.
 
 from __future__ import annotations
 
+import zlib
 from functools import lru_cache
 
 from comps.core.language.espeak import phonemize
@@ -20,6 +21,11 @@ _SOUND_ALIKE = {
     "s": "S", "z": "S", "ʃ": "C", "ʒ": "C", "tʃ": "C", "dʒ": "C", "θ": "F", "ð": "T", "h": "H", "ʔ": "",
 }  # fmt: skip
 
+CHINESE = frozenset({"zh", "yue"})
+"""Languages whose syllables are short and many: coarse phones would make them all alike."""
+
+_FINE_LETTERS = 0xF0000  # private use, so that no phone's own letter is met
+
 
 def sounds(text: str, language: str) -> str:
     """The coarse phones of `text`, one letter each, words run together.
@@ -31,7 +37,15 @@ def sounds(text: str, language: str) -> str:
         UnknownChoiceError: eSpeak has no voice for `language`.
         EngineUnavailableError: eSpeak cannot be loaded.
     """
-    return "".join(_coarse(phone) for word in phonemize(text, language) for phone in word)
+    letter = _fine if language in CHINESE else _coarse
+    return "".join(letter(phone) for word in phonemize(text, language) for phone in word)
+
+
+@lru_cache(maxsize=2048)
+def _fine(phone: str) -> str:
+    """One letter for each phone; only what Chinese speakers and recognisers mix up is the same."""
+    plain = phone.replace("ː", "").replace("ʰ", "h").replace("ʂ", "s").replace("ŋ", "n")
+    return plain if len(plain) == 1 else chr(_FINE_LETTERS + zlib.crc32(plain.encode()) % 4096)
 
 
 @lru_cache(maxsize=2048)

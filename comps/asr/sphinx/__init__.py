@@ -1,0 +1,1 @@
+"""The parts of the PocketSphinx engine: finding speech, preparing it, decoding it."""

@@ -30,7 +30,11 @@ class Notes:
     tts: list[Body] = field(default_factory=list)
     animation: list[Body] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
+    llm_headers: list[Body] = field(default_factory=list)
+    tts_headers: list[Body] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
+    break_after: int = 0
+    """When set, the animation closes its session after this many fragments."""
     hold: asyncio.Event | None = None
     """When set, the LLM waits for it before its second word."""
 
@@ -61,6 +65,7 @@ def llm_stub(notes: Notes) -> FastAPI:
     async def chat(request: Request) -> Response:
         body = await request.json()
         notes.llm.append(body)
+        notes.llm_headers.append(dict(request.headers))
         return StreamingResponse(_said(notes, body["messages"][-1]["content"]), media_type="text/event-stream")
 
     return app
@@ -82,8 +87,9 @@ def tts_stub(notes: Notes) -> FastAPI:
     app = FastAPI()
 
     @app.post("/v1/tts/stream")
-    async def speak(body: Body) -> Response:
+    async def speak(body: Body, request: Request) -> Response:
         notes.tts.append(body)
+        notes.tts_headers.append(dict(request.headers))
         if body["voice"] == "nobody":
             error = {"code": "unknown_choice", "message": "no voice 'nobody'", "service": "tts", "param": "voice"}
             return JSONResponse({"error": error}, 422)
@@ -149,7 +155,9 @@ async def _animated(socket: WebSocket, notes: Notes) -> None:
         else:
             ended = orjson.loads(message["text"])["type"] == "end"
             writer.close()
-        await _send_segments(socket, writer)
+        if await _send_segments(socket, writer) >= notes.break_after > 0:
+            await socket.close(1011)
+            return
     await socket.send_json({"type": "end", "frames": writer.frames, "duration": writer.duration})
     await socket.close()
 
@@ -161,10 +169,13 @@ def _draw(writer: Mp4Writer, chunk: SpeechChunk) -> None:
     writer.add_video(np.full((wanted - writer.frames, height, width), 128, np.uint8))
 
 
-async def _send_segments(socket: WebSocket, writer: Mp4Writer) -> None:
+async def _send_segments(socket: WebSocket, writer: Mp4Writer) -> int:
+    sent = 0
     for segment in writer.take():
         header: Body = {"type": "init"}
         if segment.kind == "fragment":
             place = {"start": segment.start, "duration": segment.duration, "frames": segment.frames}
             header = {"type": "fragment", "index": segment.index, **place}
         await socket.send_bytes(pack(header, segment.data))
+        sent += segment.kind == "fragment"
+    return sent

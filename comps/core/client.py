@@ -8,15 +8,14 @@ the same way as one on another machine.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import httpx
 import orjson
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from comps.core.context import DEADLINE_HEADER, REQUEST_ID_HEADER, remaining_s, request_id
 from comps.core.error_shape import error_from_response, excerpt
@@ -26,6 +25,8 @@ _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _ERROR_BODY_BYTES = 64 * 1024
 _RETRIES_AFTER_S = (0.05, 0.2, 0.8)
 _LONGEST_WAIT_S = 2.0
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,7 @@ async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
 
 async def request_bytes(client: httpx.AsyncClient, call: Call) -> Answer:
     """The whole answer of a service; errors as for `request_json`."""
-    async for attempt in _attempts(call):
-        with attempt:
-            return await _request_once(client, call)
-    raise AssertionError("tenacity always returns or raises")
+    return await _retrying(call, lambda: _request_once(client, call))
 
 
 async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncIterator[bytes]:
@@ -147,19 +145,16 @@ async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncIterator[b
 @asynccontextmanager
 async def open_stream(client: httpx.AsyncClient, call: Call) -> AsyncIterator[httpx.Response]:
     """A good answer whose headers have arrived and whose body has not been read."""
-    response = await _open(client, call)
+    response = await _retrying(call, lambda: _open_once(client, call))
     try:
         yield response
     finally:
-        with anyio.CancelScope(shield=True):
-            await response.aclose()
+        await _close(response)
 
 
-async def _open(client: httpx.AsyncClient, call: Call) -> httpx.Response:
-    async for attempt in _attempts(call):
-        with attempt, _mapped(call), anyio.fail_after(_budget(call)):
-            return await _send(client, call)
-    raise AssertionError("tenacity always returns or raises")
+async def _open_once(client: httpx.AsyncClient, call: Call) -> httpx.Response:
+    with _mapped(call), anyio.fail_after(_budget(call)):
+        return await _send(client, call)
 
 
 async def _request_once(client: httpx.AsyncClient, call: Call) -> Answer:
@@ -168,8 +163,7 @@ async def _request_once(client: httpx.AsyncClient, call: Call) -> Answer:
         try:
             body = await _read(response, call.max_bytes)
         finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+            await _close(response)
     if body is None:
         raise UpstreamError(f"{call.service} answered with more than {call.max_bytes} bytes", service=call.service)
     return Answer(response.status_code, response.headers, body)
@@ -190,8 +184,7 @@ async def _send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
     try:
         body = await _read(response, _ERROR_BODY_BYTES, cut=True)
     finally:
-        with anyio.CancelScope(shield=True):
-            await response.aclose()
+        await _close(response)
     raise error_from_response(
         response.status_code,
         body or b"",
@@ -199,6 +192,13 @@ async def _send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
         call.service,
         retry_after_s=_retry_after_s(response),
     )
+
+
+async def _close(response: httpx.Response) -> None:
+    """Close also when cancelled, as only that tells the service to stop."""
+    if not response.is_closed:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
 
 
 async def _read(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> bytes | None:
@@ -243,13 +243,17 @@ def _mapped(call: Call) -> Iterator[None]:
         raise UpstreamError(message, service=call.service) from error
 
 
-def _attempts(call: Call) -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception(lambda error: _may_retry(call, error)),
-        stop=stop_after_attempt(1 + len(_RETRIES_AFTER_S)),
-        wait=_wait_s,
-        reraise=True,
-    )
+async def _retrying(call: Call, once: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """The result of `once`, tried again after growing pauses while that is harmless and there is time."""
+    for pause_s in _RETRIES_AFTER_S:
+        try:
+            return await once()
+        except AvatarError as error:
+            if not _may_retry(call, error):
+                raise
+            asked_s = error.retry_after_s
+        await anyio.sleep(pause_s * random.uniform(0.75, 1.25) if asked_s is None else min(asked_s, _LONGEST_WAIT_S))
+    return await once()
 
 
 def _may_retry(call: Call, error: BaseException) -> bool:
@@ -259,15 +263,6 @@ def _may_retry(call: Call, error: BaseException) -> bool:
     if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return True
     return call.idempotent and error.retryable and not isinstance(error, UpstreamTimeoutError)
-
-
-def _wait_s(state: RetryCallState) -> float:
-    """Seconds before the next attempt: what the service asked for, or a growing, slightly random pause."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, AvatarError) and error.retry_after_s is not None:
-        return min(error.retry_after_s, _LONGEST_WAIT_S)
-    pause = _RETRIES_AFTER_S[min(state.attempt_number, len(_RETRIES_AFTER_S)) - 1]
-    return pause * random.uniform(0.75, 1.25)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -7,7 +7,8 @@ field but the port has one), the default. Empty variables count as unset, as com
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,6 +27,9 @@ class ServiceSettings(BaseSettings):
         populate_by_name=True,
         protected_namespaces=(),
     )
+
+    also_read: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Variables that a source of the class's own reads, by field, for the table of settings."""
 
     host: str = Field("127.0.0.1", description="address the service listens on")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose")

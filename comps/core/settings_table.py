@@ -8,8 +8,9 @@ from __future__ import annotations
 import pkgutil
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import AliasChoices
@@ -60,20 +61,25 @@ def render(classes: Iterable[type[ServiceSettings]]) -> str:
     parts = [_INTRODUCTION, _COMMON, *_table(SHARED_PREFIX, common)]
     for settings in classes:
         prefix = settings.model_config.get("env_prefix", "")
-        own = {name: info for name, info in settings.model_fields.items() if _differs(name, info)}
-        parts += [f"\n## {settings.__name__.removesuffix('Settings')} (`{prefix}*`)\n", *_table(prefix, own)]
+        own = {name: info for name, info in settings.model_fields.items() if _differs(settings, name, info)}
+        title = f"\n## {settings.__name__.removesuffix('Settings')} (`{prefix}*`)\n"
+        parts += [title, *_table(prefix, own, settings.also_read)]
     return "\n".join(parts) + "\n"
 
 
-def _differs(name: str, info: FieldInfo) -> bool:
+def _differs(settings: type[ServiceSettings], name: str, info: FieldInfo) -> bool:
     base = ServiceSettings.model_fields.get(name)
+    if name in settings.also_read:
+        return True
     return base is None or name == "port" or base.default != info.default or info.validation_alias is not None
 
 
-def _table(prefix: str, fields: dict[str, FieldInfo]) -> Iterable[str]:
+def _table(
+    prefix: str, fields: Mapping[str, FieldInfo], also_read: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> Iterable[str]:
     yield "| variable | values | default | meaning |\n| --- | --- | --- | --- |"
     for name, info in fields.items():
-        names = ", ".join(f"`{variable}`" for variable in _variables(prefix, name, info))
+        names = ", ".join(f"`{variable}`" for variable in (*_variables(prefix, name, info), *also_read.get(name, ())))
         yield f"| {names} | {_values(info)} | {_default(info)} | {_escape(info.description or '')} |"
 
 

@@ -16,6 +16,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 class EchoSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AVATAR_ECHO_")
 
+    also_read = {"folder": ("OUTFILE",), "host": ("HOST_IP",)}
+
     max_concurrent: int = Field(2, description="echoes at once")
     folder: Path | None = Field(None, description="where | echoes are kept")
 
@@ -35,7 +37,8 @@ def test_a_class_shows_what_it_adds_and_what_it_changes() -> None:
     text = render([EchoSettings])
     assert "| `AVATAR_MAX_CONCURRENT` | int > 0 | `32` |" in text
     assert "| `AVATAR_ECHO_MAX_CONCURRENT` | int | `2` | echoes at once |" in text
-    assert "| `AVATAR_ECHO_FOLDER` | Path | – | where \\| echoes are kept |" in text
+    assert "| `AVATAR_ECHO_FOLDER`, `OUTFILE` | Path | – | where \\| echoes are kept |" in text
+    assert "| `AVATAR_ECHO_HOST`, `HOST_IP` |" in text
     assert "AVATAR_ECHO_LOG_LEVEL" not in text
     assert "| `AVATAR_ECHO_PORT` | int ≥ 0, ≤ 65535 | `8000` |" in text
 

@@ -105,22 +105,14 @@ class LifetimeMiddleware:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        with anyio.move_on_after(remaining_s()) as deadline, anyio.CancelScope() as client:
+        with anyio.move_on_after(remaining_s()) as lifetime:
+            connection = _Connection(scope, receive, lifetime)
             if scope["type"] == "websocket":
                 await self.app(scope, receive, send)
             else:
-                await self._serve(scope, receive, Sent(send), client)
-        if deadline.cancelled_caught:
+                await connection.serve(self.app, scope, Sent(send))
+        if lifetime.cancelled_caught and not connection.gone:
             raise UpstreamTimeoutError(f"{self.service} did not finish before the request's deadline")
-
-    async def _serve(self, scope: Scope, receive: Receive, sent: Sent, client: anyio.CancelScope) -> None:
-        connection = _Connection(scope, receive)
-        watcher = asyncio.create_task(connection.watch(sent, client))
-        try:
-            await self.app(scope, connection.receive, sent)
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
 
 
 class _Connection:
@@ -129,9 +121,10 @@ class _Connection:
     The watch may only listen once the body has been read; a request without one is watched from the start.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, lifetime: anyio.CancelScope) -> None:
         headers = Headers(scope=scope)
         self._receive = receive
+        self._lifetime = lifetime
         self._bodyless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         self._body_read = asyncio.Event()
         self._gone = asyncio.Event()
@@ -153,11 +146,24 @@ class _Connection:
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
-    async def watch(self, sent: Sent, client: anyio.CancelScope) -> None:
-        """Cancel `client` if the disconnect comes before the response is complete."""
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._gone.is_set()
+
+    async def serve(self, app: ASGIApp, scope: Scope, sent: Sent) -> None:
+        """Run `app` and, beside it, the watch."""
+        watcher = asyncio.create_task(self._watch(sent))
+        try:
+            await app(scope, self.receive, sent)
+        finally:
+            watcher.cancel()
+
+    async def _watch(self, sent: Sent) -> None:
+        """Cancel the work if the disconnect comes before the response is complete."""
         await self._body_read.wait()
-        while not self._gone.is_set():
+        while not self.gone:
             if (await self._receive())["type"] == "http.disconnect":
                 self._gone.set()
         if not sent.complete:
-            client.cancel()
+            self._lifetime.cancel()

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from comps.core.weights import manifest
 from comps.core.settings import SHARED_FIELDS
+from comps.core.weights import manifest
 from gateway.settings import DEFAULT_PORTS
 
 ROOT = Path(__file__).parents[2]

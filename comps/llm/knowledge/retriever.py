@@ -66,7 +66,8 @@ class _LanguageIndex:
         by_sound = self._best(self._sounds.scores(question))
         content = self._content.coverage(question)
         content[self._diverse] = by_letters[self._diverse]
-        return combine(by_letters, by_sound, content) * np.float32(_SCALES.get(self.language, 1.0))
+        fit: Scores = combine(by_letters, by_sound, content) * np.float32(_SCALES.get(self.language, 1.0))
+        return fit
 
     def _best(self, entry_scores: Scores) -> Scores:
         best = np.zeros(len(self.topics), dtype=np.float32)
@@ -76,7 +77,8 @@ class _LanguageIndex:
 
 def combine(by_letters: Scores, by_sound: Scores, content: Scores) -> Scores:
     """One score out of three: the sound alone may carry it, or letters together with the words explained."""
-    return np.maximum(by_sound + 0.05, 0.5 * by_letters + 0.4 * content + 0.15 * by_sound)
+    fit: Scores = np.maximum(by_sound + 0.05, 0.5 * by_letters + 0.4 * content + 0.15 * by_sound)
+    return fit
 
 
 def _questions(topic: Topic) -> list[str]:

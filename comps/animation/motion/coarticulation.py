@@ -55,7 +55,9 @@ def segment(phones: Sequence[Phone]) -> Segments:
         if phone.start > end + LEAST_PAUSE_S:
             rows.append((end, phone.start, "", 0))
         length = phone.end - phone.start
-        rows += [(phone.start + a * length, phone.start + b * length, p, phone.stress) for p, a, b in parts(phone.phone)]
+        rows += [
+            (phone.start + a * length, phone.start + b * length, p, phone.stress) for p, a, b in parts(phone.phone)
+        ]
         end = max(end, phone.end)
     rows.append((end, np.inf, "", 0))
     wanted = [targets(name, stress) for _, _, name, stress in rows]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Row = NDArray[np.float64]
 
-BLINK_CLOSE_S, BLINK_SHUT_S, BLINK_OPEN_S = 0.08, 0.04, 0.16
+BLINK_CLOSE_S, BLINK_SHUT_S, BLINK_OPEN_S = 0.08, 0.06, 0.16
 """Lids fall about twice as fast as they rise."""
 BLINK_INTERVALS_S = (2.0, 6.0)
 NOD_S = (0.18, 0.30)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,13 +13,22 @@ Times = NDArray[np.float64]
 
 HOP_S = 0.01
 """One value per this many seconds."""
-AROUND_S = 0.06
-"""A level is the mean over this long before and after its time."""
+BEFORE_S, AHEAD_S, SOON_S = 0.06, 0.01, 0.08
+"""A level is told from this long before and after its time, and what is *soon* heard from this long after it."""
 FALL_S = 6.0
 """Time constant with which the memory of the loudest moment fades."""
 USUAL_PEAK = 0.12
 """Root mean square of loud speech, full scale 1, assumed until louder is heard."""
 KEEP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """Root mean squares `[n]`, 1 being the recent peak: the `mean` around now, the `loudest` around now, and that of `soon`."""
+
+    mean: Times
+    loudest: Times
+    soon: Times
 
 
 class Loudness:
@@ -49,15 +60,18 @@ class Loudness:
             peaks[i] = last
         return peaks
 
-    def at(self, times: Times) -> tuple[Times, Times]:
-        """Level (1 is as loud as the recent peak) and the loudest level around, both `[n]`, at `times` `[n]` seconds."""
-        reach = round(AROUND_S / self._hop_s)
-        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-reach, reach + 1) - self._first
+    def at(self, times: Times) -> Levels:
+        """The levels at `times` `[n]` seconds."""
+        before, ahead, soon = (round(span / self._hop_s) for span in (BEFORE_S, AHEAD_S, SOON_S))
+        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-before, soon) - self._first
         known = (index >= 0) & (index < len(self._power))
-        power = np.where(known, self._power[np.clip(index, 0, max(0, len(self._power) - 1))], 0.0) if len(self._power) else known * 0.0
-        centre = np.clip(index[:, reach], 0, max(0, len(self._peak) - 1))
-        peak = self._peak[centre] if len(self._peak) else np.full(len(times), USUAL_PEAK**2)
-        return np.sqrt(power.mean(1) / peak), np.sqrt(power.max(1) / peak)
+        if not len(self._power):
+            return Levels(*np.zeros((3, len(times))))
+        inside = np.clip(index, 0, len(self._power) - 1)
+        power = np.where(known, self._power[inside], 0.0)
+        peak = self._peak[inside[:, before]]
+        now = power[:, : before + ahead]
+        return Levels(*(np.sqrt(value / peak) for value in (now.mean(1), now.max(1), power.max(1))))
 
     def forget(self, before: float) -> None:
         """Drop what lies more than `KEEP_S` before the time `before`."""

@@ -25,6 +25,8 @@ START_FADE_S, END_FADE_S = 0.08, 0.10
 """The mouth leaves rest and comes to rest over this long, when the sound starts or stops without a pause."""
 QUIET, AUDIBLE = 0.05, 0.14
 """Levels (of the recent peak) below which the mouth is shut and above which it is free."""
+READY = 0.25
+"""Share of its opening that the mouth takes before a sound after silence."""
 LIPS_MEET_S = 0.16
 FORGET_S = 1.0
 """Speech that ended this long ago shapes no frame to come."""
@@ -116,9 +118,10 @@ class MotionStream:
     def _opening(self, times: Times) -> Plane:
         """Factor of the mouth's opening by loudness: none in silence, a little more when loud."""
         assert self._loudness is not None
-        level, loudest = self._loudness.at(times)
-        audible = np.clip((loudest - QUIET) / (AUDIBLE - QUIET), 0, 1)
-        result: Plane = (audible * (0.80 + 0.35 * np.clip(level / 0.5, 0, 1))).astype(np.float32)
+        levels = self._loudness.at(times)
+        now, soon = (np.clip((level - QUIET) / (AUDIBLE - QUIET), 0, 1) for level in (levels.loudest, levels.soon))
+        audible = np.maximum(now, READY * soon)
+        result: Plane = (audible * (0.80 + 0.35 * np.clip(levels.mean / 0.5, 0, 1))).astype(np.float32)
         return result
 
     def _enliven(self, weights: NDArray[np.float32], time: float) -> tuple[Times, Times]:

@@ -103,7 +103,9 @@ def _resample(polyline: Points, across: Points) -> Points:
     for axis in range(2):
         straight = np.interp(dense, along, polyline[:, axis])
         reach = len(dense) // 14
-        padded = np.concatenate([2 * straight[0] - straight[reach:0:-1], straight, 2 * straight[-1] - straight[-2 : -reach - 2 : -1]])
+        padded = np.concatenate(
+            [2 * straight[0] - straight[reach:0:-1], straight, 2 * straight[-1] - straight[-2 : -reach - 2 : -1]]
+        )
         window = np.hanning(2 * reach + 1)
         columns.append(np.interp(even, dense, np.convolve(padded, window / window.sum(), mode="valid")))
     return np.stack(columns, 1)

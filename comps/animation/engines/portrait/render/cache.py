@@ -50,7 +50,7 @@ class FaceCache:
     def _prepare(self, key: str, own: Future[Face], what: tuple[bytes, bytes, int]) -> Face:
         try:
             own.set_result(_prepare(*what))
-        except BaseException as error:  # handed to every thread that waits for this face
+        except BaseException as error:  # noqa: BLE001 - a task boundary: handed to every thread that waits for this face
             own.set_exception(error)
             with self._lock:
                 self._faces.pop(key, None)

@@ -16,8 +16,11 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Brightness and the two colour differences (video levels) of the parts inside a mouth."""
+    """Brightness and the two colour differences (video levels) of the parts inside a mouth; `crease`, brightness alone, is
+    the line between closed lips.
+    """
 
+    crease: float
     cavity: tuple[float, float, float]
     tongue: tuple[float, float, float]
     teeth: tuple[float, float, float]
@@ -31,8 +34,9 @@ def sample_colours(anatomy: Anatomy, planes: Planes) -> Colours:
     white = float(np.percentile(eyes[:, 0], 88))
     red = lips[1:] - 128
     bright = float(np.clip(0.55 * white + 0.40 * skin[0] + 34, 70, 228))
-    tint = 128 + 0.38 * (skin[1:] - 128) + np.array([-2.0, 0.0])
+    tint = 128 + np.array([0.58, 0.38]) * (skin[1:] - 128) + np.array([-1.0, 0.5])
     return Colours(
+        crease=16 + 0.42 * (float(lips[0]) - 16),
         cavity=(17 + 0.075 * float(lips[0]), float(128 + 0.35 * red[0]), float(128 + 0.55 * red[1] + 2)),
         tongue=(16 + 0.62 * float(lips[0]), float(128 + 0.8 * red[0]), float(128 + 0.85 * red[1] + 5)),
         teeth=(bright, float(tint[0]), float(tint[1])),

@@ -88,7 +88,9 @@ def make_controls(anatomy: Anatomy) -> Controls:
         ibug=np.concatenate([known, np.full(others, -1)]),
         skin=np.concatenate([np.full(len(known) + len(outside), -1), numbers, np.full(len(ring), -1)]),
         fixed=np.arange(len(video)) >= len(video) - len(ring),
-        jaw_share=np.concatenate([_jaw_shares(), np.zeros(len(seam)), OUTSIDE_SHARE * _jaw_shares()[2:15], np.zeros(len(made))]),
+        jaw_share=np.concatenate(
+            [_jaw_shares(), np.zeros(len(seam)), OUTSIDE_SHARE * _jaw_shares()[2:15], np.zeros(len(made))]
+        ),
     )
 
 
@@ -105,13 +107,14 @@ def _still_ring(jaw: Points) -> Points:
     sides = [(x, y) for x in (left, right) for y in np.linspace(-2.2, chin + 0.7, 8)]
     top = [(x, -2.2) for x in np.linspace(left, right, 6)[1:-1]]
     bottom = [(x, chin + y) for x in np.linspace(left, right, 6)[1:-1] for y in (0.75, 1.05)]
-    return np.array(sides + top + bottom)
+    ring: Points = np.array(sides + top + bottom)
+    return ring
 
 
 def _frontal(local: Points, anatomy: Anatomy) -> Points:
     """`local` with each half of the mouth stretched to its usual width, so that one table of displacements fits turned heads."""
     usual = float(np.mean(anatomy.half_widths))
     widths = np.where(local[:, 0] < 0, anatomy.half_widths[0], anatomy.half_widths[1])
-    frontal = local.copy()
+    frontal: Points = local.copy()
     frontal[:, 0] *= usual / np.maximum(widths, 0.3 * usual)
     return frontal

@@ -73,7 +73,8 @@ class _Eye:
         t, y = self._axes(points)
         t = np.clip(t, 0.15, 0.85)
         system = np.stack([t * (1 - t), t * t * (1 - t)], 1)
-        return np.linalg.solve(system, y)
+        coefficients: Points = np.linalg.solve(system, y).astype(np.float64)
+        return coefficients
 
     def _axes(self, points: Points) -> tuple[Points, Points]:
         shifted = points - self._corner
@@ -155,7 +156,7 @@ class _Eye:
         """The lid without its eye: colours from above the lashes to below the lower lid, rounded by light."""
         t, y = grid
         upper, lower = lids
-        smooth = cv2.GaussianBlur(patch, (0, 0), 0.03 * self._unit / step).reshape(patch.shape)
+        smooth = np.asarray(cv2.GaussianBlur(patch, (0, 0), 0.03 * self._unit / step), np.float64).reshape(patch.shape)
         over = self._around(smooth, (t, upper - self._lashes), (-0.03, -0.06, -0.09), grid)
         under = self._around(smooth, (t, lower), (0.05, 0.08, 0.11), grid)
         share = np.clip((y - upper + self._lashes) / (lower - upper + self._lashes + 1e-6), 0, 1)
@@ -173,8 +174,10 @@ class _Eye:
         """Skin at some of the heights `offsets` from `where`: creases and shadows there are no skin, so the lightest counts most."""
         t, y = where
         found = np.stack([self._sample(patch, (t, y + offset), grid) for offset in offsets])
-        mean = found.mean(0)
-        return mean if patch.shape[-1] > 1 else 0.35 * mean + 0.65 * found.max(0)
+        mean: Points = found.mean(0)
+        if patch.shape[-1] == 1:
+            mean = 0.35 * mean + 0.65 * found.max(0)
+        return mean
 
     def _sample(self, patch: Points, where: tuple[Points, Points], grid: tuple[Points, Points]) -> Points:
         """`patch` at places (t, y) for every pixel, linear within the patch."""
@@ -183,7 +186,11 @@ class _Eye:
         steps = np.array([[t[0, 1] - t[0, 0], t[1, 0] - t[0, 0]], [y[0, 1] - y[0, 0], y[1, 0] - y[0, 0]]])
         offset = np.stack([where[0] - t[0, 0], where[1] - y[0, 0]], -1) @ np.linalg.inv(steps).T
         found = cv2.remap(
-            patch.astype(np.float32), offset.astype(np.float32), np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            patch.astype(np.float32),
+            offset.astype(np.float32),
+            np.empty(0),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(found, np.float64).reshape(patch.shape)
 

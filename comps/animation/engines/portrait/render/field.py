@@ -100,7 +100,8 @@ def _plate(anatomy: Anatomy, controls: Controls, values: Points, without: tuple[
 def _evaluate(anatomy: Anatomy, plate: ThinPlate, points: Points) -> Points:
     """Displacements `[K, n, 2]` at video `points` `[n, 2]`; splines are solved in units, where their kernel is well scaled."""
     values = plate((points - anatomy.mouth) / anatomy.unit)
-    return values.reshape(len(points), -1, 2).transpose(1, 0, 2)
+    apart: Points = values.reshape(len(points), -1, 2).transpose(1, 0, 2)
+    return apart
 
 
 def _curve(anatomy: Anatomy, plate: ThinPlate, curve: Points) -> Plane:

@@ -67,7 +67,7 @@ def choose(rig: Rig, size: int) -> Framing:
 
 def _window(left: float, top: float, wide: float, tall: float, size: int) -> Framing:
     scale = min(size / max(wide, tall), MOST_UPSCALING)
-    width, height = (max(2, int(round(side * scale / 2)) * 2) for side in (wide, tall))
+    width, height = (max(2, round(side * scale / 2) * 2) for side in (wide, tall))
     return Framing(left, top, scale, width, height)
 
 

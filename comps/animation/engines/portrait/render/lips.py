@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.render.mouth import HALF_WIDTH, TEXELS, TOP, Mouth
+from comps.animation.engines.portrait.render.mouth import HALF_WIDTH, TOP, Mouth
 from comps.animation.engines.portrait.render.planes import Bytes
 
 Plane = NDArray[np.float32]
@@ -45,13 +45,14 @@ def meet(upper: Plane, lower: Plane, down: Plane) -> Edges:
 class Placement:
     """Where the inside of the mouth is in a frame: 2x3 matrices from face axes (units) to video pixels.
 
-    `light`, 0..1, falls where protruding lips keep it out.
+    `light`, 0..1, falls where protruding lips keep it out; `press`, 0..1, is how firmly the lips are shut.
     """
 
     skull: NDArray[np.float64]
     jaw: NDArray[np.float64]
     tongue: NDArray[np.float64]
     light: float
+    press: float
 
 
 class MouthPainter:
@@ -62,8 +63,8 @@ class MouthPainter:
         self._unit = unit
         self._soft = max(0.45, 0.006 * unit)
 
-    def paint(self, frame: tuple[Bytes, tuple[Bytes, Bytes]], edges: Edges, placement: Placement) -> None:
-        """Paint into `frame`: brightness `[h, w]` and the two colour planes, each `[h / 2, w / 2]`."""
+    def paint(self, frame: tuple[Bytes, tuple[Bytes, Bytes]], edges: Edges, placement: Placement, share: float) -> None:
+        """Paint into `frame`: brightness `[h, w]` and the two colour planes, each `[h / 2, w / 2]`; `share` 0..1 covers."""
         luma, colour = frame
         outline = np.concatenate([edges.upper, edges.lower[::-1]])
         left, top = (np.floor(outline.min(0) - 3).astype(int) // 2 * 2).clip(0)
@@ -72,13 +73,28 @@ class MouthPainter:
         if right - left < 2 or bottom - top < 2:
             return
         box = (int(left), int(top), int(right), int(bottom))
-        mask = self._mask(outline, box)
+        mask = self._mask(outline, box) * np.float32(share)
         light, teeth, tongue = self._layers(box, placement)
         light = 16 + (light - 16) * (self._shade(edges, box) * np.float32(placement.light))
         target = luma[top:bottom, left:right]
         target[:] = target + mask * (light - target) + 0.5
         half = (slice(top // 2, bottom // 2), slice(left // 2, right // 2))
         self._colour((colour[0][half], colour[1][half]), np.dstack([mask, light, teeth, tongue]))
+
+    def press(self, luma: Bytes, edges: Edges, strength: float) -> None:
+        """Draw the line between lips pressed together, which hide the one in the picture; `strength` 0..1."""
+        line = (edges.upper + edges.lower) / 2
+        left, top = np.floor(line.min(0) - 3).astype(int).clip(0)
+        right, bottom = np.ceil(line.max(0) + 4).astype(int)
+        target = luma[top:bottom, left:right]
+        drawn = np.zeros(target.shape, np.uint8)
+        fixed = np.round((line[1:-1] - np.array([left, top])) * 16).astype(np.int32)
+        width = max(1, round(0.014 * self._unit))
+        cv2.polylines(drawn, [fixed], False, (255,), width, cv2.LINE_AA, 4)
+        share = cv2.GaussianBlur(drawn, (0, 0), 0.5 * width + 0.3).astype(np.float32) * np.float32(
+            strength * 0.75 / 255
+        )
+        target[:] = target + share * np.minimum(0, self._mouth.colours.crease - target.astype(np.float32)) + 0.5
 
     def _mask(self, outline: Plane, box: tuple[int, int, int, int]) -> Plane:
         """How much of each pixel lies between the lips, 0..1."""
@@ -87,7 +103,8 @@ class MouthPainter:
         fixed = np.round((outline - np.array([left, top])) * 16).astype(np.int32)
         cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(mask, (0, 0), self._soft)
-        return soft.astype(np.float32) / 255
+        share: Plane = soft.astype(np.float32) / np.float32(255)
+        return share
 
     def _layers(self, box: tuple[int, int, int, int], placement: Placement) -> tuple[Plane, Plane, Plane]:
         """Brightness of the inside, and how much of it is teeth and tongue."""
@@ -104,7 +121,7 @@ class MouthPainter:
     def _warp(self, texture: Plane, matrix: NDArray[np.float64], box: tuple[int, int, int, int]) -> Plane:
         left, top, right, bottom = box
         texel = matrix.copy()
-        texel[:, :2] /= TEXELS
+        texel[:, :2] /= self._mouth.texels
         texel[:, 2] += matrix[:, :2] @ np.array([-HALF_WIDTH, TOP]) - np.array([left, top])
         size = (right - left, bottom - top)
         return cv2.warpAffine(texture, texel, size, flags=cv2.INTER_LINEAR).astype(np.float32, copy=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +19,10 @@ from comps.animation.engines.portrait.render.planes import Planes
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-TEXELS = 200
-"""Texture pixels per unit."""
+FINE = 200
+"""Pixels per unit at which the textures are drawn."""
+OVERSAMPLING = 1.3
+"""Texture pixels per video pixel at which they are kept: more would flicker, for they are sampled without a filter."""
 HALF_WIDTH, TOP, BOTTOM = 0.62, -0.34, 0.72
 """Edges of the textures in units."""
 
@@ -30,9 +33,10 @@ _LOWER_TEETH = (0.080, 0.086, 0.098, 0.084, 0.070, 0.058)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mouth:
-    """Textures float32 `[h, w, 2]`: brightness (video levels) and coverage (0..1)."""
+    """Textures float32 `[h, w, 2]`: brightness (video levels) and coverage (0..1), `texels` pixels to a unit."""
 
     colours: Colours
+    texels: float
     upper_teeth: Plane
     lower_teeth: Plane
     tongue: Plane
@@ -42,17 +46,20 @@ def draw_mouth(anatomy: Anatomy, planes: Planes) -> Mouth:
     """The inside of a mouth to go with a face."""
     colours = sample_colours(anatomy, planes)
     wide = float(np.mean(anatomy.half_widths)) / 0.36
-    return Mouth(
-        colours=colours,
-        upper_teeth=_teeth(_UPPER_TEETH, colours.teeth[0], -0.20, 0.050, wide),
-        lower_teeth=_teeth(_LOWER_TEETH, colours.teeth[0] * 0.84, 0.19, 0.050, wide),
-        tongue=_tongue(colours.tongue[0], wide),
-    )
+    scale = min(1.0, OVERSAMPLING * anatomy.unit / FINE)
+    upper = _teeth(_UPPER_TEETH, colours.teeth[0], -0.20, 0.050, wide)
+    lower = _teeth(_LOWER_TEETH, colours.teeth[0] * 0.84, 0.19, 0.050, wide)
+    tongue = _tongue(colours.tongue[0], wide)
+    return Mouth(colours, FINE * scale, *(_shrink(texture, scale) for texture in (upper, lower, tongue)))
+
+
+def _shrink(texture: Plane, scale: float) -> Plane:
+    return np.asarray(cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _axes() -> tuple[Points, Points]:
-    x = np.arange(int(2 * HALF_WIDTH * TEXELS)) / TEXELS - HALF_WIDTH
-    y = np.arange(int((BOTTOM - TOP) * TEXELS)) / TEXELS + TOP
+    x = np.arange(int(2 * HALF_WIDTH * FINE)) / FINE - HALF_WIDTH
+    y = np.arange(int((BOTTOM - TOP) * FINE)) / FINE + TOP
     return x[None, :], y[:, None]
 
 

@@ -13,7 +13,7 @@ from comps.animation.engines.portrait.render.field import invert
 from comps.animation.engines.portrait.render.grid import Box, enlarge
 from comps.animation.engines.portrait.render.lips import LEAST_GAP, Edges, MouthPainter, Placement, meet
 from comps.animation.engines.portrait.render.planes import Bytes, Planes, chroma_planes
-from comps.animation.engines.portrait.render.shapes import JAW_DROP
+from comps.animation.engines.portrait.render.shapes import JAW_DROP, SEAL
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
 Plane = NDArray[np.float32]
@@ -38,7 +38,7 @@ class Renderer:
         self._face = face
         self._anatomy, self._field = face.anatomy, face.field
         self._grid = face.field.grid
-        self._columns = np.array([ARKIT_INDEX[name] for name in self._field.names])
+        self._columns = np.array([ARKIT_INDEX[name] for name in self._field.names if name != SEAL])
         self._painter = MouthPainter(face.mouth, self._anatomy.unit)
         self.height, self.width = face.planes.luma.shape
         # The picture with its lids as they are in the frame being drawn.
@@ -60,7 +60,7 @@ class Renderer:
         frames = np.empty((len(motion), *self._still.shape), np.uint8)
         if not len(motion):
             return frames
-        weights = np.ascontiguousarray(motion.weights[:, self._columns])
+        weights = np.concatenate([motion.weights[:, self._columns], _seal(motion)], 1)
         whole = self._field.turns.mix(np.concatenate([motion.head, self._travel(motion)], 1))
         face = self._field.face.box
         whole[:, face.rows, face.columns] += self._field.face.mix(weights)
@@ -84,14 +84,16 @@ class Renderer:
         per_degree = np.pi / 180 * 0.19 * self._anatomy.unit
         blink = motion.weights[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].max(1, keepdims=True)
         travel = motion.gaze * np.array([per_degree, -per_degree]) * (1 - blink)
-        return travel.astype(np.float32)
+        pixels: Plane = travel.astype(np.float32)
+        return pixels
 
     def _edges(self, channels: Plane) -> list[Edges]:
         anatomy, field = self._anatomy, self._field
         shape = (len(channels), CURVE, 2)
         upper = (anatomy.upper + (channels @ field.upper_curve).reshape(shape)).astype(np.float32)
         lower = (anatomy.lower + (channels @ field.lower_curve).reshape(shape)).astype(np.float32)
-        return [meet(u, v, anatomy.down) for u, v in zip(upper, lower, strict=True)]
+        down = anatomy.down.astype(np.float32)
+        return [meet(u, v, down) for u, v in zip(upper, lower, strict=True)]
 
     def _placement(self, motion: FaceMotion, k: int) -> Placement:
         anatomy = self._anatomy
@@ -100,15 +102,20 @@ class Renderer:
         roll = np.radians(float(motion.head[k, 2]))
         turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
         axes = turn @ np.stack([anatomy.across, anatomy.down], 1) * anatomy.unit
-        skull = np.column_stack([axes, anatomy.mouth + moved])
-        jaw, tongue = skull.copy(), skull.copy()
+        skull, jaw = (np.column_stack([axes, edge[CURVE // 2] + moved]) for edge in (anatomy.upper, anatomy.lower))
+        tongue = jaw.copy()
         weights = motion.weights[k]
         drop = JAW_DROP * 0.80 * float(weights[ARKIT_INDEX["jawOpen"]])
         raised = 0.30 * float(weights[ARKIT_INDEX["tongueOut"]])
         jaw[:, 2] += axes @ np.array([0, drop])
         tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * drop + 0.04)])
         round_ = max(float(weights[ARKIT_INDEX["mouthPucker"]]), float(weights[ARKIT_INDEX["mouthFunnel"]]))
-        return Placement(skull, jaw, tongue, light=1 - 0.6 * round_)
+        return Placement(skull, jaw, tongue, light=1 - 0.6 * round_, press=float(_seal(motion[k : k + 1])[0, 0]))
+
+    def _drawn(self, edges: Edges) -> float:
+        """How much of the inside is drawn: a mouth open in the picture shows its own until it opens further."""
+        rest = self._anatomy.gap * self._anatomy.unit
+        return 1.0 if not rest else float(np.clip((edges.gap / rest - 1.15) / 0.5, 0, 1))
 
     def _frame(self, frame: Bytes, moved: tuple[Plane, Plane], edges: Edges, placement: Placement) -> None:
         frame[:] = self._still
@@ -118,7 +125,7 @@ class Renderer:
         blended[chin.rows, chin.columns] += share[..., None] * (below - above[chin.rows, chin.columns])
         grid = self._grid
         where = enlarge(blended, grid.stride)[: grid.height, : grid.width]
-        colour = enlarge((blended - np.float32(0.5)) * np.float32(0.5), grid.stride // 2)[: grid.height // 2, : grid.width // 2]
+        colour = enlarge(_to_chroma(blended), grid.stride // 2)[: grid.height // 2, : grid.width // 2]
         self._cut_lips(where, colour, (above[chin.rows, chin.columns], below), edges)
         luma = frame[: self.height]
         box = (slice(grid.top, grid.top + grid.height), slice(grid.left, grid.left + grid.width))
@@ -128,8 +135,11 @@ class Renderer:
         planes = chroma_planes(frame, self.height, self.width)
         for plane, values in zip(planes, cv2.split(tinted), strict=True):
             plane[half] = values
-        if edges.gap > LEAST_GAP:
-            self._painter.paint((luma, planes), edges, placement)
+        drawn = self._drawn(edges)
+        if edges.gap > LEAST_GAP and drawn > 0:
+            self._painter.paint((luma, planes), edges, placement, drawn)
+        elif edges.gap <= LEAST_GAP and placement.press > 0:
+            self._painter.press(luma, edges, placement.press)
 
     def _sources(self, whole: Plane, chin: Plane, edges: Edges) -> tuple[Plane, Plane, Plane]:
         """Sources of all nodes in the upper lip's field, of the chin's in the lower's, and the share of the latter."""
@@ -155,7 +165,7 @@ class Renderer:
             share = self._below(np.stack(np.meshgrid(x, y), -1), edges, step)
             cut = above + share[..., None] * (below - above)
             into = target[top : top + len(y), left : left + len(x)]
-            into[:] = (cut if step == 1 else (cut - np.float32(0.5)) * np.float32(0.5))[: len(into), : into.shape[1]]
+            into[:] = (cut if step == 1 else _to_chroma(cut))[: len(into), : into.shape[1]]
 
     def _below(self, pixels: Plane, edges: Edges, sharp: float) -> Plane:
         """How much of each of `pixels` `[h, w, 2]` belongs to the lower lip's field, 0..1; the step is `sharp` pixels wide."""
@@ -167,4 +177,19 @@ class Renderer:
         seam = np.interp(x, middle[:, 0], middle[:, 1]) + outside * np.where(x > middle[0, 0], slope, -slope)
         band = np.clip(outside * SEAM_SPREAD, sharp, MOST_SPREAD * anatomy.unit)
         share = (pixels[..., 1] - seam.astype(np.float32)) / band.astype(np.float32) + np.float32(0.5)
-        return np.clip(share, 0, 1).astype(np.float32, copy=False)
+        clipped: Plane = np.clip(share, 0, 1).astype(np.float32, copy=False)
+        return clipped
+
+
+def _seal(motion: FaceMotion) -> Plane:
+    """Weight `[n, 1]` of shutting a mouth that is open in the picture: as the lips are pressed or tucked."""
+    press = motion.weights[:, ARKIT_INDEX["mouthPressLeft"]] / 0.40
+    tuck = motion.weights[:, ARKIT_INDEX["mouthRollLower"]] / 0.55
+    weight: Plane = np.clip(np.maximum(press, 0.6 * tuck), 0, 1)[:, None].astype(np.float32)
+    return weight
+
+
+def _to_chroma(luma: Plane) -> Plane:
+    """Positions in the half-size colour planes of positions in the brightness plane: centres lie between two pixels."""
+    halved: Plane = (luma - np.float32(0.5)) * np.float32(0.5)
+    return halved

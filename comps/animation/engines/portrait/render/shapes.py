@@ -168,6 +168,8 @@ def _lower_down(s: _Sketch) -> None:
 
 
 def _press(s: _Sketch) -> None:
+    s.lips(UPPER_LIP, 0, 0.012, power=4)
+    s.lips(LOWER_LIP, 0, -0.012, power=4)
     s.thicken(-0.22)
     s.corners(0.03, 0.0)
 
@@ -271,15 +273,31 @@ SIDED: dict[str, Callable[[_Sketch], None]] = {
 """Shapes that ARKit has for the subject's Left and Right, without that suffix."""
 
 
+SEAL = "seal"
+"""A shape of our own: at weight 1 it shuts a mouth that is open in the picture."""
+
+
 def displacements(controls: Controls) -> dict[str, Points]:
-    """Displacement `[n, 2]` in units and face axes of every control point, for each ARKit name at weight 1."""
+    """Displacement `[n, 2]` in units and face axes of every control point, for each ARKit name at weight 1, and `SEAL`."""
     moved = {name: _draw(draw, controls) for name, draw in SHAPES.items()}
     ramp = np.clip(controls.local[:, :1] / 0.24 + 0.5, 0, 1)
     left = ramp * ramp * (3 - 2 * ramp)
     for name, draw in SIDED.items():
         whole = _draw(draw, controls)
         moved[f"{name}Left"], moved[f"{name}Right"] = whole * left, whole * (1 - left)
+    moved[SEAL] = _seal(controls)
     return moved
+
+
+def _seal(controls: Controls) -> Points:
+    upper, lower = (controls.local[controls.points(*numbers)] for numbers in (UPPER_SEAM, LOWER_SEAM))
+    gap = np.interp(controls.local[:, 0], upper[:, 0], lower[:, 1] - upper[:, 1], left=0, right=0)
+    moves = np.zeros_like(controls.local)
+    # A little more than the gap, so that nothing of the inside shows between the lips.
+    for numbers, share in ((UPPER_LIP, 0.42), (LOWER_LIP, -0.74)):
+        where = controls.points(*numbers)
+        moves[where, 1] = share * gap[where]
+    return moves
 
 
 def _draw(draw: Callable[[_Sketch], None], controls: Controls) -> Points:

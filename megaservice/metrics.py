@@ -24,16 +24,13 @@ class MegaserviceMetrics:
         self.first_token = _histogram("megaservice_first_token_latency", "From request to the first token")
         self.inter_token = _histogram("megaservice_inter_token_latency", "Between tokens")
         self.request = _histogram("megaservice_request_latency", "From request to the end of the answer")
-        self.first_fragment = _histogram(
-            "megaservice_first_fragment_latency", "From request to the first video fragment"
-        )
         self.node = _histogram("megaservice_node_latency", "From a node's input to its output", ("node",))
         self.pending = Gauge("megaservice_request_pending", "Requests being worked on", registry=None)
 
     def export_to(self, registry: CollectorRegistry) -> None:
         """Show these metrics in `registry` too; doing it twice is the same as once."""
         shown = set(registry._collector_to_names)
-        for metric in (self.first_token, self.inter_token, self.request, self.first_fragment, self.node, self.pending):
+        for metric in (self.first_token, self.inter_token, self.request, self.node, self.pending):
             if metric not in shown:
                 registry.register(metric)
 

@@ -1,0 +1,186 @@
+"""Real processes, started, crashed and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from comps.core.serve import running
+from megaservice.supervisor.plan import PORTS, PlanError, ServiceSpec, make_plan
+from megaservice.supervisor.ports import holder, is_free, taken_message
+from megaservice.supervisor.supervisor import Supervisor, SupervisorOptions
+from tests.megaservice.stubs import Behaviour, Log, asr_app, llm_app
+
+QUICK = SupervisorOptions(attempts=2, backoff_s=0.05, stop_grace_s=5.0)
+MODULE = "tests.megaservice.tiny_service"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tiny(name: str, mode: str = "", folder: str = "") -> ServiceSpec:
+    env = {"TINY_NAME": name, "TINY_MODE": mode, "TINY_FOLDER": folder}
+    return ServiceSpec(name, free_port(), MODULE, env=env)
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+async def until_gone(pid: int) -> None:
+    for _ in range(200):
+        if not is_alive(pid):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"process {pid} is still there")
+
+
+async def test_services_become_ready_log_and_end() -> None:
+    lines: list[tuple[str, str]] = []
+    specs = [tiny("one"), tiny("two")]
+    supervisor = Supervisor(specs, lambda *line: lines.append(line), QUICK)
+    assert {status.state for status in supervisor.status.values()} == {"stopped"}
+    await supervisor.start()
+    await supervisor.wait_ready(30)
+    status = supervisor.status
+    assert {name: one.state for name, one in status.items()} == {"one": "ready", "two": "ready"}
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{status['one'].url}/livez")).status_code == 200
+    await supervisor.stop()
+    await supervisor.stop()
+    assert ("one", "one begins") in lines
+    assert ("two", "two begins") in lines
+    for one in status.values():
+        assert one.pid is not None
+        assert not is_alive(one.pid)
+    assert all(is_free("127.0.0.1", spec.port) for spec in specs)
+
+
+async def test_crashed_service_is_started_again() -> None:
+    spec = tiny("one")
+    supervisor = Supervisor([spec], lambda *_: None, SupervisorOptions(attempts=3, backoff_s=0.05))
+    await supervisor.start()
+    try:
+        await supervisor.wait_ready(30)
+        first = supervisor.status["one"].pid
+        async with httpx.AsyncClient() as client:
+            with suppress(httpx.HTTPError):
+                await client.post(f"{spec.url}/crash")
+        for _ in range(500):
+            if supervisor.status["one"].restarts:
+                break
+            await asyncio.sleep(0.02)
+        await supervisor.wait_ready(30)
+        assert supervisor.status["one"].pid != first
+    finally:
+        await supervisor.stop()
+
+
+async def test_service_that_never_starts_is_given_up_with_its_last_words() -> None:
+    supervisor = Supervisor([tiny("one", "broken"), tiny("two")], lambda *_: None, QUICK)
+    await supervisor.start()
+    try:
+        with pytest.raises(PlanError, match=r"one ended with exit code 1: the model is missing; given up after 2"):
+            await supervisor.wait_ready(30)
+        assert supervisor.status["one"].state == "failed"
+    finally:
+        await supervisor.stop()
+
+
+async def test_taken_port_is_refused_with_its_holder() -> None:
+    spec = tiny("one")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", spec.port))
+        other.listen()
+        with pytest.raises(PlanError, match=rf"one needs port {spec.port}, which is taken by .*pid {os.getpid()}"):
+            await Supervisor([spec]).start()
+
+
+def test_port_of_nobody_has_no_holder() -> None:
+    port = free_port()
+    assert holder(port) == ""
+    assert "by another program" in taken_message("asr", port)
+
+
+async def test_services_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    program = f"""
+import asyncio
+from tests.megaservice.test_supervisor import tiny
+from megaservice.supervisor.supervisor import Supervisor
+async def main():
+    supervisor = Supervisor([tiny("one", folder={str(tmp_path)!r})])
+    await supervisor.start()
+    await supervisor.wait_ready(30)
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    pipe = asyncio.subprocess.PIPE
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=pipe)
+    try:
+        assert parent.stdout is not None
+        while await parent.stdout.readline() not in (b"ready\n", b""):
+            pass
+        pid = int((tmp_path / "one").read_text())
+        assert is_alive(pid)
+        parent.send_signal(signal.SIGKILL)
+        await parent.wait()
+        await until_gone(pid)
+    finally:
+        with suppress(ProcessLookupError):
+            parent.kill()
+        await parent.wait()
+
+
+async def test_plan_without_urls_starts_all_four() -> None:
+    plan = await make_plan()
+    assert {spec.name: spec.port for spec in plan.services} == PORTS
+    assert plan.urls["tts"] == "http://127.0.0.1:7055"
+    assert plan.services[0].command[1:] == ("-m", "megaservice.supervisor.leash", "comps.asr")
+    assert plan.services[0].variables["AVATAR_ASR_PORT"] == "7066"
+
+
+async def test_plan_on_other_ports_with_own_variables() -> None:
+    plan = await make_plan(base_port=9100, env={"tts": {"AVATAR_TTS_ENGINE": "coqui"}})
+    assert [spec.port for spec in plan.services] == [9100, 9101, 9102, 9103]
+    assert plan.services[2].variables["AVATAR_TTS_ENGINE"] == "coqui"
+
+
+async def test_our_own_service_elsewhere_is_used_as_it_is() -> None:
+    async with running(asr_app(Behaviour(), Log())) as url:
+        plan = await make_plan({"asr": url + "/"})
+    assert plan.urls["asr"] == url
+    assert "asr" not in [spec.name for spec in plan.services]
+
+
+async def test_foreign_server_is_reached_through_the_openai_engine() -> None:
+    from fastapi import FastAPI
+
+    foreign = FastAPI()
+    foreign.state.settings = llm_app(Behaviour(), Log()).state.settings
+    async with running(foreign) as url:
+        plan = await make_plan({"llm": url})
+        with pytest.raises(PlanError, match="not an animation service"):
+            await make_plan({"animation": url})
+    llm = next(spec for spec in plan.services if spec.name == "llm")
+    assert llm.variables["AVATAR_LLM_ENGINE"] == "openai"
+    assert f"{url}/v1" in llm.variables.values()
+    assert plan.urls["llm"] == "http://127.0.0.1:3006"
+
+
+async def test_url_where_nothing_answers_is_refused() -> None:
+    with pytest.raises(PlanError, match="tts: nothing answers at"):
+        await make_plan({"tts": f"http://127.0.0.1:{free_port()}"})

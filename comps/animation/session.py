@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
+from comps.animation.speech_input import with_phones
 from comps.core.media.video import Mp4Writer, Segment, VideoSpec
 from comps.core.speech import SpeechChunk
 
@@ -40,11 +41,19 @@ class AnimationSession:
     Closing an iterator it gave stops the work: the engine draws at most one batch more.
     """
 
-    def __init__(self, performance: Performance, options: AnimationOptions, sample_rate: int, workers: Workers) -> None:
+    def __init__(
+        self,
+        performance: Performance,
+        options: AnimationOptions,
+        sample_rate: int,
+        needs_phones: bool,
+        workers: Workers,
+    ) -> None:
         self._performance = performance
         self._options = options
         self._sample_rate = sample_rate
         self._workers = workers
+        self._needs_phones = needs_phones
         self.progress = Progress()
 
     @classmethod
@@ -52,7 +61,8 @@ class AnimationSession:
         cls, engine: AnimationEngine, avatar: Avatar, options: AnimationOptions, sample_rate: int, workers: Workers
     ) -> AnimationSession:
         """Prepare `avatar`; raises FaceError when it cannot be animated."""
-        return cls(await engine.open(avatar, options), options, sample_rate, workers)
+        performance = await engine.open(avatar, options)
+        return cls(performance, options, sample_rate, engine.capabilities.needs_phones, workers)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,8 +77,10 @@ class AnimationSession:
     async def frames(self, speech: AsyncIterator[SpeechChunk]) -> AsyncGenerator[FrameBatch, None]:
         """Every frame of the speech, as soon as it is drawn; the next batch is drawn while one is used."""
 
+        heard = with_phones(speech, self._workers.prepare) if self._needs_phones else speech
+
         async def counted() -> AsyncIterator[SpeechChunk]:
-            async for chunk in speech:
+            async for chunk in heard:
                 self.progress.duration = chunk.end
                 yield chunk
 

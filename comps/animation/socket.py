@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from comps.animation.requests import StartMessage
 from comps.animation.session import AnimationSession
-from comps.animation.speech_input import SpeechClock, with_phones
+from comps.animation.speech_input import SpeechClock
 from comps.animation.studio import Studio
 from comps.core.error_shape import error_body
 from comps.core.errors import AvatarError, BadRequestError, UnprocessableError
@@ -114,10 +114,9 @@ class AnimationSocket:
     async def _perform(
         self, start: StartMessage, session: AnimationSession, chunks: MemoryObjectReceiveStream[SpeechChunk]
     ) -> None:
-        speech = self._with_phones(start, chunks)
         if start.format == "raw":
             await self._ready(session, "application/octet-stream")
-            async with aclosing(session.frames(speech)) as batches:
+            async with aclosing(session.frames(aiter(chunks))) as batches:
                 async for batch in batches:
                     header = {"type": "frames", "first": batch.first, "count": len(batch.frames)}
                     payload = batch.frames.tobytes()
@@ -125,24 +124,11 @@ class AnimationSocket:
         else:
             writer = await self._studio.in_thread(session.writer, self._studio.settings.video_preset)
             await self._ready(session, writer.mime)
-            async with aclosing(session.segments(speech, writer)) as segments:
+            async with aclosing(session.segments(aiter(chunks), writer)) as segments:
                 async for segment in segments:
                     await self._send(pack(_header(segment), segment.data))
         progress = session.progress
         await self._say({"type": "end", "frames": progress.frames, "duration": progress.duration})
-
-    async def _with_phones(
-        self, start: StartMessage, chunks: MemoryObjectReceiveStream[SpeechChunk]
-    ) -> AsyncIterator[SpeechChunk]:
-        engine = await self._studio.engines.get(start.engine)
-        given = -1
-        async for chunk in chunks:
-            # Phones may arrive early: a sentence that has brought some is not listened to again.
-            given = chunk.sentence if chunk.phones else given
-            if engine.capabilities.needs_phones and given != chunk.sentence:
-                yield await with_phones(chunk, self._studio.workers.prepare)
-            else:
-                yield chunk
 
     async def _ready(self, session: AnimationSession, mime: str) -> None:
         width, height = session.size

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
+import anyio
 import anyio.to_thread
 import numpy as np
 import soxr
@@ -76,22 +77,28 @@ def pieces(audio: NDArray[np.float32], rate: int) -> list[tuple[int, int]]:
     return [*cuts, (start, len(audio))]
 
 
-async def heard(audio: NDArray[np.float32], rate: int, limiter: anyio.CapacityLimiter) -> AsyncIterator[SpeechChunk]:
-    """Mono float32 audio at `rate` Hz as speech chunks with the phones that were recognised in it."""
+async def spoken(audio: NDArray[np.float32], rate: int) -> AsyncIterator[SpeechChunk]:
+    """Mono float32 audio at `rate` Hz as speech chunks, cut at quiet places, without phones."""
     cuts = pieces(audio, rate)
     for index, (start, end) in enumerate(cuts):
         pcm = (audio[start:end] * 32767.0).astype(np.int16)
-        chunk = SpeechChunk(pcm, rate, start, last=index == len(cuts) - 1)
-        yield await with_phones(chunk, limiter)
+        yield SpeechChunk(pcm, rate, start, sentence=index, last=True)
 
 
-async def with_phones(chunk: SpeechChunk, limiter: anyio.CapacityLimiter) -> SpeechChunk:
-    """The chunk as it is when it has phones or is silent; otherwise with those recognised in its samples."""
-    if chunk.phones or not len(chunk.pcm):
-        return chunk
-    found = await anyio.to_thread.run_sync(_recognise, chunk.pcm, chunk.sample_rate, limiter=limiter)
-    start = chunk.start
-    return replace(chunk, phones=tuple(replace(p, start=p.start + start, end=p.end + start) for p in found))
+async def with_phones(
+    chunks: AsyncIterator[SpeechChunk], limiter: anyio.CapacityLimiter
+) -> AsyncGenerator[SpeechChunk, None]:
+    """The chunks; a sentence that brings no phones gets those that are recognised in its samples."""
+    given = -1
+    async for chunk in chunks:
+        # Phones may arrive early: a sentence that has brought some is not listened to again.
+        given = chunk.sentence if chunk.phones else given
+        if given == chunk.sentence or not len(chunk.pcm):
+            yield chunk
+            continue
+        found = await anyio.to_thread.run_sync(_recognise, chunk.pcm, chunk.sample_rate, limiter=limiter)
+        start = chunk.start
+        yield replace(chunk, phones=tuple(replace(p, start=p.start + start, end=p.end + start) for p in found))
 
 
 def _recognise(pcm: NDArray[np.int16], rate: int) -> tuple[Phone, ...]:

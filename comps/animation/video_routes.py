@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from comps.animation.engine import Avatar
 from comps.animation.requests import AnimationRequest
 from comps.animation.session import AnimationSession
-from comps.animation.speech_input import heard, is_silent
+from comps.animation.speech_input import is_silent, spoken
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import NoSpeechError
 from comps.core.media.audio import decode_audio
@@ -61,7 +61,7 @@ async def _segments(
     session: AnimationSession, audio: NDArray[np.float32], studio: Studio
 ) -> AsyncGenerator[Segment, None]:
     writer = await studio.in_thread(session.writer, studio.settings.video_preset)
-    async with aclosing(session.segments(heard(audio, RATE, studio.workers.prepare), writer)) as segments:
+    async with aclosing(session.segments(spoken(audio, RATE), writer)) as segments:
         async for segment in segments:
             yield segment
 

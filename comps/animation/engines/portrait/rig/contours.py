@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.rig.canvas import UNIT, Canvas
-from comps.animation.engines.portrait.rig.curves import Search, resample, sample, snap
+from comps.animation.engines.portrait.rig.curves import Search, blurred, resample, sample, snap
 
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
@@ -38,7 +38,7 @@ def outline(energy: Plane, points: Points, search: Search) -> Found:
 def _at_points(points: Points, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values given along the dense curve, at the places of the original points."""
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    return np.interp(length / max(length[-1], 1e-9), np.linspace(0, 1, len(values)), values)
+    return np.asarray(np.interp(length / max(length[-1], 1e-9), np.linspace(0, 1, len(values)), values), np.float64)
 
 
 def lip_colour(canvas: Canvas, outer: Points) -> Plane:
@@ -66,13 +66,13 @@ def _filled(canvas: Canvas, outline_points: Points, grow: float) -> NDArray[np.b
     cv2.fillPoly(mask, [np.round(outline_points).astype(np.int32)], 255)
     side = 2 * round(abs(grow) * UNIT) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    mask = (cv2.dilate if grow > 0 else cv2.erode)(mask, kernel)
-    return np.asarray(mask > 0)
+    changed = cv2.dilate(mask, kernel) if grow > 0 else cv2.erode(mask, kernel)
+    return np.asarray(changed > 0)
 
 
 def downward_rise(plane: Plane, sigma: float) -> Plane:
     """How much `plane` rises downward over about 2 * `sigma` pixels."""
-    smooth = cv2.GaussianBlur(plane, (0, 0), sigma)
+    smooth = blurred(plane, sigma)
     return np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8.0 * (2.5 * sigma), np.float32)
 
 
@@ -139,7 +139,7 @@ _LENGTHS = np.arange(0.80, 1.13, 0.04)
 
 def _border(other: Plane, centre: Points) -> Plane:
     """How much less like skin it gets on the way out from `centre`: about 1 at the border of the face."""
-    smooth = cv2.GaussianBlur(other, (0, 0), 0.025 * UNIT)
+    smooth = blurred(other, 0.025 * UNIT)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8.0, cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8.0
     y, x = np.mgrid[0 : other.shape[0], 0 : other.shape[1]].astype(np.float32)
     away_x, away_y = x - np.float32(centre[0]), y - np.float32(centre[1])
@@ -156,7 +156,7 @@ def eye_place(canvas: Canvas, points: Points, other: Plane) -> Points:
     middle = points.mean(0)
     inside = np.concatenate([middle + (points - middle) * part for part in (0.3, 0.6, 0.85)])
     ring = np.concatenate([middle + (points - middle) * np.array([1.15, part]) for part in (1.5, 1.9)])
-    smooth = cv2.GaussianBlur(other, (0, 0), 0.02 * UNIT)
+    smooth = blurred(other, 0.02 * UNIT)
     best, best_score = points, -np.inf
     for across in np.arange(-0.10, 0.101, 0.02):
         for down in (-0.03, 0.0, 0.03):

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
+_NO_MAP = np.zeros(0, np.float32)
+"""OpenCV takes x and y together in its first map; the second then has to be empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -52,8 +55,13 @@ def resample(curve: Points, count: int) -> Points:
 def sample(plane: Plane, points: Points) -> NDArray[np.float32]:
     """Bilinear values of `plane` at `points` `[..., 2]`; beyond the border the nearest value."""
     flat = points.reshape(-1, 1, 2).astype(np.float32)
-    values = cv2.remap(plane, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cv2.remap(plane, flat, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values, np.float32).reshape(points.shape[:-1])
+
+
+def blurred(plane: Plane, sigma: float) -> Plane:
+    """`plane` under a Gaussian of `sigma` pixels."""
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
 
 
 def snap(energy: Plane, curve: Points, search: Search) -> Snapped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ EYE_SPAN = 0.39
 EYE_LEVEL = 0.40
 """Height of the eyes in a Haar face box, as a fraction of its side."""
 
+_NEARLY = 0.8
 USUAL_RADIUS = 0.093
 """Radius of an iris in eye distances: 11.7 mm across, eyes 63 mm apart."""
 TILTS = np.radians([-12.0, 0.0, 12.0])
@@ -46,7 +48,7 @@ def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: flo
     matrix[:, 2] = FACE / 2 - matrix[:, :2] @ np.array([centre_x, centre_y])
     smooth = grey if scale > 0.7 else cv2.GaussianBlur(grey, (0, 0), 0.5 / scale)
     face = cv2.warpAffine(smooth, matrix, (FACE, FACE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    votes = eye_votes(face.astype(np.float32), np.linspace(0.07, 0.13, 4) * EYE_SPAN * FACE)
+    votes = eye_votes(face.astype(np.float32), np.array([0.07, 0.09, 0.11, 0.135, 0.16]) * EYE_SPAN * FACE)
     best = _best_pair(_peaks(votes, 0.10, 0.48), _peaks(votes, 0.52, 0.90))
     if best is None:
         return None
@@ -57,7 +59,8 @@ def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: flo
 
 def eye_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
     """How much each pixel is the centre of a dark disc of one of `radii` pixels; about 0..1."""
-    return disc_votes(face, radii).max(0)
+    votes = np.sort(disc_votes(face, radii), 0)
+    return np.asarray(0.6 * votes[-1] + 0.4 * votes[-3], np.float32)
 
 
 def disc_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
@@ -81,17 +84,18 @@ def refine_iris(lightness: Plane, expected: NDArray[np.float64], unit: float) ->
 
     `lightness` is float32 `[h, w]`, 0..100. The centre is found to a fraction of a pixel.
     """
-    reach, half = 0.08 * unit, int(0.4 * unit)
+    reach, half = 0.12 * unit, int(0.45 * unit)
     left, top = (max(0, int(v) - half) for v in expected)
     window = np.ascontiguousarray(lightness[top : top + 2 * half, left : left + 2 * half]) * np.float32(2.55)
-    radii = np.array([0.08, 0.087, 0.094, 0.102, 0.11]) * unit
+    radii = np.array([0.08, 0.09, 0.10, 0.115, 0.13, 0.15]) * unit
     votes = disc_votes(window, radii)
     y, x = np.mgrid[0 : window.shape[0], 0 : window.shape[1]]
     away = np.hypot(x + left - expected[0], y + top - expected[1])
-    usual = np.exp(-0.5 * ((radii / unit - USUAL_RADIUS) / 0.02) ** 2)[:, None, None]
+    usual = np.exp(-0.5 * (np.log(radii / unit / USUAL_RADIUS) / 0.35) ** 2)[:, None, None]
     score = np.where(away > reach, -1.0, votes * usual * np.exp(-0.5 * (away / (0.05 * unit)) ** 2))
-    size, row, column = np.unravel_index(int(score.argmax()), score.shape)
-    peak = score[size]
+    _, row, column = (0, *np.unravel_index(int(score.max(0).argmax()), score.shape[1:]))
+    size = _outermost(score[:, row, column])
+    peak = score.max(0)
     near = [(row, column - 1), (row, column + 1), (row - 1, column), (row + 1, column)]
     if min(row, column) < 1 or row + 2 > peak.shape[0] or column + 2 > peak.shape[1]:
         return np.array([*expected, USUAL_RADIUS * unit]), 0.0
@@ -99,6 +103,11 @@ def refine_iris(lightness: Plane, expected: NDArray[np.float64], unit: float) ->
     middle = float(peak[row, column])
     across, down = _vertex(west, middle, east), _vertex(north, middle, south)
     return np.array([left + column + across, top + row + down, radii[size]]), float(votes[size, row, column])
+
+
+def _outermost(score: NDArray[np.floating[Any]]) -> int:
+    """The largest radius that is nearly as good as the best: inside the iris the pupil has a rim too."""
+    return int(np.flatnonzero(score >= _NEARLY * score.max())[-1])
 
 
 def _vertex(before: float, middle: float, after: float) -> float:

@@ -18,6 +18,7 @@ from comps.animation.engines.portrait.rig.shape import CROWN
 from comps.animation.engines.portrait.rig.subject import check_size, choose
 
 Points = NDArray[np.float64]
+Confidence = NDArray[np.float64]
 
 
 def find_rig(picture: NDArray[np.uint8]) -> Rig:
@@ -45,30 +46,42 @@ def find_rig(picture: NDArray[np.uint8]) -> Rig:
     )
 
 
-def _features(canvas: Canvas) -> tuple[Points, Points, NDArray[np.float64]]:
+def _features(canvas: Canvas) -> tuple[Points, Points, Confidence]:
     """Points `[71, 2]`, irises `[2, 3]` and confidence `[68]`, in canvas pixels: the sure features first, then the mean
-    face fitted to them, then each feature looked for near where that face has it."""
-    confidence = np.full(POINTS, 0.5)
+    face fitted to them, then each outline looked for near where that face has it."""
     expected = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
     irises = np.stack([refine_iris(canvas.lightness, place, UNIT)[0] for place in expected])
-    centre, clarity = mouth_centre(canvas)
+    centre, mouth_clarity = mouth_centre(canvas)
     line = mouth_line(canvas, centre)
     nose, nose_clarity = nostrils(canvas, line.points[[0, -1]].mean(0))
-    fit = fit_face(irises[:, :2], line.points[[0, -1]], nose)
-    points = fit.points
-    points[[48, 54]] = line.points[[0, -1]]
-    confidence[[48, 54]] = line.corners
-    _place_inner_lips(points, line)
-    points[48:60], confidence[48:60] = lips(canvas, points[48:60])
+    points = fit_face(irises[:, :2], line.points[[0, -1]], nose).points
+    confidence = np.full(POINTS, 0.3 + 0.5 * nose_clarity)
+    _place_mouth(canvas, points, confidence, line)
+    confidence[60:68] *= mouth_clarity
     for start in (17, 22):
         points[start : start + 5], confidence[start : start + 5] = brow(canvas, points[start : start + 5])
     cheeks = np.concatenate([points[[2, 14]] * 0.7 + points[[30, 30]] * 0.3, points[31:36], points[[48, 54, 39, 42]]])
     other = unlike_skin(canvas, cheeks)
     for start in (36, 42):
-        points[start : start + 6] = eye_place(canvas, points[start : start + 6], other)
-        points[start : start + 4], confidence[start : start + 4] = upper_lid(canvas, points[start : start + 4])
+        _place_eye(canvas, points[start : start + 6], confidence[start : start + 6], other)
     points[:17], confidence[:17] = jaw(canvas, points[:17], cheeks)
     return points, irises, confidence
+
+
+def _place_eye(canvas: Canvas, points: Points, confidence: Confidence, other: NDArray[np.float32]) -> None:
+    """Move one eye `[6, 2]` in place; the lower lid is as sure as the upper one."""
+    points[:] = eye_place(canvas, points, other)
+    points[:4], confidence[:4] = upper_lid(canvas, points[:4])
+    confidence[4:] = confidence[:4].mean()
+
+
+def _place_mouth(canvas: Canvas, points: Points, confidence: Confidence, line: MouthLine) -> None:
+    """Put the corners and the inner outline on the mouth line, and the outer outline on the edge of the lips."""
+    points[[48, 54]] = line.points[[0, -1]]
+    points[48:60], confidence[48:60] = lips(canvas, points[48:60])
+    confidence[[48, 54]] = line.corners
+    confidence[60:68] = line.clarity
+    _place_inner_lips(points, line)
 
 
 def _place_inner_lips(points: Points, line: MouthLine) -> None:

@@ -28,4 +28,5 @@ def rig_finder(landmarker: Path | None = None) -> FindRig:
     # Importing MediaPipe takes seconds and needs its extra.
     from comps.animation.engines.portrait.rig.landmarker import MediaPipeFinder
 
-    return MediaPipeFinder(landmarker).find
+    find: FindRig = MediaPipeFinder(landmarker).find
+    return find

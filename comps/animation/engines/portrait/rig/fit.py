@@ -64,9 +64,11 @@ def _shape(values: NDArray[np.float64]) -> Points:
     shape = MEAN.copy()
     shape[:, 1] *= np.where(shape[:, 1] > 0, np.exp(values[6]), 1.0)
     shape[48:68, 0] *= np.exp(values[7])
-    return shape
+    return np.asarray(shape, np.float64)
 
 
 def _residual(values: NDArray[np.float64], targets: Points) -> NDArray[np.float64]:
     projected = _pose(values).project(_shape(values)[_ANCHORS])
-    return np.concatenate([((projected - targets) / _POINT_SIGMA).ravel(), values / _PRIOR_SIGMA])
+    return np.asarray(
+        np.concatenate([((projected - targets) / _POINT_SIGMA).ravel(), values / _PRIOR_SIGMA]), np.float64
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, Canvas
-from comps.animation.engines.portrait.rig.curves import Search, resample, sample, snap
+from comps.animation.engines.portrait.rig.curves import Search, blurred, sample, snap
 
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
@@ -79,11 +79,11 @@ def mouth_line(canvas: Canvas, centre: Points) -> MouthLine:
     """Follow the dark valley from `centre` to both sides, and end it where it and the red of the lips end."""
     columns = np.arange(-_REACH, _REACH + 1, 2.0)
     level = np.stack([centre[0] + columns, np.full(len(columns), centre[1])], 1)
-    dark = cv2.GaussianBlur(valley(canvas), (0, 0), 1.5)
-    line = snap(np.clip(dark, -3, 15) / 6.0, level, Search(0.14 * UNIT, 0.09 * UNIT, stiffness=0.35))
+    dark = blurred(valley(canvas), 1.5)
+    line = snap(np.clip(dark, -3, 15) / np.float32(6.0), level, Search(0.14 * UNIT, 0.09 * UNIT, stiffness=0.35))
     path = line.points
     path[:, 1] = np.convolve(np.pad(path[:, 1], 4, mode="edge"), np.ones(9) / 9, mode="valid")
-    red = sample(cv2.GaussianBlur(canvas.redness, (0, 0), 0.03 * UNIT), path)
+    red = sample(blurred(canvas.redness, 0.03 * UNIT), path)
     signal = np.clip(sample(dark, path), -2, 9) + 0.5 * np.clip(red - np.median(red), -8, 12)
     right, left, clear = _ends(signal.astype(np.float64), columns)
     right, left = right + _OVERSHOOT, left - _OVERSHOOT

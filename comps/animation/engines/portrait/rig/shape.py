@@ -74,8 +74,8 @@ class Pose:
 
     def project(self, shape: Points = MEAN) -> Points:
         """Where `shape` `[n, 3]` lands in the picture, `[n, 2]` pixels."""
-        flat: Points = shape @ _rotation(self.yaw, self.pitch, self.roll)[:2].T
-        return flat * self.scale + np.array(self.offset)
+        flat = shape @ _rotation(self.yaw, self.pitch, self.roll)[:2].T
+        return np.asarray(flat * self.scale + np.array(self.offset), np.float64)
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> Points:

@@ -85,13 +85,16 @@ class RawVoice:
 
 @dataclass(frozen=True, slots=True)
 class RawSettings:
-    """`voice`: file name with variant, as ``gmw/en-US+f3``; `rate` words/min; `pitch` and `range` 0 to 100."""
+    """`voice`: file name with variant, as ``gmw/en-US+f3``; `rate` words/min; `pitch` and `pitch_range` 0 to 100.
+
+    `volume` 100 is eSpeak's own, at which some of its variants clip.
+    """
 
     voice: str
     rate: int = 175
     pitch: int = 50
     pitch_range: int = 50
-    volume: int = 100
+    volume: int = 70
 
 
 OnBlock = Callable[[Pcm, list[RawEvent]], bool]

@@ -196,7 +196,7 @@ class _WordTimer:
         """The current word has no more phones."""
         if self._current is not None and self._current[0] >= 0:
             number, start, end = self._current
-            first, stop = self._begun[number]
+            first, stop = self._with_followers(number)
             self._ready.append(Word(self._text[first:stop], start, end, first, stop))
         self._current = None
 
@@ -204,6 +204,12 @@ class _WordTimer:
         """Words finished since the last call."""
         ready, self._ready = self._ready, []
         return ready
+
+    def _with_followers(self, number: int) -> tuple[int, int]:
+        """A word's range with the words after it that have no event, as "of the" has but one."""
+        first, stop = self._begun[number]
+        limit = self._begun[number + 1][0] if number + 1 < len(self._begun) else len(self._text)
+        return first, max([stop, *(end for begin, end in self._tokens if first < begin < end <= limit)])
 
     def _span(self, position: int, length: int) -> tuple[int, int]:
         """The written word around an event's place, at least as long as the event says."""

@@ -13,6 +13,7 @@ from typing import Literal
 MAX_SENTENCE_CHARS = 400
 """A sentence longer than this is cut at a clause, a blank, or in a word, in this order."""
 
+_SLICE_CHARS = 1024
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉*_"
 # Where a sentence may end. Dots of other scripts: Devanagari, Arabic, Urdu, Armenian, Khmer, Burmese, Ethiopic.
@@ -74,8 +75,12 @@ class SentenceStream:
 
     def feed(self, delta: str) -> list[str]:
         """Take the next piece of text; returns the sentences that it completes, possibly none."""
-        self._buffer += delta
-        return list(self._take(final=False))
+        pieces: list[str] = []
+        # In slices, so that a book given at once is not copied for each of its sentences.
+        for start in range(0, len(delta), _SLICE_CHARS):
+            self._buffer += delta[start : start + _SLICE_CHARS]
+            pieces += self._take(final=False)
+        return pieces
 
     def flush(self) -> list[str]:
         """The sentences left when the text is over; blank text is dropped. The stream is empty after it."""

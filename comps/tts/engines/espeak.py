@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -36,7 +36,7 @@ _NORMAL_WPM = 160
 """A little below eSpeak's 175: as fast as a news reader, and lips can be read."""
 
 _LARGEST_GAIN = 8.0
-_CALIBRATION_TEXT = "1, 2, 3, 4, 5, 6, 7, 8, 9."  # every language has numbers
+_CALIBRATION_TEXT = "1 2 3 4."  # every language has numbers
 _MAX_GAINS = 512
 
 
@@ -74,7 +74,8 @@ class EspeakEngine(TtsEngine):
         """Speak `text`; see `TtsEngine.speak`. Text without a letter or digit raises UnprocessableError."""
         loop = asyncio.get_running_loop()
         parts = self._parts(text, options)
-        if not parts:
+        following = next(parts, None)
+        if following is None:
             raise UnprocessableError("the text holds nothing that can be spoken", param="text")
         ready: asyncio.Queue[SpeechChunk | None] = asyncio.Queue()
         stop = threading.Event()
@@ -84,9 +85,9 @@ class EspeakEngine(TtsEngine):
 
         utterance = _Utterance(text, _tempo(options.speed), post, stop)
         try:
-            for index, part in enumerate(parts):
-                last = index == len(parts) - 1
-                work = loop.run_in_executor(self._worker, self._say, utterance, part, last)
+            while (part := following) is not None:
+                following = next(parts, None)
+                work = loop.run_in_executor(self._worker, self._say, utterance, part, following is None)
                 work.add_done_callback(lambda _: ready.put_nowait(None))
                 while (chunk := await ready.get()) is not None:
                     yield chunk
@@ -112,21 +113,19 @@ class EspeakEngine(TtsEngine):
             self._gains[voice] = _measure_gain(voice)
         return self._gains[voice]
 
-    def _parts(self, text: str, options: TtsOptions) -> list[_Part]:
+    def _parts(self, text: str, options: TtsOptions) -> Iterator[_Part]:
         """Sentences of `text`, cut further where another script needs another voice."""
         choice = choose_voice(options.voice, options.language)
         own = choice.voice.languages[0] if choice.voice else ""
         language = options.language or own or detect_language(text, self._default_language)
         voice_for_language(language)
         spoken = spoken_text(text, language)
-        parts: list[_Part] = []
         start = 0
         for sentence in split_sentences(spoken.text):
             for run in _speakable_runs(sentence, language):
                 piece = spoken.part(start + run[0], start + run[1])
-                parts.append(_Part(piece, _raw_settings(choice.file(run[2]), options)))
+                yield _Part(piece, _raw_settings(choice.file(run[2]), options))
             start += len(sentence)
-        return parts
 
 
 class _Utterance:

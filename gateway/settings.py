@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -35,6 +36,13 @@ class GatewaySettings(ServiceSettings):
     """Where the services are, and what the gateway keeps and allows."""
 
     model_config = SettingsConfigDict(env_prefix="AVATAR_GATEWAY_")
+    also_read: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **{field: tuple(f"{stem}_HOST_IP/_PORT" for stem in stems) for field, stems in OPEA_HOSTS.items()},
+        "host": ("MEGA_SERVICE_HOST_IP",),
+        "port": ("MEGA_SERVICE_PORT",),
+        "default_response_format": ("DEFAULT_RESPONSE_FORMAT",),
+        "outputs_dir": ("OUTFILE",),
+    }
 
     port: int = Field(3009, ge=0, le=65535, description="TCP port; 0 lets the system choose")
     asr_url: str = Field(

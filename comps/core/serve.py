@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -62,7 +62,7 @@ async def running(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Async
             yield f"http://{name}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            await task
+            await asyncio.wait({task})
 
 
 @asynccontextmanager
@@ -113,7 +113,10 @@ class _InnerServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise RuntimeError("the app could not start; the log says why") from error
         self.up.set()
 
 
@@ -131,11 +134,10 @@ def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _first(ready: Any, task: asyncio.Task[None]) -> None:
-    """Wait for `ready`; if `task` ends before, raise why."""
+async def _first(ready: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
+    """Wait for `ready`; if `task` fails before, raise why."""
     waiter = asyncio.ensure_future(ready)
     await asyncio.wait({waiter, task}, return_when=asyncio.FIRST_COMPLETED)
     if not waiter.done():
         waiter.cancel()
         await task
-        raise RuntimeError("the server stopped while starting")

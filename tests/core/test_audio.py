@@ -199,6 +199,11 @@ def test_an_hour_is_refused_without_holding_it() -> None:
     assert peak < 8_000_000
 
 
+def test_a_track_whose_rate_changes_is_read_up_to_there() -> None:
+    data = encode_audio(tone(1, 16000), 16000, "aac") + encode_audio(tone(1, 48000), 48000, "aac")
+    assert len(decode_audio(data, rate=16000, max_seconds=5)) / 16000 == pytest.approx(1, abs=0.1)
+
+
 def test_an_absurd_sample_rate_cannot_blow_up_the_result() -> None:
     with pytest.raises(UnprocessableError, match="sample rate"):
         decode_audio(wav(np.zeros(5000, np.int16), 1, 1), rate=16000, max_seconds=1e6)

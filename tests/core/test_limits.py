@@ -135,3 +135,17 @@ async def test_work_after_the_response_is_not_taken_for_an_abandoned_request(ser
     async with serving(app) as client:
         assert (await client.post("/v1/later")).status_code == 200
         await app.state.events.wait_for("done afterwards")
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_error(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(make_app()) as client:
+        _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        head = "POST /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{"
+        writer.write(head.encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert (await client.post("/v1/echo", json={"text": "next"})).json()["text"] == "next"
+    assert "Traceback" not in caplog.text

@@ -13,12 +13,23 @@ import httpx
 import pytest
 from fastapi import Request
 
-from comps.core.documents import Base64ByteStrDoc, LLMParams, TextDoc, VideoPath
-from comps.core.microservice import MicroService, MicroServiceRegistry, opea_microservices, register_microservice
+from comps import (
+    Base64ByteStrDoc,
+    LLMParams,
+    MegaServiceEndpoint,
+    MicroService,
+    ServiceRoleType,
+    ServiceType,
+    TextDoc,
+    VideoPath,
+    opea_microservices,
+    register_microservice,
+    register_statistics,
+    statistics_dict,
+)
+from comps.core.microservice import MicroServiceRegistry
 from comps.core.protocol import AudioChatCompletionRequest, ChatCompletionResponse
 from comps.core.serve import running
-from comps.core.service_types import MegaServiceEndpoint, ServiceRoleType, ServiceType
-from comps.core.statistics import register_statistics, statistics_dict
 
 
 def free_port() -> int:

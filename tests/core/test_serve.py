@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from comps.core.serve import running, started
 
@@ -94,6 +97,19 @@ async def test_answers_leave_without_delay() -> None:
         for _ in range(50):
             await client.post("/v1/echo", json={"text": "a"})
         assert clock() - start < 50 * 0.04
+
+
+async def test_an_app_that_cannot_start_is_an_error() -> None:
+    @asynccontextmanager
+    async def broken(app: FastAPI) -> AsyncIterator[None]:
+        raise LookupError("no such thing")
+        yield
+
+    app = make_app()
+    app.router.lifespan_context = broken
+    with pytest.raises(RuntimeError, match="could not start"):
+        async with running(app):
+            pass
 
 
 async def test_started_needs_no_socket_and_waits_for_loading() -> None:

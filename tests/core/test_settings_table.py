@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import Field
@@ -16,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 class EchoSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AVATAR_ECHO_")
 
-    also_read = {"folder": ("OUTFILE",), "host": ("HOST_IP",)}
+    also_read: ClassVar[Mapping[str, tuple[str, ...]]] = {"folder": ("OUTFILE",), "host": ("HOST_IP",)}
 
     max_concurrent: int = Field(2, description="echoes at once")
     folder: Path | None = Field(None, description="where | echoes are kept")

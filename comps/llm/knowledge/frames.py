@@ -183,6 +183,28 @@ should show so some somebody someone something somewhere sort still such sure ta
 there these they thing things think this those through to together too try two under understand up upon us use used
 using usually very want wanted was way we well were what when where which while who whom whose why will wish with
 within without wonder would yes yet you your yours yourself
+able accept accepted access actual allow allowed alone already although amount anyhow anyway appear application apply
+approach available aware bad based beginner begin beginning behind believe belong belongs below beside best big biggest
+bit bring brought case certain certainly charge charged chance clear clearly close come comes coming common complete
+completely concern consider contain correct correctly could couple current currently deal decide depend depends describe
+desire detail details detect detected differ difficult directly easily easy effect else enable enough enter entire
+especially etc eventually exact example expect explanation extra fact fairly far feel few figure finally fine finished
+fit follow following force form former forward full fully further general generally given gone great guess guide hand
+handle happen happened happens hard hardly hello hey high hold hope huge imagine important include including indeed
+inside instead interested involve involved issue item itself keep kinds large last late later latest least leave left
+less level likely line list literally live longer look looking lot lots low main major manage matter mention mentioned
+method minute moment mostly move multiple name namely near nearly necessary next nice normal normally note nothing
+notice number numbers obvious occur old once ones open order ordinary original otherwise outside overall particular
+pass past perhaps person place plan plenty point position potential practical prefer present previous prior probably
+procedure proceed process program proper properly provide provided provides purpose quick random range rate reach ready
+real reason reasonable recent recently regard regarding regular relate related relevant remain rest result results
+return round second see seem seems select self send sense sent separate serious set several shall share short shortly
+side similar simple simply since single situation small software somehow special specific specify standard start state
+step steps strong stuff stupid suggest suitable support suppose supposed system systems task tend term terms thanks
+therefore third though three thus time times today together tomorrow total toward true truly turn type types typical
+typically ultimate unable unless until usual various version via view wait way ways week whatever whenever whether
+whole wide work working works world worth wrong year years yesterday bigger smaller longest shortest newest sometimes
+always never anybody nobody everyone everybody anywhere everywhere somewhere nowhere
 """
 
 _ZH_FILLERS = """

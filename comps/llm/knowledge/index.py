@@ -67,6 +67,10 @@ class NgramIndex:
                 total[posting.documents] += weight
         return total / (sum(weighted.values()) or 1.0)
 
+    def unseen(self, text: str, weight: float) -> int:
+        """How many features of at least `weight` in `text` occur in no document and no background text."""
+        return sum(given >= weight and key not in self._idf for key, given in self._featurise(text).items())
+
     def _weigh(self, bag: Features) -> dict[str, float]:
         """TF-IDF of unit length."""
         weighted = {key: math.sqrt(count) * self._idf.get(key, self._unseen) for key, count in bag.items()}

@@ -15,11 +15,15 @@ from comps.llm.knowledge.phonetics import sounds
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
 
-KNOWN = 0.5
+KNOWN = 0.46
 """Fit from which a topic answers a question; calibrated on the questions of `tests/data`."""
 
 UNKNOWN = "talk-unknown"
 """Id of the topic that says so when nothing fits."""
+
+_FOREIGN_WORD, _MOST_FOREIGN = 0.1, 2
+_CONTENT_WORD = 1.0
+# What each word costs that no topic knows: "how do I start a motorcycle" is not about starting the program.
 
 _SCALES = {"zh": 1.2}
 # Chinese questions share fewer n-grams with what they mean: fits are put on the scale of `KNOWN`.
@@ -51,7 +55,8 @@ class _LanguageIndex:
         self._letters = NgramIndex(texts, frames, letters)
         self._sounds = NgramIndex(texts, frames, self._sound_runs)
         self._diverse = [number for number, topic in enumerate(topics) if topic.id == OFF_TOPIC]
-        self._content = NgramIndex([_content(topic) for topic in topics], [*frames, *texts], stems)
+        self._about = [number for number, topic in enumerate(topics) if topic.id != OFF_TOPIC]
+        self._content = NgramIndex([_content(topic) for topic in topics], frames, stems)
 
     def _sound_runs(self, text: str) -> Features:
         words = tokens(text)
@@ -66,8 +71,11 @@ class _LanguageIndex:
         by_sound = self._best(self._sounds.scores(question))
         content = self._content.coverage(question)
         content[self._diverse] = by_letters[self._diverse]
-        fit: Scores = combine(by_letters, by_sound, content) * np.float32(_SCALES.get(self.language, 1.0))
-        return fit
+        fit = combine(by_letters, by_sound, content)
+        if self.language not in CHINESE_SCRIPT:
+            fit[self._about] -= _FOREIGN_WORD * min(self._content.unseen(question, _CONTENT_WORD), _MOST_FOREIGN)
+        scaled: Scores = fit * np.float32(_SCALES.get(self.language, 1.0))
+        return scaled
 
     def _best(self, entry_scores: Scores) -> Scores:
         best = np.zeros(len(self.topics), dtype=np.float32)
@@ -91,6 +99,8 @@ def _questions(topic: Topic) -> list[str]:
 
 
 def _content(topic: Topic) -> str:
+    if topic.id == OFF_TOPIC:
+        return ""
     if topic.reserved:
         return " ".join(topic.examples)
     return "\n".join((topic.context, topic.title, *topic.examples, *topic.answer))

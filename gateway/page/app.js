@@ -33,6 +33,7 @@ async function submit(question, sound) {
   if (running) return;
   tell("");
   $("welcome").hidden = true;
+  document.body.dataset.talking = "";
   const history = conversation.messages;
   const turn = conversation.add(question);
   shown = turn;
@@ -175,7 +176,7 @@ function failSteps(service) {
 
 function tell(message) {
   $("notice").hidden = !message;
-  $("notice-text").textContent = message;
+  $("notice-text").textContent = message.charAt(0).toUpperCase() + message.slice(1);
 }
 
 /** Do something that may fail and show its error. */
@@ -320,6 +321,7 @@ function newConversation() {
   resetSteps();
   tell("");
   $("welcome").hidden = false;
+  delete document.body.dataset.talking;
   $("question").focus();
 }
 

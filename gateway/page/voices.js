@@ -22,7 +22,7 @@ export class Voices {
     this.voices = (await getJson("v1/voices")).voices;
     const codes = [...new Set(this.voices.flatMap((voice) => voice.languages))];
     const named = codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
-    fill(this.languageBox, [["", "Any language"], ...named]);
+    fill(this.languageBox, [["", "Language"], ...named]);
     const saved = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
     select(this.languageBox, saved.language ?? "");
     this.#fillVoices();
@@ -32,7 +32,7 @@ export class Voices {
   #fillVoices() {
     const language = this.languageBox.value;
     const fitting = this.voices.filter((voice) => !language || voice.languages.includes(language));
-    fill(this.voiceBox, [["default", "Standard voice"], ...fitting.map((voice) => [voice.id, voice.name])]);
+    fill(this.voiceBox, [["default", "Voice"], ...fitting.map((voice) => [voice.id, voice.name])]);
     this.#remember();
   }
 

@@ -1,0 +1,123 @@
+"""`avatarchatbot up`: the services as processes, the gateway and its page in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from comps.core.logs import configure_logging
+from comps.core.serve import running
+from gateway.cli.failure import FailureError, UsageFailureError, run
+from gateway.settings import GatewaySettings
+from megaservice.supervisor.plan import Plan, PlanError, make_plan
+from megaservice.supervisor.ports import is_free, taken_message
+from megaservice.supervisor.supervisor import Supervisor
+
+PROFILES: dict[str, dict[str, str]] = {
+    "embedded": {},
+    "cpu": {"asr": "whisper", "llm": "transformers", "tts": "transformers"},
+}
+"""Profile to the engine of each stage that is not the embedded one."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """Where to listen and what to start. `urls` maps a stage to the URL that replaces it, or to nothing."""
+
+    host: str = "127.0.0.1"
+    port: int = 3009
+    urls: Mapping[str, str] = field(default_factory=dict)
+    base_port: int = 0
+    profile: str = "embedded"
+
+
+def run_up(options: UpOptions) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    run(lambda: _up(options))
+
+
+async def _up(options: UpOptions) -> None:
+    stop = _stop_event()
+    _log_to_terminal()
+    try:
+        plan = await make_plan(options.urls, options.base_port, _environment(options.profile))
+        if not is_free(options.host, options.port):
+            raise PlanError(taken_message("gateway", options.port))
+        supervisor = Supervisor(plan.services)
+        await supervisor.start()
+    except PlanError as error:
+        raise FailureError(str(error)) from error
+    try:
+        await _serve(options, plan, supervisor, stop)
+    except PlanError as error:
+        raise FailureError(str(error)) from error
+    finally:
+        await supervisor.stop()
+
+
+async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: asyncio.Event) -> None:
+    # imported while the services already load in their processes
+    from gateway.app import create_app
+
+    urls = {f"{stage}_url": url for stage, url in plan.urls.items()}
+    settings = GatewaySettings(host=options.host, port=options.port, **urls)  # type: ignore[arg-type]
+    app = create_app(settings)
+    async with running(app, options.host, options.port) as url:
+        waiting = asyncio.create_task(supervisor.wait_ready())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            return
+        waiting.result()
+        _announce(url, plan)
+        await stop.wait()
+        app.state.readiness.become("stopping", "the service is shutting down")
+        Console(stderr=True).print("stopping", style="dim")
+
+
+def _announce(url: str, plan: Plan) -> None:
+    console = Console(stderr=True, highlight=False)
+    started = {spec.name for spec in plan.services}
+    for stage, where in plan.urls.items():
+        console.print(f"  {stage:<10} {where}{'' if stage in started else '  (not started here)'}", style="dim")
+    console.print(f"ready: open [bold]{url}[/]  (Ctrl-C stops everything)")
+
+
+def _environment(profile: str) -> dict[str, dict[str, str]]:
+    """Variables of each service: the profile's engine, and plain log lines."""
+    if profile not in PROFILES:
+        raise UsageFailureError(f"there is no profile '{profile}'; there are: {', '.join(PROFILES)}")
+    logs = {"AVATAR_LOG_FORMAT": "text", "AVATAR_LOG_LEVEL": os.environ.get("AVATAR_LOG_LEVEL", "warning")}
+    engines = PROFILES[profile]
+    return {
+        stage: {**logs, **({f"AVATAR_{stage.upper()}_ENGINE": engines[stage]} if stage in engines else {})}
+        for stage in ("asr", "llm", "tts", "animation")
+    }
+
+
+def _log_to_terminal() -> None:
+    """One log for all: the services' lines as they are, each with its name; our own below warning are left out."""
+    configure_logging("warning", "text")
+    lines = logging.getLogger("avatar.services")
+    lines.setLevel(logging.INFO)
+    lines.propagate = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    lines.handlers[:] = [handler]
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop

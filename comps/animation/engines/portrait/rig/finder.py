@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.rig.find import find_rig
 from comps.animation.engines.portrait.rig.rig import Rig
+from comps.core.engine import missing_extra
 
 FindRig = Callable[[NDArray[np.uint8]], Rig]
 
@@ -26,7 +27,10 @@ def rig_finder(landmarker: Path | None = None) -> FindRig:
     if landmarker is None:
         return find_rig
     # Importing MediaPipe takes seconds and needs its extra.
-    from comps.animation.engines.portrait.rig.landmarker import MediaPipeFinder
+    try:
+        from comps.animation.engines.portrait.rig.landmarker import MediaPipeFinder
+    except ImportError as error:
+        raise missing_extra("mediapipe landmarker", "mediapipe", error) from error
 
     find: FindRig = MediaPipeFinder(landmarker).find
     return find

@@ -1,0 +1,222 @@
+"""The store of avatars on a real disk."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from comps.animation.avatars import MAX_SIDE, PRESENTERS, AvatarStore, StoreLimits, check_rig, scaled
+from comps.animation.engines.portrait.rig.rig import Rig
+from comps.core.errors import FaceError, NotFoundError, UnprocessableError
+
+Picture = NDArray[np.uint8]
+
+
+class Finder:
+    """Gives every picture the rig of a presenter, scaled to it, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._rig = Rig.load(PRESENTERS / "ada" / "rig.json")
+
+    def __call__(self, picture: Picture) -> Rig:
+        self.calls += 1
+        if not picture.any():
+            raise FaceError("no face was found")
+        return fitted(self._rig, picture)
+
+
+def fitted(rig: Rig, picture: Picture) -> Rig:
+    return replace(scaled(rig, picture.shape[1] / rig.size[0]), size=(picture.shape[1], picture.shape[0]))
+
+
+def picture(seed: int = 0, side: int = 256) -> Picture:
+    return np.random.default_rng(seed).integers(1, 255, (side, side, 3), np.uint8)
+
+
+@pytest.fixture
+def finder() -> Finder:
+    return Finder()
+
+
+@pytest.fixture
+def store(tmp_path: Path, finder: Finder) -> AvatarStore:
+    return AvatarStore(tmp_path, finder, StoreLimits(avatars=3, temporary=2))
+
+
+def test_the_shipped_presenters_are_there_and_the_first_is_the_default(store: AvatarStore) -> None:
+    infos = store.list()
+    assert len(infos) >= 2
+    assert all(info.builtin and info.licence and not info.warnings for info in infos)
+    assert store.get("default").id == store.get("").id == infos[0].id
+    assert store.open("").image.is_file()
+
+
+def test_an_added_picture_comes_back_with_its_rig(store: AvatarStore) -> None:
+    info = store.add(picture(), "  My\nface\x00 ")
+    assert (info.name, info.builtin, info.width, info.height) == ("My face", False, 256, 256)
+    assert np.array_equal(store.picture(info.id), picture())
+    assert store.rig(info.id).size == (256, 256)
+    assert info in store.list()
+
+
+def test_the_same_picture_is_the_same_avatar_and_its_rig_is_found_once(store: AvatarStore, finder: Finder) -> None:
+    first = store.add(picture(), "one")
+    assert store.add(picture(), "two") == first
+    assert store.temporary(picture()).id == first.id
+    assert finder.calls == 1
+
+
+def test_it_survives_a_restart(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:
+    info = store.add(picture(), "kept")
+    (tmp_path / "avatars" / ".half-written").mkdir()
+    again = AvatarStore(tmp_path, finder)
+    assert again.get(info.id) == info
+    assert not (tmp_path / "avatars" / ".half-written").exists()
+
+
+def test_large_pictures_are_reduced_together_with_their_rig(store: AvatarStore, finder: Finder) -> None:
+    large = picture(side=MAX_SIDE + 464)
+    info = store.add(large, "large", fitted(Rig.load(PRESENTERS / "ada" / "rig.json"), large))
+    assert (info.width, info.height) == (MAX_SIDE, MAX_SIDE)
+    expected = scaled(Rig.load(PRESENTERS / "ada" / "rig.json"), MAX_SIDE / 1024)
+    assert np.allclose(store.rig(info.id).points, expected.points, atol=0.1)
+    assert finder.calls == 0
+
+
+def test_edited_points_are_kept_and_marked(store: AvatarStore) -> None:
+    info = store.add(picture(), "face")
+    rig = store.rig(info.id)
+    moved = replace(rig, points=rig.points + np.float32(1.5))
+    store.edit(info.id, moved)
+    kept = store.rig(info.id)
+    assert kept.source == "edited"
+    assert np.allclose(kept.points, moved.points, atol=0.01)
+
+
+def test_a_rig_given_with_a_known_picture_replaces_the_one_found(store: AvatarStore) -> None:
+    info = store.add(picture(), "face")
+    rig = store.rig(info.id)
+    store.add(picture(), "face", replace(rig, points=rig.points + np.float32(2)))
+    assert np.allclose(store.rig(info.id).points, rig.points + 2, atol=0.01)
+
+
+def test_deleted_means_gone(store: AvatarStore, tmp_path: Path) -> None:
+    info = store.add(picture(), "face")
+    store.default = info.id
+    store.delete(info.id)
+    with pytest.raises(NotFoundError):
+        store.get(info.id)
+    assert not list((tmp_path / "avatars").iterdir())
+    assert store.get("").builtin
+
+
+def test_shipped_ones_can_be_neither_changed_nor_deleted(store: AvatarStore) -> None:
+    shipped = store.list()[0].id
+    with pytest.raises(UnprocessableError, match="cannot be deleted"):
+        store.delete(shipped)
+    with pytest.raises(UnprocessableError, match="cannot be changed"):
+        store.edit(shipped, store.rig(shipped))
+
+
+@pytest.mark.parametrize(
+    "name", ["../ada", "..", "/etc/passwd", "ada/../noor", "no-such", "x" * 200, "A\x00", "avatars/x", "%2e%2e"]
+)
+def test_names_from_clients_never_become_paths(store: AvatarStore, name: str) -> None:
+    for method in (store.get, store.open, store.rig, store.picture, store.delete):
+        with pytest.raises(NotFoundError, match="no avatar"):
+            method(name)
+
+
+def test_the_store_is_bounded_in_number(store: AvatarStore) -> None:
+    for seed in range(3):
+        store.add(picture(seed), "face")
+    with pytest.raises(UnprocessableError, match="full"):
+        store.add(picture(9), "one too many")
+    store.delete(store.list()[-1].id)
+    store.add(picture(9), "now it fits")
+
+
+def test_the_store_is_bounded_in_bytes(tmp_path: Path, finder: Finder) -> None:
+    store = AvatarStore(tmp_path, finder, StoreLimits(bytes=250_000))
+    store.add(picture(1), "fits")
+    with pytest.raises(UnprocessableError, match="full"):
+        store.add(picture(2), "does not")
+    assert len(list((tmp_path / "avatars").iterdir())) == 1
+
+
+def test_temporary_avatars_are_cached_and_the_oldest_dropped(
+    store: AvatarStore, finder: Finder, tmp_path: Path
+) -> None:
+    avatars = [store.temporary(picture(seed)) for seed in range(2)]
+    assert store.temporary(picture(0)).id == avatars[0].id
+    assert finder.calls == 2
+    store.temporary(picture(5))
+    assert len(list((tmp_path / "temporary").iterdir())) == 2
+    assert not any(info.id == avatars[0].id for info in store.list())
+
+
+def test_a_picture_without_a_face_leaves_nothing_behind(store: AvatarStore, tmp_path: Path) -> None:
+    with pytest.raises(FaceError):
+        store.add(np.zeros((64, 64, 3), np.uint8), "nobody")
+    assert not list((tmp_path / "avatars").iterdir())
+
+
+def test_the_same_picture_from_many_threads_is_kept_once(store: AvatarStore, tmp_path: Path) -> None:
+    ids: list[str] = []
+    threads = [threading.Thread(target=lambda: ids.append(store.add(picture(), "x").id)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 6
+    assert len(set(ids)) == 1
+    assert [folder.name for folder in (tmp_path / "avatars").iterdir()] == ids[:1]
+
+
+def _broken(rig: Rig, fault: str) -> Rig:
+    if fault == "size":
+        return replace(rig, size=(10, 10))
+    if fault == "far":
+        points = rig.points.copy()
+        points[3] = 9000, 3
+        return replace(rig, points=points)
+    if fault == "coincide":
+        return replace(rig, points=np.full_like(rig.points, 100.0))
+    if fault == "radius":
+        return replace(rig, irises=rig.irises * np.array([1, 1, -1], np.float32))
+    mirrored = rig.points.copy()
+    mirrored[36:42], mirrored[42:48] = rig.points[42:48], rig.points[36:42]
+    return replace(rig, points=mirrored)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("size", "picture of"),
+        ("far", "outside"),
+        ("coincide", "coincide"),
+        ("radius", "radius"),
+        ("mirror", "mirrored"),
+    ],
+)
+def test_rigs_that_cannot_be_a_face_are_refused(fault: str, message: str) -> None:
+    rig = Rig.load(PRESENTERS / "ada" / "rig.json")
+    check_rig(rig, rig.size)
+    with pytest.raises(UnprocessableError, match=message):
+        check_rig(_broken(rig, fault), rig.size)
+
+
+def test_about_files_may_be_missing(tmp_path: Path, finder: Finder) -> None:
+    store = AvatarStore(tmp_path, finder)
+    info = store.add(picture(), "named")
+    about = tmp_path / "avatars" / info.id / "about.json"
+    assert json.loads(about.read_text(encoding="utf-8"))["name"] == "named"
+    about.unlink()
+    assert store.get(info.id).name == info.id

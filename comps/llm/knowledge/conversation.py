@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from comps.core.language.sentences import split_sentences
 from comps.llm.engine import Message
 from comps.llm.knowledge.base import KnowledgeBase
+from comps.llm.knowledge.frames import FILLERS
 from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, OFF_TOPIC, UNKNOWN, Match, Retriever
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
 
 SENTENCES_PER_TURN = 3
 OFFERS = 3
-_MORE_SPECIFIC = 0.1
+_MORE_SPECIFIC = 0.3
 _MAX_QUESTION_CHARS = 500
 
 _PRONOUN = {
@@ -90,14 +91,14 @@ class Conversation:
     def _find(self, question: str, told: _Told | None, before: Sequence[Message]) -> Match:
         """The best topic, with the question understood by itself or by what was spoken about."""
         alone = self._retriever.search(question, 1)[0]
-        if told is None or told.topic.reserved or (alone.topic.reserved and alone.score >= KNOWN):
+        if told is None or (alone.topic.reserved and alone.topic.id != OFF_TOPIC and alone.score >= KNOWN):
             return alone
-        best = alone
+        best, mark = alone, 0.0 if alone.topic.id == OFF_TOPIC else alone.score
         for variant in _in_context(question, told.topic, before):
             match = self._retriever.search(variant, 1)[0]
-            bonus = _MORE_SPECIFIC if match.topic.id != told.topic.id else 0.0
-            if match.score + bonus > best.score and match.score >= KNOWN:
-                best = match
+            bonus = _MORE_SPECIFIC if _is_closer(match.topic, told.topic) else 0.0
+            if match.score >= KNOWN and match.score + bonus > mark and not match.topic.reserved:
+                best, mark = match, match.score + bonus
         return best
 
     def _answer(self, topic: Topic, language: str, told: _Told | None, before: Sequence[Message]) -> Reply:
@@ -130,7 +131,7 @@ class Conversation:
         """Topics to name, those not named yet first."""
         own = [topic for topic in self.base if not topic.reserved and topic.language == language]
         own = own or [topic for topic in self.base if not topic.reserved]
-        marked = [topic for topic in own if topic.offered] or own
+        marked = sorted((topic for topic in own if topic.offered), key=lambda topic: topic.offered) or own
         heard = " ".join(message.content for message in before if message.role == "assistant")
         fresh = [topic for topic in marked if topic.title not in heard and topic.answer[0] not in heard]
         return (fresh + [topic for topic in marked if topic not in fresh])[:OFFERS]
@@ -170,6 +171,14 @@ def _in_context(question: str, topic: Topic, before: Sequence[Message]) -> Itera
     if rest != question:
         yield rest
         yield f"{_last_question(before)} {rest}"
+
+
+def _is_closer(topic: Topic, told: Topic) -> bool:
+    """Whether `topic` is about something of `told`, or `told` is a thing with a name and asked about again."""
+    if topic.id == told.id:
+        return told.title != told.title.lower()
+    named = {word for word in tokens(told.title) if word not in FILLERS}
+    return bool(named) and named <= set(tokens(" ".join((topic.title, *topic.examples))))
 
 
 def _last_question(before: Sequence[Message]) -> str:

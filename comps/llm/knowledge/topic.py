@@ -18,7 +18,7 @@ class Topic:
         breaks: indices into `answer` at which a new paragraph begins, ascending, 0 left out.
         context: the headings above its own, which say what it is about.
         emotion: how to say it, such as ``joy``, or ``""``.
-        offered: named when the assistant says what it can answer.
+        offered: its place, from 1, when the assistant says what it can answer; 0 leaves it out.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Topic:
     breaks: tuple[int, ...] = ()
     context: str = ""
     emotion: str = ""
-    offered: bool = False
+    offered: int = 0
 
     @property
     def reserved(self) -> bool:

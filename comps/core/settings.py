@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 SHARED_PREFIX = "AVATAR_"
@@ -52,7 +53,24 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Constructor, the service's variables, the common variables."""
+        for source in (env_settings, dotenv_settings):
+            _forget_bare_names(settings_cls, source)
         return init_settings, env_settings, dotenv_settings, _SharedSource(settings_cls, env_prefix=SHARED_PREFIX)
+
+
+def _forget_bare_names(settings_cls: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
+    """Keep variables such as ``PORT`` or ``URL`` out, which pydantic reads when an alias repeats its field's name.
+
+    OPEA's own bare names (``FPS``) are read: they are listed in capitals.
+    """
+    if isinstance(source, EnvSettingsSource):
+        bare = {name for name, info in settings_cls.model_fields.items() if _repeats_its_name(name, info)}
+        source.env_vars = {name: value for name, value in source.env_vars.items() if name.lower() not in bare}
+
+
+def _repeats_its_name(name: str, info: FieldInfo) -> bool:
+    alias = info.validation_alias
+    return isinstance(alias, AliasChoices) and name in alias.choices and name.upper() not in alias.choices
 
 
 SHARED_FIELDS = frozenset(ServiceSettings.model_fields) - {"port"}

@@ -28,6 +28,9 @@ SETTINGS_CLASSES = (
 )
 """Every service's settings, by name, because this package imports no service; add new ones here."""
 
+_ROOT = Path(__file__).resolve().parents[2]
+"""Where this installation is; shown paths are relative to it."""
+
 _INTRODUCTION = """# Settings
 
 Environment variables, read once when a service starts. An empty variable counts as unset. Where
@@ -119,6 +122,8 @@ def _default(info: FieldInfo) -> str:
     if info.default is PydanticUndefined:
         return "required"
     value = getattr(info.default, "get_secret_value", lambda: info.default)()
+    if isinstance(value, Path) and value.is_relative_to(_ROOT):
+        value = value.relative_to(_ROOT).as_posix()
     return "–" if value in (None, "", ()) else f"`{_escape(str(value))}`"
 
 

@@ -15,6 +15,8 @@ class EchoSettings(ServiceSettings):
     port: int = Field(7066, validation_alias=AliasChoices("AVATAR_ECHO_PORT", "ECHO_SERVER_PORT"))
     engine: str = Field("plain", validation_alias=AliasChoices("AVATAR_ECHO_ENGINE", "ECHO_COMPONENT_NAME"))
     text: str = "hello"
+    url: str = Field("http://here", validation_alias=AliasChoices("url", "AVATAR_ECHO_URL", "ECHO_ENDPOINT"))
+    fps: int = Field(25, validation_alias=AliasChoices("fps", "AVATAR_ECHO_FPS", "FPS"))
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +75,12 @@ def test_nonsense_is_refused(field: str, value: object) -> None:
 def test_settings_do_not_change_after_the_start() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         EchoSettings().text = "other"  # type: ignore[misc]
+
+
+def test_variables_without_a_prefix_are_read_only_when_listed_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URL", "http://elsewhere")
+    monkeypatch.setenv("FPS", "30")
+    assert (EchoSettings().url, EchoSettings().fps) == ("http://here", 30)
+    monkeypatch.setenv("ECHO_ENDPOINT", "http://opea")
+    assert EchoSettings().url == "http://opea"
+    assert EchoSettings(url="http://given").url == "http://given"

@@ -67,7 +67,7 @@ class ObserveMiddleware:
             if scope["type"] == "http" and sent.status:
                 raise
             await send_error(error, self.service, scope, receive, sent)
-        except Exception as error:
+        except Exception as error:  # request boundary: whatever broke, the client gets the one shape
             logger.exception("unhandled error")
             if scope["type"] == "http" and sent.status:
                 raise  # half a response is out: only breaking the connection tells the client

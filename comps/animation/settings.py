@@ -67,7 +67,7 @@ class AnimationSettings(ServiceSettings):
     )
     size: int = Field(512, ge=64, le=1024, description="longer side of the video in pixels when not asked for")
     video_preset: str = Field("superfast", description="x264 preset: ultrafast is quicker, veryfast is smaller")
-    max_sessions: int = Field(4, gt=0, description="answers animated at once; more get 429")
+    max_sessions: int = Field(16, gt=0, description="answers animated at once; more get 429")
     session_idle_s: float = Field(60.0, gt=0, description="seconds a session may wait for its client")
     max_avatars: int = Field(200, gt=0, description="most avatars kept")
     max_avatar_bytes: int = Field(1024**3, gt=0, description="most bytes of avatars kept")

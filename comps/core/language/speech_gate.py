@@ -32,7 +32,8 @@ def speech_frames(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.bo
         return np.zeros(0, np.bool_)
     level = 10 * np.log10((padded**2).mean(1) + 1e-12)
     loud, noise = np.percentile(level, 95), np.percentile(level, 10)
-    mask: NDArray[np.bool_] = np.greater(level, max(_FLOOR_DB, min(loud - _BELOW_LOUD_DB, noise + _ABOVE_NOISE_DB)))
+    threshold = max(_FLOOR_DB, min(loud - _BELOW_LOUD_DB, noise + _ABOVE_NOISE_DB))
+    mask = np.asarray(level > threshold, dtype=np.bool_)
     mask = _without_short_runs(mask, value=True, shortest=_SHORTEST_SPEECH_FRAMES)
     return _without_short_runs(mask, value=False, shortest=_SHORTEST_PAUSE_FRAMES)
 
@@ -46,7 +47,7 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
 
 
 def _without_short_runs(mask: NDArray[np.bool_], *, value: bool, shortest: int) -> NDArray[np.bool_]:
-    kept = mask.copy()
+    kept: NDArray[np.bool_] = mask.copy()
     for first, stop, held in runs(mask):
         if held == value and stop - first < shortest and (value or (first > 0 and stop < len(mask))):
             kept[first:stop] = not value

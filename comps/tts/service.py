@@ -1,0 +1,108 @@
+"""The TTS service: speech whole, streamed as audio, and streamed with the times that move a mouth."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse, Response
+
+from comps.core.app import ServiceInfo, create_service_app
+from comps.core.engine import EngineHost
+from comps.core.framing import SPEECH_MEDIA_TYPE
+from comps.core.media.audio import MEDIA_TYPES
+from comps.tts.engine import TtsCapabilities, TtsEngine
+from comps.tts.replies import (
+    LEGACY_RATE,
+    SERVICE,
+    ByteStream,
+    Chunks,
+    begun,
+    collected,
+    encoded,
+    framed,
+    legacy_wav,
+    times,
+)
+from comps.tts.requests import SpeechOptions, SpeechRequest, StreamRequest, TtsRequest, check_text
+from comps.tts.settings import TtsSettings
+from comps.tts.table import OPEA_NAMES, TABLE
+from comps.tts.timed import speech
+
+Host = EngineHost[TtsEngine, TtsCapabilities]
+
+
+def create_app(settings: TtsSettings | None = None) -> FastAPI:
+    """The service as an app; the engine loads in its lifespan, behind `/readyz`."""
+    chosen = settings or TtsSettings()
+    host: Host = EngineHost(TABLE, OPEA_NAMES.get(chosen.engine, chosen.engine), chosen)
+
+    @asynccontextmanager
+    async def startup(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            await host.get()
+            yield
+        finally:
+            await host.close()
+
+    info = ServiceInfo(SERVICE, "TTS", "Speaks text, with the times of its phones and words", "0.1.0")
+    app = create_service_app(info, chosen, startup=startup, checks=lambda: _check(host))
+    app.include_router(_routes(_Speaker(host, chosen)))
+    return app
+
+
+class _Speaker:
+    """Turns a request into the chunks of its speech, the first one made already."""
+
+    def __init__(self, host: Host, settings: TtsSettings) -> None:
+        self.host = host
+        self.settings = settings
+
+    async def speak(self, text: str, request: SpeechOptions, param: str = "text") -> Chunks:
+        check_text(text, self.settings, param)
+        engine = await self.host.get(request.engine_name(self.settings))
+        return await begun(speech(engine, text, request.options(), self.settings.language))
+
+
+def _routes(speaker: _Speaker) -> APIRouter:
+    router = APIRouter(tags=["tts"])
+
+    @router.post("/v1/tts", summary="Speak a text; the whole WAV in JSON")
+    async def tts(body: TtsRequest) -> JSONResponse:
+        """OPEA's form: base64 of a 16 kHz mono WAV in `tts_result`, with the times of its phones and words."""
+        spoken = await collected(await speaker.speak(body.text, body))
+        return JSONResponse({"tts_result": await legacy_wav(spoken), "sample_rate": LEGACY_RATE, **times(spoken)})
+
+    @router.post("/v1/audio/speech", summary="Speak a text; audio as it is made", response_model=None)
+    async def audio_speech(body: SpeechRequest) -> Response:
+        """OpenAI's form, and OPEA's older one (`text` in, `byte_str` out)."""
+        chunks = await speaker.speak(body.words(), body, "text" if body.legacy else "input")
+        if body.legacy:
+            wav = await legacy_wav(await collected(chunks))
+            return JSONResponse({"id": uuid.uuid4().hex, "byte_str": wav})
+        return ByteStream(encoded(chunks, body.response_format), MEDIA_TYPES[body.response_format])
+
+    @router.post("/v1/tts/stream", summary="Speak a text; framed speech messages", response_model=None)
+    async def stream(body: StreamRequest) -> Response:
+        """PCM with phones and words, phones ahead of their sound; see docs/architecture.md."""
+        return ByteStream(framed(await speaker.speak(body.text, body), body.sentence), SPEECH_MEDIA_TYPE)
+
+    @router.get("/v1/voices", summary="Voices of an engine")
+    async def voices(engine: str = "") -> dict[str, Any]:
+        """Every voice of `engine`, by default the configured one."""
+        name = SpeechOptions(engine=engine).engine_name(speaker.settings)
+        found = await (await speaker.host.get(name)).voices()
+        return {"engine": name, "voices": [asdict(voice) for voice in found]}
+
+    return router
+
+
+async def _check(host: Host) -> dict[str, str]:
+    states = dict.fromkeys(host.loaded, "ok")
+    for engine in host.loaded.values():
+        states |= await engine.check()
+    return states

@@ -14,7 +14,7 @@ ENGINES: AnimationTable = EngineTable(
             name="portrait",
             factory="comps.animation.engines.portrait.engine:PortraitEngine",
             extra=None,
-            capabilities=AnimationCapabilities(look_ahead_s=0.25, needs_phones=True, head_pose=True, emotion=True),
+            capabilities=AnimationCapabilities(look_ahead_s=0.15, needs_phones=True, head_pose=True, emotion=True),
             summary="own 2-D renderer: any portrait photo or drawing, no weights, real time on one core",
         ),
     ],

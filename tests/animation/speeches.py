@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def chunks(row: list[Phone], seconds: float, cuts: Iterable[int] = (), emotion: 
     pcm = sound(row, seconds)
     edges = sorted({0, len(pcm), *(cut for cut in cuts if 0 < cut < len(pcm))})
     made = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         begun = tuple(p for p in row if start <= p.start * RATE < stop)
         made.append(SpeechChunk(pcm[start:stop], RATE, start, begun, emotion=emotion, last=stop == len(pcm)))
     return made

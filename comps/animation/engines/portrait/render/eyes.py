@@ -148,7 +148,7 @@ class _Eye:
         lash = np.exp(-(((edge - 0.3 * line - y) / (0.6 * line + 0.35 * pixel)) ** 2)) * taper
         mixed = min(1.0, closed / FADE_IN)
         skin = self._skin(patch, (t, y), (upper, lower), step)
-        painted = patch + (above * mixed * taper)[..., None] * (skin - patch)
+        painted = patch + (above * mixed * _ramp(np.minimum(t, 1 - t) / 0.06 + 1.0))[..., None] * (skin - patch)
         painted += (lash * mixed * 0.70)[..., None] * (self._dark(patch, t, y - upper) - painted)
         return np.clip(painted + 0.5, 0, 255).astype(np.uint8)
 

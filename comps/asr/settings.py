@@ -24,7 +24,7 @@ class AsrSettings(ServiceSettings):
         description="engine of requests that name none",
         validation_alias=AliasChoices("engine", "AVATAR_ASR_ENGINE", "ASR_COMPONENT_NAME"),
     )
-    language: str = Field("en", description="language of requests that name none; empty lets the engine find out")
+    language: str = Field("", description="language of requests that name none; empty lets the engine find out")
     knowledge_dir: Path | None = Field(
         SHIPPED_KNOWLEDGE,
         description="folder of Markdown whose words and questions the engine pocketsphinx listens for",
@@ -43,3 +43,4 @@ class AsrSettings(ServiceSettings):
     )
     api_key: str = Field("", description="bearer token for that server; empty sends none")
     upstream_timeout_s: float = Field(60.0, gt=0, description="longest silence of that server, seconds")
+    stream_idle_s: float = Field(30.0, gt=0, description="longest silence of a streaming client, seconds")

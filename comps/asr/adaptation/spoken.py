@@ -5,11 +5,29 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_][^\W_]*(?:'[^\W\d_]+)?", re.UNICODE)
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = ((1_000_000_000, "billion"), (1_000_000, "million"), (1000, "thousand"), (100, "hundred"))
 _LARGEST = 999_999_999_999
 
@@ -30,7 +48,7 @@ def spoken_words(text: str) -> list[str]:
 def number_words(number: str) -> list[str]:
     """A decimal number in words; digit by digit when it is too long or begins with a zero."""
     whole, _, fraction = number.partition(".")
-    if len(whole) > 1 and whole[0] == "0" or int(whole) > _LARGEST:
+    if (len(whole) > 1 and whole[0] == "0") or int(whole) > _LARGEST:
         words = [_ONES[int(digit)] for digit in whole]
     else:
         words = _integer(int(whole))

@@ -85,12 +85,13 @@ class PocketSphinxEngine(AsrEngine):
     @asynccontextmanager
     async def _recogniser(self) -> AsyncIterator[Recogniser]:
         """A recogniser for one request, made now if there are fewer than may be; waits for one when all are taken."""
-        idle, held = self._idle, await self._idle.get()
+        idle, recogniser = self._idle, await self._idle.get()
         try:
-            held = held or await self._in_thread(lambda: Recogniser(self._model))
-            yield held
+            if recogniser is None:
+                recogniser = await self._in_thread(lambda: Recogniser(self._model))
+            yield recogniser
         finally:
-            idle.put_nowait(held)
+            idle.put_nowait(recogniser)
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
         # Not abandoned on cancellation: the recogniser must be idle before another request gets it.

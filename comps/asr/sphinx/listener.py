@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from comps.asr.engine import SAMPLE_RATE, Audio
-from comps.asr.sphinx.conditioning import condition, speech_gain
+from comps.asr.sphinx.conditioning import condition, room_share, speech_gain
 from comps.asr.sphinx.recogniser import HeardWord, Recogniser
 from comps.asr.sphinx.segments import Segment, Segmenter
 from comps.core.speech import Transcript, Word
@@ -30,7 +28,7 @@ class Listener:
         self._segmenter = Segmenter()
         self._words: list[HeardWord] = []
         self._live_at: int | None = None
-        self._live_gain = 0.0
+        self._live_gain = self._live_share = 0.0
         self.samples = 0
 
     def feed(self, piece: Audio) -> str:
@@ -56,7 +54,8 @@ class Listener:
 
     def _decode(self, segment: Segment) -> None:
         self.abandon()
-        pcm = condition(segment.samples, speech_gain(segment.samples))
+        gain = speech_gain(segment.samples)
+        pcm = condition(segment.samples, gain, room_share(segment.samples, gain))
         offset = segment.start / SAMPLE_RATE
         self._words += [
             HeardWord(heard.word, heard.start + offset, heard.end + offset)
@@ -71,10 +70,11 @@ class Listener:
         if self._live_at is None:
             self._recogniser.start()
             self._live_at, self._live_gain = 0, speech_gain(segment.samples)
+            self._live_share = room_share(segment.samples, self._live_gain)
         fresh = segment.samples[self._live_at :]
-        pcm = condition(fresh, self._live_gain, self._live_at)
+        pcm = condition(fresh, self._live_gain, self._live_share, self._live_at)
         self._live_at = len(segment.samples)
-        return self._recogniser.feed(np.ascontiguousarray(pcm))
+        return self._recogniser.feed(pcm)
 
     def _written(self, word: str) -> str:
         return self._spellings.get(word, word)

@@ -22,16 +22,15 @@ _TYPICAL_MEAN = "42,0,1,3,-4,0,-6,0,-1,2,-1,0,1"
 """Cepstral mean of speech made by `condition`, from which live decoding starts; never that of another request."""
 
 TUNING: dict[str, Any] = {
-    "lw": 8.0,
     "wip": 0.3,
-    "maxhmmpf": 3000,
+    "maxhmmpf": 5000,
     "fwdflat": False,
     "bestpath": True,
     "cmn": "batch",
     "loglevel": "FATAL",
 }
 """Found by `benchmarks/asr_adaptation.py`: as few errors as the defaults, in less than half the time."""
-ADAPTED_BIAS = 0.0
+ADAPTED_BIAS = 1.0
 """Log score per frame by which the adapted model must be better to be believed."""
 
 
@@ -80,11 +79,13 @@ class Recogniser:
         """Begin to decode live, for `feed`."""
         self._decoder.activate_search(ADAPTED if self._adapted else self._general_name)
         self._decoder.set_cmn(_TYPICAL_MEAN)
+        self._decoder.start_stream()
         self._decoder.start_utt()
 
     def feed(self, pcm: Pcm16) -> list[str]:
         """The words heard so far, after `start`."""
-        self._decoder.process_raw(pcm.tobytes())
+        if len(pcm):
+            self._decoder.process_raw(pcm.tobytes())
         hypothesis = self._decoder.hyp()
         return [_plain(word) for word in hypothesis.hypstr.split()] if hypothesis else []
 
@@ -94,6 +95,8 @@ class Recogniser:
 
     def _decode_with(self, search: str, pcm: Pcm16) -> Heard:
         self._decoder.activate_search(search)
+        # Forgets the noise level of the utterance before, which may be another request's.
+        self._decoder.start_stream()
         self._decoder.start_utt()
         self._decoder.process_raw(pcm.tobytes(), full_utt=True)
         self._decoder.end_utt()

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TextIO
 
 import httpx
 import numpy as np
@@ -16,6 +22,7 @@ from comps.core.serve import running
 from comps.core.settings import ServiceSettings
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from megaservice.supervisor.ports import is_free
 from tests.gateway.stubs import Notes, animation_stub, asr_stub, llm_stub, tts_stub
 
 
@@ -28,7 +35,6 @@ class Stack:
     notes: Notes
     outputs: Path
     app: FastAPI
-    extra: SimpleNamespace = field(default_factory=SimpleNamespace)
 
 
 async def serve_stub(stack: AsyncExitStack, app: FastAPI) -> str:
@@ -62,3 +68,48 @@ def wav() -> bytes:
     """One second of a tone as a 16 kHz WAV."""
     time = np.arange(16_000) / 16_000
     return encode_audio((np.sin(time * 2 * np.pi * 220) * 8000).astype(np.int16), 16_000, "wav")
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of everything together, as `avatarchatbot up` starts it: five processes, real engines."""
+    base = free_ports(5)
+    folder = tmp_path_factory.mktemp("up")
+    command = [sys.executable, "-m", "gateway.cli", "up", "--port", str(base), "--base-port", str(base + 1)]
+    places = {"XDG_DATA_HOME": str(folder), "XDG_CACHE_HOME": str(folder), "AVATAR_GATEWAY_MAX_TURNS": "10"}
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, env={**os.environ, **places}, stderr=log)
+        try:
+            wait_ready(f"http://127.0.0.1:{base}", process, log)
+            yield f"http://127.0.0.1:{base}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+
+
+def wait_ready(url: str, process: subprocess.Popen[bytes], log: TextIO) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/ready", timeout=2, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.1)
+    log.seek(0)
+    raise AssertionError(f"the services did not start:\n{log.read()}")
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` free ports in a row."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = int(probe.getsockname()[1])
+        if first + count < 65_536 and all(is_free("127.0.0.1", first + offset) for offset in range(count)):
+            return first
+
+
+@pytest.fixture
+async def live(up: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of `up`."""
+    async with httpx.AsyncClient(base_url=up, timeout=60) as client:
+        yield client

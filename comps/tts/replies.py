@@ -85,7 +85,8 @@ async def encoded(chunks: Chunks, fmt: AudioFormat) -> AsyncGenerator[bytes, Non
             if encoder is None:
                 rate = PCM_RATE if fmt == "pcm" else chunk.sample_rate
                 encoder = AudioEncoder(fmt, rate)
-                resampler = soxr.ResampleStream(chunk.sample_rate, rate, 1, dtype="int16")
+                if rate != chunk.sample_rate:
+                    resampler = soxr.ResampleStream(chunk.sample_rate, rate, 1, dtype="int16")
             pcm = resampler.resample_chunk(chunk.pcm, last=chunk.last) if resampler else chunk.pcm
             if piece := await anyio.to_thread.run_sync(encoder.encode, pcm, limiter=_ENCODERS):
                 yield piece

@@ -16,6 +16,8 @@ from comps.tts.text import is_speakable, spoken_text
 # Models that clients of OpenAI and OPEA send without meaning anything but "your speech model".
 ANY_MODEL = frozenset({"", "tts-1", "tts-1-hd", "gpt-4o-mini-tts", "microsoft/speecht5_tts", "default"})
 
+_LONG_CHARS = 2000
+
 
 class SpeechOptions(BaseModel):
     """How to speak. Unknown keys are ignored, as OpenAI's and OPEA's servers do."""
@@ -103,6 +105,7 @@ def check_text(text: str, settings: TtsSettings, param: str) -> str:
         raise TooLargeError(
             f"{param} has {len(text)} characters; at most {settings.max_text_chars} are spoken", param=param
         )
-    if not is_speakable(text) or not is_speakable(spoken_text(text[:2000], "en").text + text[2000:]):
+    # Letters may be in what is not spoken (tags, link targets); a long text has others.
+    if not is_speakable(text if len(text) > _LONG_CHARS else spoken_text(text, "en").text):
         raise UnprocessableError(f"{param} holds nothing that can be spoken", param=param)
     return text

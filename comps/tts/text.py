@@ -42,7 +42,7 @@ _MARKDOWN: tuple[_Rule, ...] = (
     (re.compile(r"[ \t]+\|[ \t]+"), ", "),
     (re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•–])[ \t]+(?:\[[ xX]\][ \t]+)?", re.M), ""),
     (re.compile(r"(\*{1,3}|_{1,3}|~~)(?=\S)([^*_~\n]+?)(?<=\S)\1(?!\w)"), r"\2"),
-    (re.compile(r"`+|\*{2,}|(?<!\S)[*_#]+(?!\S)"), ""),
+    (re.compile(r"`+|\*{2,}|(?<![\S\d])[*_#]+(?=[^\s\d])|(?<=[^\s\d])[*_]+(?!\S)"), ""),
 )
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'）】」，。]+[^\s<>\"'）】」，。.,;:!?)\]}]")
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
@@ -100,6 +100,10 @@ class SpokenText:
         """The range of the written text behind the spoken characters ``start:end``."""
         inside = self.origins[start:end]
         return (inside[0][0], max(stop for _, stop in inside)) if inside else (0, 0)
+
+    def moved(self, place: int) -> SpokenText:
+        """The same, where the written text begins at character `place` of a longer one."""
+        return SpokenText(self.text, tuple((first + place, stop + place) for first, stop in self.origins))
 
     def part(self, start: int, end: int) -> SpokenText:
         """The spoken characters ``start:end``, with their ranges."""

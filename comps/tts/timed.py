@@ -25,6 +25,7 @@ from comps.tts.chunks import ChunkAssembler
 from comps.tts.engine import TtsEngine, TtsOptions
 from comps.tts.text import SpokenText, is_speakable, spoken_text
 
+_SAMPLE_CHARS = 2000
 _ALIGNERS = anyio.CapacityLimiter(1)  # the aligner takes one caller at a time anyway
 
 
@@ -48,7 +49,7 @@ async def _by_sentence(
     ready: list[SpeechChunk] = []
     chunks: ChunkAssembler | None = None
     rate, place = 0, 0
-    spoken_language = options.language or detect_language(text, language)
+    spoken_language = options.language or detect_language(text[:_SAMPLE_CHARS], language)
     for sentence in split_sentences(text):
         spoken = spoken_text(sentence, spoken_language)
         if is_speakable(spoken.text):

@@ -35,6 +35,7 @@ _SLOWEST_WPM, _FASTEST_WPM = 80, 350  # beyond, eSpeak stops following or stretc
 _NORMAL_WPM = 160
 """A little below eSpeak's 175: as fast as a news reader, and lips can be read."""
 
+_SAMPLE_CHARS = 2000  # of a text, to tell its language by
 _LARGEST_GAIN = 8.0
 _CALIBRATION_TEXT = "1 2 3 4."  # every language has numbers
 _MAX_GAINS = 512
@@ -117,15 +118,14 @@ class EspeakEngine(TtsEngine):
         """Sentences of `text`, cut further where another script needs another voice."""
         choice = choose_voice(options.voice, options.language)
         own = choice.voice.languages[0] if choice.voice else ""
-        language = options.language or own or detect_language(text, self._default_language)
+        language = options.language or own or detect_language(text[:_SAMPLE_CHARS], self._default_language)
         voice_for_language(language)
-        spoken = spoken_text(text, language)
-        start = 0
-        for sentence in split_sentences(spoken.text):
-            for run in _speakable_runs(sentence, language):
-                piece = spoken.part(start + run[0], start + run[1])
-                yield _Part(piece, _raw_settings(choice.file(run[2]), options))
-            start += len(sentence)
+        place = 0
+        for piece in split_sentences(text):
+            spoken = spoken_text(piece, language).moved(place)
+            for start, end, own_language in _speakable_runs(spoken.text, language):
+                yield _Part(spoken.part(start, end), _raw_settings(choice.file(own_language), options))
+            place += len(piece)
 
 
 class _Utterance:

@@ -17,6 +17,7 @@ from comps.core.errors import UpstreamError
 from comps.core.microservice import MicroService
 from megaservice.transport.asgi import AsgiTransport
 from megaservice.transport.lifespan import running_lifespan
+from megaservice.transport.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Nodes:
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool: httpx.AsyncClient | None = None
+        self._pools = Pools()
         self._inner: dict[str, httpx.AsyncClient] = {}
         self._lifespans = AsyncExitStack()
 
@@ -107,9 +108,7 @@ class Nodes:
             if name not in self._inner:
                 self._inner[name] = create_client(options=ClientOptions(transport=AsgiTransport(node.service.app)))
             return self._inner[name]
-        if self._pool is None:
-            self._pool = create_client()
-        return self._pool
+        return self._pools.client(node.service.base_url)
 
     async def start(self) -> None:
         """Run the lifespans of the apps in this process until `aclose`; RuntimeError when one fails to start."""
@@ -119,9 +118,10 @@ class Nodes:
 
     async def aclose(self) -> None:
         """Close every connection and stop the apps in this process."""
-        clients = [client for client in (self._pool, *self._inner.values()) if client is not None]
-        self._pool, self._inner = None, {}
-        for client in clients:
+        pools, inner = self._pools, self._inner
+        self._pools, self._inner = Pools(), {}
+        await pools.aclose()
+        for client in inner.values():
             await client.aclose()
         await self._lifespans.aclose()
 
@@ -129,4 +129,4 @@ class Nodes:
         """Forget connections of a loop that is gone: OPEA's programs may run one loop per request."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._pool, self._inner = loop, None, {}
+            self._loop, self._pools, self._inner = loop, Pools(), {}

@@ -82,6 +82,8 @@ def _config(app: FastAPI, settings: ServiceSettings, **options: Any) -> uvicorn.
         server_header=False,
         backlog=_BACKLOG,
         ws_max_size=settings.max_body_bytes,
+        # Sound and video do not get smaller by deflating them; it only costs time.
+        ws_per_message_deflate=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
         **options,

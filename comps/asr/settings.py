@@ -32,7 +32,16 @@ class AsrSettings(ServiceSettings):
     )
     adapt: bool = Field(True, description="whether pocketsphinx adapts to the knowledge folder")
     decoders: int = Field(2, gt=0, le=64, description="recognisers running at once in this process; about 100 MB each")
-    model: str = Field("", description="model name or path for whisper, faster_whisper and openai")
+    model: str = Field(
+        "",
+        description="model name or path for whisper, faster_whisper and openai",
+        validation_alias=AliasChoices("model", "AVATAR_ASR_MODEL", "ASR_MODEL_PATH"),
+    )
+    model_dir: Path | None = Field(
+        None,
+        description="folder with models of whisper and faster_whisper",
+        validation_alias=AliasChoices("model_dir", "AVATAR_ASR_MODEL_DIR", "AVATAR_WEIGHTS_DIR"),
+    )
     device: str = Field("auto", description="auto, cpu, cuda or another torch device, for whisper and faster_whisper")
     compute_type: str = Field("default", description="precision of faster_whisper: default, int8, float16, float32")
     download: bool = Field(False, description="whether whisper and faster_whisper may fetch a model that is not there")
@@ -42,5 +51,6 @@ class AsrSettings(ServiceSettings):
         validation_alias=AliasChoices("url", "AVATAR_ASR_URL", "ASR_ENDPOINT"),
     )
     api_key: str = Field("", description="bearer token for that server; empty sends none")
+    upstream_stream: bool = Field(False, description="ask that server to stream: partial texts, but no word times")
     upstream_timeout_s: float = Field(60.0, gt=0, description="longest silence of that server, seconds")
     stream_idle_s: float = Field(30.0, gt=0, description="longest silence of a streaming client, seconds")

@@ -12,12 +12,16 @@ import httpx
 import pytest
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from hypothesis import settings as hypothesis_settings
 from pydantic import BaseModel, Field
 
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.errors import NoSpeechError, NotFoundError, UnknownChoiceError
 from comps.core.serve import running
 from comps.core.settings import ServiceSettings
+
+hypothesis_settings.register_profile("core", deadline=None)  # a loaded machine is slow, not wrong
+hypothesis_settings.load_profile("core")
 
 INFO = ServiceInfo(name="tts", title="Speech", description="Speaks", version="9.9")
 

@@ -15,6 +15,9 @@ from comps.core.web.asgi import Sent, send_error
 from comps.core.web.probes import PROBE_PATHS
 from comps.core.web.readiness import Readiness
 
+_WATCH_AFTER_S = 0.03
+"""Requests shorter than this are not worth a task that watches for their client leaving."""
+
 
 class AdmissionMiddleware:
     """Lets work in only when the service is ready (else 503) and not full (else 429); probes always pass."""
@@ -128,6 +131,7 @@ class _Connection:
         self._bodyless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         self._body_read = asyncio.Event()
         self._gone = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
         if self._bodyless:
             self._body_read.set()
 
@@ -152,12 +156,17 @@ class _Connection:
         return self._gone.is_set()
 
     async def serve(self, app: ASGIApp, scope: Scope, sent: Sent) -> None:
-        """Run `app` and, beside it, the watch."""
-        watcher = asyncio.create_task(self._watch(sent))
+        """Run `app` and, if it takes a while, the watch beside it."""
+        start = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start_watch, sent)
         try:
             await app(scope, self.receive, sent)
         finally:
-            watcher.cancel()
+            start.cancel()
+            if self._watcher is not None:
+                self._watcher.cancel()
+
+    def _start_watch(self, sent: Sent) -> None:
+        self._watcher = asyncio.create_task(self._watch(sent))
 
     async def _watch(self, sent: Sent) -> None:
         """Cancel the work if the disconnect comes before the response is complete."""

@@ -74,8 +74,8 @@ class AnimationSocket:
         """Perform while listening; whichever fails first ends both."""
         avatar = await self._studio.avatar(start.avatar)
         failures: list[Exception] = []
-        send, receive = anyio.create_memory_object_stream[SpeechChunk](QUEUED_CHUNKS)
         async with self._studio.session(start, avatar, start.sample_rate) as session:
+            send, receive = anyio.create_memory_object_stream[SpeechChunk](QUEUED_CHUNKS)
             with send, receive:
                 async with anyio.create_task_group() as tasks:
 

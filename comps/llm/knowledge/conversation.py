@@ -165,7 +165,7 @@ class Conversation:
 def _in_context(question: str, topic: Topic, before: Sequence[Message]) -> Iterator[str]:
     """The question with what it leaves unsaid put in."""
     language = "zh" if has_cjk(question) else "en"
-    if _PRONOUN[language].search(question):
+    if _is_name(topic.title) and _PRONOUN[language].search(question):
         yield _PRONOUN[language].sub(topic.title, question, count=1)
     rest = _LEAD[language].sub("", _TAIL_ZH.sub("", question))
     if rest != question:
@@ -173,12 +173,16 @@ def _in_context(question: str, topic: Topic, before: Sequence[Message]) -> Itera
         yield f"{_last_question(before)} {rest}"
 
 
+def _is_name(title: str) -> bool:
+    """Whether a pronoun can stand for `title`: "ports" yes, "how to start me" no."""
+    return not FILLERS.intersection(tokens(title))
+
+
 def _is_closer(topic: Topic, told: Topic) -> bool:
     """Whether `topic` is about something of `told`, or `told` is a thing with a name and asked about again."""
     if topic.id == told.id:
         return told.title != told.title.lower()
-    named = {word for word in tokens(told.title) if word not in FILLERS}
-    return bool(named) and named <= set(tokens(" ".join((topic.title, *topic.examples))))
+    return set(tokens(told.title)) <= set(tokens(" ".join((topic.title, *topic.examples))))
 
 
 def _last_question(before: Sequence[Message]) -> str:

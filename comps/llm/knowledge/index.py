@@ -18,6 +18,9 @@ from comps.llm.knowledge.features import Features
 
 Scores = NDArray[np.float32]
 
+_DOUBT = 1.5
+# Added to what has to be covered, so that words which say nothing are not fully explained by anything.
+
 
 @dataclass(frozen=True, slots=True)
 class _Posting:
@@ -65,7 +68,7 @@ class NgramIndex:
             posting = self._postings.get(key)
             if posting is not None:
                 total[posting.documents] += weight
-        return total / (sum(weighted.values()) or 1.0)
+        return total / (sum(weighted.values()) + _DOUBT)
 
     def unseen(self, text: str, weight: float) -> int:
         """How many features of at least `weight` in `text` occur in no document and no background text."""

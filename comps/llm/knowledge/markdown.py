@@ -29,6 +29,7 @@ _ITEM = re.compile(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(.*)$")
 _TABLE_ROW = re.compile(r"^\s*\|.*\|\s*$")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
 _QUESTION_END = ("?", "？")
+_ENDS = frozenset(".!?:;,…。！？：；，)]\"'”’」』）")
 
 _INLINE = (
     (re.compile(r"!\[[^\]]*\]\([^)]*\)"), ""),
@@ -83,7 +84,8 @@ def parse(text: str, name: str, fallback_language: str = "en") -> list[Topic]:
     for section in _sections(body, name):
         parents = {level: title for level, title in parents.items() if level < section.level}
         topic = _topic(section, defaults, fallback_language, " ".join(parents.values()))
-        parents[section.level] = section.title
+        if section.level:
+            parents[section.level] = section.title
         topics += [topic] if topic else []
     return topics
 
@@ -140,7 +142,7 @@ def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, co
     breaks: list[int] = []
     for block in blocks:
         breaks.append(len(answer))
-        answer += [sentence.strip() for line in block for sentence in split_sentences(line)]
+        answer += [sentence.strip() for line in block for sentence in split_sentences(_ended(line))]
     if not answer:
         return None
     options = dict(part.partition("=")[::2] for part in section.attributes if not part.startswith("#"))
@@ -156,6 +158,11 @@ def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, co
         emotion=options.get("emotion", defaults.emotion),
         offered=_place(options),
     )
+
+
+def _ended(line: str) -> str:
+    """`line` with a full stop when it has no end of its own, as items of lists often have not."""
+    return line if line[-1:] in _ENDS else f"{line}{'。' if has_cjk(line[-1:]) else '.'}"
 
 
 def _place(options: dict[str, str]) -> int:
@@ -184,7 +191,8 @@ def _blocks(lines: list[str]) -> list[list[str]]:
         elif kind in {"item", "text"}:
             blocks.append([text])
         previous = kind
-    return [block for block in ([spoken(line) for line in block] for block in blocks) if any(block)]
+    said = ([spoken(line) for line in block] for block in blocks)
+    return [kept for block in said if (kept := [line for line in block if line])]
 
 
 def _classify(line: str) -> tuple[str, str]:

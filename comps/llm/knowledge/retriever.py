@@ -23,6 +23,7 @@ UNKNOWN = "talk-unknown"
 
 _FOREIGN_WORD, _MOST_FOREIGN = 0.1, 2
 _CONTENT_WORD = 1.0
+_FOREIGN_IN = frozenset({"en"})  # where fillers are known, so that what is left are words of content
 # What each word costs that no topic knows: "how do I start a motorcycle" is not about starting the program.
 
 _SCALES = {"zh": 1.2}
@@ -72,7 +73,7 @@ class _LanguageIndex:
         content = self._content.coverage(question)
         content[self._diverse] = by_letters[self._diverse]
         fit = combine(by_letters, by_sound, content)
-        if self.language not in CHINESE_SCRIPT:
+        if self.language in _FOREIGN_IN:
             fit[self._about] -= _FOREIGN_WORD * min(self._content.unseen(question, _CONTENT_WORD), _MOST_FOREIGN)
         scaled: Scores = fit * np.float32(_SCALES.get(self.language, 1.0))
         return scaled

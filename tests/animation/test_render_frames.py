@@ -9,6 +9,7 @@ from comps.animation.engines.portrait.render import face as faces_module
 from comps.animation.engines.portrait.render.lips import meet
 from comps.animation.engines.portrait.render.planes import to_planes, to_yuv
 from comps.animation.engines.portrait.render.renderer import Renderer
+from comps.animation.motion.emotion import EMOTIONS, mood
 from comps.animation.motion.face_motion import ARKIT_NAMES, FaceMotion
 from tests.animation.faces import draw, face, picture, pose, rig
 
@@ -151,6 +152,27 @@ def test_every_shape_at_full_weight_gives_a_frame() -> None:
     rest = Renderer(face()).render(pose())[0]
     still = [name for name, frame in zip(names, frames, strict=True) if (frame == rest).all()]
     assert still == []
+
+
+def test_a_smile_deepens_the_folds_beside_the_mouth() -> None:
+    folds, luma = face().folds, face().planes.luma
+    shaded = luma.copy()
+    folds.deepen(luma, shaded, pose(mouthSmile=0.6).weights[0])
+    taken = luma.astype(int) - shaded
+    assert taken.min() == 0
+    assert taken[_around((-0.48, 0.0), 0.06)].mean() > 3
+    assert taken[_around((0.48, 0.0), 0.06)].mean() > 3
+    assert taken[_around((0, 0.4), 0.1)].max() == 0
+    folds.deepen(luma, shaded, pose().weights[0])
+    np.testing.assert_array_equal(shaded, luma)
+
+
+def test_moods_keep_a_silent_mouth_shut() -> None:
+    for name in EMOTIONS:
+        motion = FaceMotion(0, 25, mood(name)[None], np.zeros((1, 6), np.float32), np.zeros((1, 2), np.float32))
+        renderer = Renderer(face())
+        channels = np.concatenate([motion.weights[:, renderer._columns], np.zeros((1, 7), np.float32)], 1)
+        assert renderer._edges(channels)[0].gap < 0.01 * UNIT
 
 
 def test_rendering_in_pieces_is_rendering_at_once() -> None:

@@ -64,8 +64,8 @@ def _vowel(known: PhoneFacts, stress: int) -> tuple[Vector, Vector]:
     goal[JAW] = open_ * (0.82 if known.rounded else 1.0) * _STRESS.get(stress, 1.0)
     goal[SPREAD] = 0.0 if known.rounded else spread
     goal[ROUND] = 1.0 - 0.45 * known.height if known.rounded else 0.0
-    goal[UPPER] = 0.10 if known.rounded else 0.20 + 0.15 * known.height
-    goal[LOWER] = 0.12 if known.rounded else 0.30 + 0.15 * known.height
+    goal[UPPER] = 0.08 if known.rounded else 0.14 + 0.14 * known.height
+    goal[LOWER] = 0.12 if known.rounded else 0.26 + 0.16 * known.height
     claim = np.full(len(ORGANS), 1.0 if stress else 0.85, np.float32)
     claim[TONGUE] = 0.5
     return goal, claim

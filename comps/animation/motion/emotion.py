@@ -20,9 +20,9 @@ _MOODS: dict[str, dict[str, float]] = {
     "joy": {"mouthSmile": 0.42, "cheekSquint": 0.30, "browOuterUp": 0.10, "eyeSquint": 0.12},
     "sadness": {"mouthFrown": 0.35, "browInnerUp": 0.50, "eyeSquint": 0.10, "mouthShrugLower": 0.12},
     "anger": {"browDown": 0.55, "eyeSquint": 0.25, "mouthPress": 0.12, "noseSneer": 0.15, "mouthFrown": 0.12},
-    "surprise": {"browInnerUp": 0.45, "browOuterUp": 0.50, "eyeWide": 0.50, "jawOpen": 0.04},
+    "surprise": {"browInnerUp": 0.45, "browOuterUp": 0.50, "eyeWide": 0.50},
     "fear": {"browInnerUp": 0.60, "eyeWide": 0.40, "mouthStretch": 0.18, "browDown": 0.10},
-    "disgust": {"noseSneer": 0.45, "mouthUpperUp": 0.12, "browDown": 0.30, "eyeSquint": 0.20, "mouthFrown": 0.15},
+    "disgust": {"noseSneer": 0.45, "browDown": 0.30, "eyeSquint": 0.20, "mouthFrown": 0.15},
 }
 _SYNONYMS = {
     "": "neutral", "happy": "joy", "happiness": "joy", "excited": "joy", "cheekiness": "joy", "sad": "sadness", "grief": "sadness",

@@ -8,6 +8,7 @@ from comps.animation.engines.portrait.render import framing
 from comps.animation.engines.portrait.render.anatomy import Anatomy, measure
 from comps.animation.engines.portrait.render.eyes import Lid, paint_lids
 from comps.animation.engines.portrait.render.field import Field, build_field
+from comps.animation.engines.portrait.render.folds import Folds, shade_folds
 from comps.animation.engines.portrait.render.mouth import Mouth, draw_mouth
 from comps.animation.engines.portrait.render.planes import Bytes, Planes, to_planes
 from comps.animation.engines.portrait.rig.rig import Rig
@@ -22,6 +23,7 @@ class Face:
     field: Field
     mouth: Mouth
     lids: tuple[Lid, Lid]
+    folds: Folds
 
 
 def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
@@ -29,5 +31,11 @@ def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
     window = framing.choose(rig, size)
     anatomy = measure(rig, window)
     planes = to_planes(window.cut(picture))
-    field = build_field(anatomy, (window.width, window.height))
-    return Face(anatomy, planes, field, draw_mouth(anatomy, planes), paint_lids(anatomy, planes))
+    return Face(
+        anatomy=anatomy,
+        planes=planes,
+        field=build_field(anatomy, (window.width, window.height)),
+        mouth=draw_mouth(anatomy, planes),
+        lids=paint_lids(anatomy, planes),
+        folds=shade_folds(anatomy, planes),
+    )

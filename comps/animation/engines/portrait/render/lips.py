@@ -134,7 +134,7 @@ class MouthPainter:
         ends = edges.upper[[0, -1], 0]
         depth = np.clip((rows - upper) / (LIP_SHADOW * self._unit), 0, 1)
         beside = np.clip(np.minimum(columns - ends[0], ends[1] - columns) / (0.16 * self._unit), 0, 1)
-        shade: Plane = ((0.66 + 0.34 * depth) * (0.50 + 0.50 * beside)).astype(np.float32)
+        shade: Plane = ((0.74 + 0.26 * depth) * (0.50 + 0.50 * beside)).astype(np.float32)
         return shade
 
     def _colour(self, targets: tuple[Bytes, Bytes], layers: Plane) -> None:

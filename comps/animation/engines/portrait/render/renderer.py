@@ -41,7 +41,7 @@ class Renderer:
         self._columns = np.array([ARKIT_INDEX[name] for name in self._field.names if name != SEAL])
         self._painter = MouthPainter(face.mouth, self._anatomy.unit)
         self.height, self.width = face.planes.luma.shape
-        # The picture with its lids as they are in the frame being drawn.
+        # The picture with its lids and folds as they are in the frame being drawn.
         self._source = Planes(face.planes.luma.copy(), face.planes.chroma.copy())
         self._lid_levels = [0, 0]
         chin = self._field.chin.box
@@ -68,6 +68,7 @@ class Renderer:
         edges = self._edges(np.concatenate([weights, motion.head], 1))
         for k, frame in enumerate(frames):
             self._set_lids(motion.weights[k])
+            self._face.folds.deepen(self._face.planes.luma, self._source.luma, motion.weights[k])
             self._frame(frame, (whole[k], chin[k]), edges[k], self._placement(motion, k))
         return frames
 

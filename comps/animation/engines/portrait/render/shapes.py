@@ -226,7 +226,6 @@ def _cheek_squint(s: _Sketch) -> None:
 def _sneer(s: _Sketch) -> None:
     s.rigid(WINGS, 0.02, -0.05)
     s.skin(FOLD, 0, -0.04)
-    s.lips(UPPER_LIP, 0, -0.02)
 
 
 def _eye_squint(s: _Sketch) -> None:

@@ -19,8 +19,9 @@ export class Voices {
   }
 
   async load() {
-    this.voices = (await getJson("v1/voices")).voices;
-    const codes = [...new Set(this.voices.flatMap((voice) => voice.languages))];
+    // a voice without a language is a tint of others (whisper, robot...): the API takes it, a list of people has no use for it
+    this.voices = (await getJson("v1/voices")).voices.filter((voice) => voice.languages.length);
+    const codes = [...new Set(this.voices.flatMap((voice) => voice.languages.map((code) => code.split("-")[0])))];
     const named = codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
     fill(this.languageBox, [["", "Language"], ...named]);
     const saved = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
@@ -31,7 +32,7 @@ export class Voices {
 
   #fillVoices() {
     const language = this.languageBox.value;
-    const fitting = this.voices.filter((voice) => !language || voice.languages.includes(language));
+    const fitting = this.voices.filter((voice) => !language || voice.languages.some((code) => code.split("-")[0] === language));
     fill(this.voiceBox, [["default", "Voice"], ...fitting.map((voice) => [voice.id, voice.name])]);
     this.#remember();
   }

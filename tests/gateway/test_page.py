@@ -1,0 +1,229 @@
+"""The page in a real browser, before the real stack."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.gateway.test_bad_input import ADA, NO_FACE
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.fail(
+            "no Chromium on this machine: `make test` installs it; or leave these tests out with -m 'not browser'"
+        )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, up: str) -> Iterator[Page]:
+    """The page, loaded; a script error or a file from elsewhere fails the test."""
+    context = browser.new_context(viewport=DESKTOP)
+    tab = context.new_page()
+    problems: list[str] = []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("request", lambda request: _own(request.url, up, problems))
+    tab.goto(up)
+    expect(tab.get_by_role("radio").first).to_be_visible(timeout=15_000)
+    yield tab
+    context.close()
+    assert problems == []
+
+
+def _own(url: str, up: str, problems: list[str]) -> None:
+    if not url.startswith((up, "blob:", "data:")):
+        problems.append(f"asked {url}")
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Your question").fill(text)
+    page.keyboard.press("Enter")
+
+
+def current_time(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until a JavaScript expression is true; the page's own policy forbids the usual way, which evaluates text."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
+def until_playing(page: Page, seconds: float = 0.3) -> None:
+    until(page, f"document.querySelector('video').currentTime > {seconds}")
+
+
+def test_a_typed_question_is_answered_live(page: Page) -> None:
+    ask(page, "What can you do?")
+    until_playing(page)
+    assert page.evaluate("document.querySelector('video').videoWidth") == 512
+    assert page.evaluate("document.querySelector('video').src").startswith("blob:")
+    first = current_time(page)
+    until_playing(page, first + 0.5)
+    expect(page.locator(".asked")).to_have_text("What can you do?")
+    expect(page.get_by_role("button", name="Replay")).to_be_visible(timeout=30_000)
+    expect(page.locator("#steps li[data-state=done]").first).to_be_visible()
+    assert "ms" in page.locator("[data-stage=animation] .step-time").inner_text()
+
+
+def test_the_picture_is_not_blank(page: Page) -> None:
+    ask(page, "What can you do?")
+    until_playing(page)
+    spread = page.evaluate(
+        """() => {
+          const video = document.querySelector('video');
+          const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 64});
+          const context = canvas.getContext('2d');
+          context.drawImage(video, 0, 0, 64, 64);
+          const pixels = context.getImageData(0, 0, 64, 64).data;
+          return Math.max(...pixels.filter((_, i) => i % 4 < 3)) - Math.min(...pixels.filter((_, i) => i % 4 < 3));
+        }"""
+    )
+    assert spread > 60
+
+
+def test_a_second_question_remembers_the_first(page: Page) -> None:
+    ask(page, "Hello!")
+    expect(page.get_by_role("button", name="Replay")).to_have_count(1, timeout=30_000)
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        ask(page, "Can I use my own photo?")
+    body = sent.value.post_data_json
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant"]
+    assert body["messages"][0]["content"] == "Hello!"
+    expect(page.get_by_role("button", name="Replay")).to_have_count(2, timeout=30_000)
+
+
+def test_stop_ends_the_answer(page: Page) -> None:
+    ask(page, "What can you do?")
+    page.get_by_role("button", name="Stop the answer").click()
+    expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+    ask(page, "Can I use my own photo?")
+    until_playing(page)
+
+
+def test_a_finished_answer_can_be_replayed_and_saved(page: Page) -> None:
+    ask(page, "Hello!")
+    replay = page.get_by_role("button", name="Replay")
+    expect(replay).to_be_visible(timeout=30_000)
+    until(page, "document.querySelector('video').ended")
+    replay.click()
+    until_playing(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save video").click()
+    assert Path(download.value.path()).read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_recorded_question_is_sent(page: Page) -> None:
+    record = page.get_by_role("button", name="Record a question")
+    record.click()
+    expect(page.get_by_role("timer")).to_have_text("0:01", timeout=10_000)
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        page.get_by_role("button", name="Stop recording and ask").click()
+    assert len(sent.value.post_data_json["audio"]) > 1000
+    # the browser's own test tone is no speech: whatever is made of it, the page stays usable
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible(timeout=30_000)
+
+
+def test_a_bad_upload_says_why_and_a_good_one_is_chosen(page: Page) -> None:
+    chooser = page.locator("#avatar-file")
+    chooser.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.get_by_role("alert")).to_contain_text("no picture", timeout=10_000)
+    chooser.set_input_files({"name": "meadow.jpg", "mimeType": "image/jpeg", "buffer": NO_FACE})
+    expect(page.get_by_role("alert")).to_contain_text("face", timeout=10_000)
+    faces = page.get_by_role("radio")
+    before = faces.count()
+    chooser.set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": ADA})
+    expect(faces).to_have_count(before + 1, timeout=15_000)
+    expect(page.get_by_role("radio", checked=True)).to_have_text("me")
+    expect(page.get_by_role("alert").first).to_be_hidden()
+
+
+def test_points_are_moved_and_saved(page: Page) -> None:
+    page.locator("#avatar-file").set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": ADA})
+    page.get_by_role("button", name="Adjust face points").click()
+    point = page.get_by_role("button", name="Lips, outside 1", exact=True)
+    expect(point).to_be_visible()
+    before = float(point.get_attribute("cx") or 0)
+    point.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    moved = float(point.get_attribute("cx") or 0)
+    assert moved < before
+    with page.expect_response("**/rig") as saved:
+        page.get_by_role("button", name="Save points").click()
+    assert saved.value.status == 200
+    page.get_by_role("button", name="Adjust face points").click()
+    expect(point).to_have_attribute("cx", str(moved))
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("button", name="Remove")).to_be_hidden()
+
+
+def test_avatars_are_chosen_with_the_keyboard(page: Page) -> None:
+    page.get_by_role("radio", name="Ada").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Noor")).to_have_attribute("aria-checked", "true")
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        ask(page, "What can you do?")
+    assert sent.value.post_data_json["avatar"] == "noor"
+
+
+def test_voice_and_language_are_sent(page: Page) -> None:
+    page.get_by_label("Language").select_option("de")
+    voice = page.get_by_label("Voice").locator("option").nth(1).get_attribute("value")
+    assert voice
+    page.get_by_label("Voice").select_option(voice)
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        ask(page, "What can you do?")
+    assert (sent.value.post_data_json["language"], sent.value.post_data_json["voice"]) == ("de", voice)
+
+
+def test_an_error_of_a_stage_is_shown(page: Page) -> None:
+    page.locator("#sound-file").set_input_files({"name": "q.wav", "mimeType": "audio/wav", "buffer": b"no sound"})
+    expect(page.get_by_role("alert")).to_contain_text("no audio", timeout=10_000)
+    expect(page.locator("[data-stage=asr][data-state=failed]")).to_be_visible()
+
+
+def test_the_theme_is_kept(page: Page) -> None:
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_phone_shows_everything_without_sideways_scrolling(page: Page) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    ask(page, "What can you do?")
+    until_playing(page)
+    expect(page.locator("video")).to_be_in_viewport()
+    expect(page.get_by_role("textbox", name="Your question")).to_be_in_viewport()

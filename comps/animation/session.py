@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,9 +16,12 @@ import anyio.to_thread
 from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
 from comps.animation.speech_input import with_phones
 from comps.core.media.video import Mp4Writer, Segment, VideoSpec
-from comps.core.speech import SpeechChunk
+from comps.core.speech import Pcm, SpeechChunk
 
 T = TypeVar("T")
+
+SOUND_AHEAD_S = 0.12
+"""Sound encoded beyond the frames, in seconds: the resampler, the encoder and the muxer each hold some back."""
 
 
 @dataclass(slots=True)
@@ -99,28 +104,65 @@ class AnimationSession:
 
     async def segments(self, speech: AsyncIterator[SpeechChunk], writer: Mp4Writer) -> AsyncGenerator[Segment, None]:
         """The fragmented MP4 of the speech: its init segment, then each fragment when it is full."""
-        lock = asyncio.Lock()
+        sound = _Sound(self._sample_rate)
 
         async def listened() -> AsyncIterator[SpeechChunk]:
             async for chunk in speech:
-                # The engine may ask for speech while frames are being encoded; the writer serves one at a time.
-                async with lock:
-                    await self._encode(writer.add_audio, chunk.pcm)
+                sound.put(chunk.pcm)
                 yield chunk
 
         async with aclosing(self.frames(listened())) as batches:
             async for batch in batches:
-                async with lock:
-                    await self._encode(writer.add_video, batch.frames, batch.pixel_format)
-                    ready = writer.take()
-                for segment in ready:
+                until = (batch.first + len(batch.frames)) / self.fps + SOUND_AHEAD_S
+                for segment in await self._encode(_encoded, writer, sound.take(until), batch):
                     yield segment
-        await self._encode(writer.close)
-        for segment in writer.take():
+        for segment in await self._encode(_closed, writer, sound.take(math.inf)):
             yield segment
 
-    async def _encode(self, work: Callable[..., Any], *arguments: Any) -> None:
-        await anyio.to_thread.run_sync(work, *arguments, limiter=self._workers.encode)
+    async def _encode(self, work: Callable[..., list[Segment]], *arguments: Any) -> list[Segment]:
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._workers.encode)
+
+
+class _Sound:
+    """The samples that were heard and are not encoded yet, taken up to a time of the answer.
+
+    Sound is encoded with the frames it belongs to, not when it comes: encoding a whole sentence would hold back the
+    first picture.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._waiting: deque[Pcm] = deque()
+        self._taken = 0
+
+    def put(self, pcm: Pcm) -> None:
+        self._waiting.append(pcm)
+
+    def take(self, until_s: float) -> list[Pcm]:
+        """What lies before `until_s` seconds and was not taken before."""
+        pieces = []
+        while self._waiting and self._taken < until_s * self._sample_rate:
+            pcm = self._waiting.popleft()
+            wanted = len(pcm) if math.isinf(until_s) else math.ceil(until_s * self._sample_rate) - self._taken
+            if wanted < len(pcm):
+                self._waiting.appendleft(pcm[wanted:])
+            pieces.append(pcm[:wanted])
+            self._taken += len(pieces[-1])
+        return pieces
+
+
+def _encoded(writer: Mp4Writer, sound: list[Pcm], batch: FrameBatch) -> list[Segment]:
+    for pcm in sound:
+        writer.add_audio(pcm)
+    writer.add_video(batch.frames, batch.pixel_format)
+    return writer.take()
+
+
+def _closed(writer: Mp4Writer, sound: list[Pcm]) -> list[Segment]:
+    for pcm in sound:
+        writer.add_audio(pcm)
+    writer.close()
+    return writer.take()
 
 
 async def one_ahead(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:

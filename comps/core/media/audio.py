@@ -87,12 +87,14 @@ def _frames(container: InputContainer) -> Iterator[AudioFrame]:
 
 
 def _bounded(frames: Iterator[AudioFrame], max_seconds: float) -> Iterator[AudioFrame]:
-    seconds = 0.0
+    """Pass frames on until they are longer than allowed, counted in samples of the first frame's rate."""
+    rate, samples = 0, 0.0
     for frame in frames:
         if frame.sample_rate < _MIN_RATE_HZ:
             raise UnprocessableError(f"the audio has a sample rate of {frame.sample_rate} Hz", param="audio")
-        seconds += frame.samples / frame.sample_rate
-        if seconds > max_seconds:
+        rate = rate or frame.sample_rate
+        samples += frame.samples * rate / frame.sample_rate
+        if samples > max_seconds * rate + 0.5:
             raise TooLargeError(f"the audio is longer than {max_seconds:g} s, which is the limit", param="audio")
         yield frame
 

@@ -15,6 +15,7 @@ from comps.core.client import Call, ClientOptions, create_client, request_bytes
 from comps.core.error_shape import excerpt
 from comps.core.errors import UpstreamError
 from comps.core.microservice import MicroService
+from megaservice.metrics import metrics
 from megaservice.transport.asgi import AsgiTransport
 from megaservice.transport.lifespan import running_lifespan
 from megaservice.transport.pools import Pools
@@ -43,6 +44,9 @@ class Node:
         self.service = service
         self.options = options
         self.short_name = service.short_name
+        self.latency = metrics.node.labels(service.short_name)
+        key = service.api_key
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._nodes = nodes
 
     @property
@@ -54,12 +58,11 @@ class Node:
         """The call that sends `body`, a mapping or a document."""
         data = body.model_dump(exclude_none=True) if isinstance(body, BaseModel) else body
         model = data.get("model") if isinstance(data, dict) else None
-        key = self.service.api_key
         return Call(
             service=self.short_name,
             url=self.service.endpoint_path(model),
             content=orjson.dumps(data),
-            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+            headers=self._headers,
             idempotent=self.options.idempotent,
             timeout_s=self.options.timeout_s,
         )
@@ -91,6 +94,7 @@ class Nodes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pools = Pools()
         self._inner: dict[str, httpx.AsyncClient] = {}
+        self._outer: dict[str, httpx.AsyncClient] = {}
         self._lifespans = AsyncExitStack()
 
     def add(self, service: MicroService, options: NodeOptions) -> None:
@@ -108,7 +112,10 @@ class Nodes:
             if name not in self._inner:
                 self._inner[name] = create_client(options=ClientOptions(transport=AsgiTransport(node.service.app)))
             return self._inner[name]
-        return self._pools.client(node.service.base_url)
+        name = node.service.name
+        if name not in self._outer:
+            self._outer[name] = self._pools.client(node.service.base_url)
+        return self._outer[name]
 
     async def start(self) -> None:
         """Run the lifespans of the apps in this process until `aclose`; RuntimeError when one fails to start."""
@@ -119,7 +126,7 @@ class Nodes:
     async def aclose(self) -> None:
         """Close every connection and stop the apps in this process."""
         pools, inner = self._pools, self._inner
-        self._pools, self._inner = Pools(), {}
+        self._pools, self._inner, self._outer = Pools(), {}, {}
         await pools.aclose()
         for client in inner.values():
             await client.aclose()
@@ -129,4 +136,4 @@ class Nodes:
         """Forget connections of a loop that is gone: OPEA's programs may run one loop per request."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._pools, self._inner = loop, Pools(), {}
+            self._loop, self._pools, self._inner, self._outer = loop, Pools(), {}, {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,8 +25,7 @@ class Pools:
         """The client for `url`."""
         if self._options.transport is None and is_direct(url):
             if self._direct is None:
-                transport = Http11Transport(self._options.max_connections)
-                self._direct = create_client(options=replace(self._options, transport=transport))
+                self._direct = _lean_client(self._options)
             return self._direct
         if self._general is None:
             self._general = create_client(options=self._options)
@@ -38,6 +37,26 @@ class Pools:
         self._direct = self._general = None
         for client in clients:
             await client.aclose()
+
+
+class LeanClient(httpx.AsyncClient):
+    """A client that keeps no cookies and follows no redirects, and so need not look for any."""
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_: Any) -> httpx.Response:
+        """Send straight over the transport; options for cookies, credentials and redirects have no effect."""
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        if not stream:
+            await response.aread()
+        return response
+
+
+def _lean_client(options: ClientOptions) -> LeanClient:
+    return LeanClient(
+        headers={"Authorization": f"Bearer {options.api_key}"} if options.api_key else {},
+        timeout=httpx.Timeout(options.read_timeout_s, connect=options.connect_timeout_s, pool=options.pool_timeout_s),
+        transport=Http11Transport(options.max_connections),
+    )
 
 
 def is_direct(url: str) -> bool:

@@ -10,12 +10,13 @@ import pytest
 from fastapi import FastAPI
 
 from comps.core.app import create_service_app, metrics_of, readiness_of, statistics_of
+from comps.core.context import request_id
 from comps.core.errors import EngineUnavailableError
 from comps.core.serve import started
 from comps.core.settings import ServiceSettings
 from comps.core.statistics import Statistics
 
-from .conftest import INFO, Serving, make_app
+from .conftest import INFO, Body, Serving, make_app
 
 
 async def test_health_is_empty_and_livez_answers(serving: Serving) -> None:
@@ -209,6 +210,26 @@ async def test_openapi_describes_probes_and_routes(serving: Serving) -> None:
     async with serving(make_app()) as client:
         schema = (await client.get("/openapi.json")).json()
     assert {"/health", "/readyz", "/v1/health_check", "/v1/statistics", "/metrics", "/v1/echo"} <= set(schema["paths"])
+
+
+async def test_requests_at_the_same_time_keep_their_own_ids_and_bodies(serving: Serving) -> None:
+    app = make_app()
+
+    @app.post("/v1/whose")
+    async def whose(body: Body) -> dict[str, str]:
+        before = request_id()
+        await asyncio.sleep(0.02)
+        return {"text": body.text, "before": before, "after": request_id()}
+
+    async def ask(client: httpx.AsyncClient, turn: int) -> None:
+        sent = {"X-Request-ID": f"turn-{turn}"}
+        response = await client.post("/v1/whose", json={"text": f"question {turn}"}, headers=sent)
+        assert response.headers["x-request-id"] == f"turn-{turn}"
+        assert response.json() == {"text": f"question {turn}", "before": f"turn-{turn}", "after": f"turn-{turn}"}
+
+    async with serving(app) as client:
+        await asyncio.gather(*(ask(client, turn) for turn in range(24)))
+    assert request_id() == ""
 
 
 async def test_an_app_can_be_called_in_process() -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import cv2
+
 from comps.animation.engine import (
     AnimationCapabilities,
     AnimationEngine,
@@ -47,6 +49,8 @@ class PortraitEngine(AnimationEngine):
 
     async def load(self) -> None:
         """Start the drawing threads, one per processor core."""
+        # Each frame is small: OpenCV's own threads would only wait for one another where several answers are drawn.
+        cv2.setNumThreads(1)
         self._workers = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="portrait")
 
     async def close(self) -> None:

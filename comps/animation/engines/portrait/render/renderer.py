@@ -111,7 +111,7 @@ class Renderer:
         jaw[:, 2] += axes @ np.array([0, drop])
         tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * drop + 0.04)])
         round_ = max(float(weights[ARKIT_INDEX["mouthPucker"]]), float(weights[ARKIT_INDEX["mouthFunnel"]]))
-        return Placement(skull, jaw, tongue, light=1 - 0.6 * round_, press=float(_seal(motion[k : k + 1])[0, 0]))
+        return Placement(skull, jaw, tongue, light=1 - 0.72 * round_, press=float(_seal(motion[k : k + 1])[0, 0]))
 
     def _drawn(self, edges: Edges) -> float:
         """How much of the inside is drawn: a mouth open in the picture shows its own until it opens further."""

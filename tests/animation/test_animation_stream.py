@@ -93,7 +93,7 @@ async def test_a_session_answers_as_the_contract_says(service: Running) -> None:
     assert end == {"type": "end", "frames": 38, "duration": pytest.approx(1.5)}
     headers = [header for header, _ in answer.messages]
     assert headers[0] == {"type": "init"}
-    assert headers[1] == {"type": "fragment", "index": 0, "start": 0.0, "duration": 0.2, "frames": 5}
+    assert headers[1] == {"type": "fragment", "index": 0, "start": 0.0, "duration": 0.16, "frames": 4}
     assert sum(header.get("frames", 0) for header in headers) == 38
     frames, seconds, _ = video_facts(answer.video)
     assert frames == 38

@@ -149,5 +149,5 @@ def test_preview_shows_the_face_with_its_points() -> None:
 
 def test_a_landmarker_without_its_file_or_extra_is_an_engine_that_is_missing(tmp_path: object) -> None:
     assert rig_finder(None) is find_rig
-    with pytest.raises(EngineUnavailableError, match="mediapipe|landmarker"):
+    with pytest.raises(EngineUnavailableError, match=r"mediapipe|landmarker"):
         rig_finder(PRESENTERS / "no_such.task")

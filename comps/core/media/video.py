@@ -35,14 +35,14 @@ class VideoSpec:
     """What to encode.
 
     `width` and `height` are even pixels, `fps` whole frames per second, `sample_rate` Hz of the mono sound.
-    `first_frames` fill the first fragment, `fragment_frames` every later one. `crf` is x264's quality (lower is better).
+    `first_frames` fill the first fragment, `fragment_frames` every later one; a fragment leaves when the frame after it comes. `crf` is x264's quality (lower is better).
     """
 
     width: int
     height: int
     fps: int
     sample_rate: int
-    first_frames: int = 5
+    first_frames: int = 4
     fragment_frames: int = 12
     crf: int = 20
     preset: str = "superfast"
@@ -212,7 +212,7 @@ def _segment_end(data: bytearray) -> int | None:
     at = 0
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
+        kind = bytes(data[at + 4 : at + 8])
         if size < 8:
             raise ValueError("the muxer wrote a box without a length")
         at += size

@@ -28,6 +28,7 @@ SAMPLE_RATE = 16_000
 _MAX_ADDED_WORDS = 20_000
 _SHORTEST_PAUSE_S = 0.04
 _TOKEN = re.compile(r"\S+")
+_PUNCTUATION = "\"'“”‘’«»()[]{}<>,.;:!?…*_"
 _lock = threading.Lock()
 
 
@@ -114,7 +115,7 @@ def _force(audio: NDArray[np.float32], text: str) -> Alignment | None:
             _decoder.cache_clear()
             _added.clear()
         decoder = _decoder()
-        tokens = [(m.start(), m.end(), label) for m in _TOKEN.finditer(text) if (label := _label(decoder, m.group()))]
+        tokens = [(*_inner(m), label) for m in _TOKEN.finditer(text) if (label := _label(decoder, m.group()))]
         if not tokens:
             return None
         try:
@@ -134,9 +135,16 @@ def _run(decoder: Decoder, pcm: bytes) -> None:
     decoder.end_utt()
 
 
+def _inner(token: re.Match[str]) -> tuple[int, int]:
+    """Place of a token without the punctuation around it."""
+    text = token.group()
+    start = token.start() + len(text) - len(text.lstrip(_PUNCTUATION))
+    return start, max(start + 1, token.end() - len(text) + len(text.rstrip(_PUNCTUATION)))
+
+
 def _label(decoder: Decoder, token: str) -> str:
     """The dictionary's word for a token; one that it lacks is added as eSpeak says it; "" when it is silent."""
-    word = token.lower().strip("\"'“”‘’«»()[]{}<>,.;:!?…*_").replace("’", "'")
+    word = token.lower().strip(_PUNCTUATION).replace("’", "'")
     if re.fullmatch(r"[a-z']+", word) and decoder.lookup_word(word):
         return word
     symbols = [symbol for spoken in phonemize(token, "en") for phone in spoken for symbol in ipa_to_arpabet(phone)]

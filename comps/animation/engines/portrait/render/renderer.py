@@ -17,6 +17,7 @@ from comps.animation.engines.portrait.render.shapes import JAW_DROP, SEAL
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
 Plane = NDArray[np.float32]
+Row = NDArray[np.floating]
 
 _NO_MAP = np.empty(0, np.float32)
 """OpenCV's second map, unused when the first holds both coordinates."""
@@ -150,7 +151,7 @@ class Renderer:
         start = above[box.rows, box.columns]
         above[box.rows, box.columns] = invert(near, self._chin_nodes, stride, start, MOUTH_STEPS)
         below = invert(near + chin, self._chin_nodes, stride, start - chin, MOUTH_STEPS)
-        return above, below, self._below(self._chin_nodes, edges, stride)
+        return above, below, self._below(self._chin_nodes[0, :, 0], self._chin_nodes[:, 0, 1], edges, stride)
 
     def _cut_lips(self, where: Plane, colour: Plane, fields: tuple[Plane, Plane], edges: Edges) -> None:
         """Around the mouth, choose between the two fields pixel by pixel; `fields` are those of the chin's box."""
@@ -163,22 +164,25 @@ class Renderer:
             top, left = mouth.rows.start * stride, mouth.columns.start * stride
             x = (np.arange(above.shape[1]) + left) * step + grid.left + (step - 1) / 2
             y = (np.arange(above.shape[0]) + top) * step + grid.top + (step - 1) / 2
-            share = self._below(np.stack(np.meshgrid(x, y), -1), edges, step)
+            share = self._below(x, y, edges, step)
             cut = above + share[..., None] * (below - above)
             into = target[top : top + len(y), left : left + len(x)]
             into[:] = (cut if step == 1 else _to_chroma(cut))[: len(into), : into.shape[1]]
 
-    def _below(self, pixels: Plane, edges: Edges, sharp: float) -> Plane:
-        """How much of each of `pixels` `[h, w, 2]` belongs to the lower lip's field, 0..1; the step is `sharp` pixels wide."""
+    def _below(self, x: Row, y: Row, edges: Edges, sharp: float) -> Plane:
+        """How much of each place at columns `x` `[w]` and rows `y` `[h]` belongs to the lower lip's field, `[h, w]`, 0..1.
+
+        The step from one to the other is `sharp` pixels wide between the corners of the mouth, wider beyond.
+        """
         anatomy = self._anatomy
         middle = (edges.upper + edges.lower) / 2
-        x = pixels[0, :, 0]
         slope = float(anatomy.across[1] / anatomy.across[0])
         outside = np.maximum(middle[0, 0] - x, x - middle[-1, 0]).clip(0)
         seam = np.interp(x, middle[:, 0], middle[:, 1]) + outside * np.where(x > middle[0, 0], slope, -slope)
         band = np.clip(outside * SEAM_SPREAD, sharp, MOST_SPREAD * anatomy.unit)
-        share = (pixels[..., 1] - seam.astype(np.float32)) / band.astype(np.float32) + np.float32(0.5)
-        clipped: Plane = np.clip(share, 0, 1).astype(np.float32, copy=False)
+        slope_of_share = (1 / band).astype(np.float32)
+        share = y.astype(np.float32)[:, None] * slope_of_share + (0.5 - seam / band).astype(np.float32)
+        clipped: Plane = np.clip(share, 0, 1, out=share)
         return clipped
 
 

@@ -122,7 +122,7 @@ def _funnel(s: _Sketch) -> None:
 
 
 def _pucker(s: _Sketch) -> None:
-    s.corners(-0.30, 0)
+    s.corners(-0.27, 0)
     s.lips(UPPER_LIP, 0, -0.006)
     s.lips(LOWER_LIP, 0, 0.006)
     s.thicken(0.10)

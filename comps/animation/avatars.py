@@ -155,12 +155,15 @@ class AvatarStore:
         folder, builtin = self._find(avatar)
         if builtin:
             raise UnprocessableError(f"avatar '{folder.name}' comes with the package and cannot be deleted")
+        identity = folder.name
         gone = folder.with_name(f".{uuid4().hex}")
         with self._lock:
             folder.rename(gone)
-            if self.default == folder.name:
+            if self.default == identity:
                 self.default = ""
         shutil.rmtree(gone, ignore_errors=True)
+        # the same picture may also have been used for a single request
+        shutil.rmtree(self._temporary / identity, ignore_errors=True)
 
     def temporary(self, picture: Picture) -> Avatar:
         """An avatar for one request; its rig is cached, the oldest such avatars are dropped. Raises FaceError."""

@@ -6,7 +6,50 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from comps.core.documents import Audio2text as Audio2text
+    from comps.core.documents import Audio2TextDoc as Audio2TextDoc
+    from comps.core.documents import Base64ByteStrDoc as Base64ByteStrDoc
+    from comps.core.documents import GeneratedDoc as GeneratedDoc
+    from comps.core.documents import ImageDoc as ImageDoc
+    from comps.core.documents import ImagePath as ImagePath
+    from comps.core.documents import ImagesPath as ImagesPath
+    from comps.core.documents import LLMParams as LLMParams
+    from comps.core.documents import LLMParamsDoc as LLMParamsDoc
+    from comps.core.documents import SpeechDoc as SpeechDoc
+    from comps.core.documents import TaggedSentenceDoc as TaggedSentenceDoc
+    from comps.core.documents import TextDoc as TextDoc
+    from comps.core.documents import TopologyInfo as TopologyInfo
+    from comps.core.documents import VideoPath as VideoPath
+    from comps.core.microservice import MicroService as MicroService
+    from comps.core.microservice import opea_microservices as opea_microservices
+    from comps.core.microservice import register_microservice as register_microservice
+    from comps.core.protocol import AudioChatCompletionRequest as AudioChatCompletionRequest
+    from comps.core.protocol import AudioSpeechRequest as AudioSpeechRequest
+    from comps.core.protocol import AudioTranscriptionResponse as AudioTranscriptionResponse
+    from comps.core.protocol import ChatCompletionRequest as ChatCompletionRequest
+    from comps.core.protocol import ChatCompletionResponse as ChatCompletionResponse
+    from comps.core.protocol import ChatCompletionResponseChoice as ChatCompletionResponseChoice
+    from comps.core.protocol import ChatMessage as ChatMessage
+    from comps.core.protocol import ErrorResponse as ErrorResponse
+    from comps.core.protocol import UsageInfo as UsageInfo
+    from comps.core.service_types import MegaServiceEndpoint as MegaServiceEndpoint
+    from comps.core.service_types import ServiceRoleType as ServiceRoleType
+    from comps.core.service_types import ServiceType as ServiceType
+    from comps.core.statistics import register_statistics as register_statistics
+    from comps.core.statistics import statistics_dict as statistics_dict
+    from megaservice.dag import DAG as DAG
+    from megaservice.opea.components import OpeaComponent as OpeaComponent
+    from megaservice.opea.components import OpeaComponentLoader as OpeaComponentLoader
+    from megaservice.opea.components import OpeaComponentRegistry as OpeaComponentRegistry
+    from megaservice.opea.gateway import AvatarChatbotGateway as AvatarChatbotGateway
+    from megaservice.opea.gateway import Gateway as Gateway
+    from megaservice.opea.logger import CustomLogger as CustomLogger
+    from megaservice.opea.telemetry import opea_telemetry as opea_telemetry
+    from megaservice.opea.yaml_flow import ServiceOrchestratorWithYaml as ServiceOrchestratorWithYaml
+    from megaservice.orchestrator import ServiceOrchestrator as ServiceOrchestrator
 
 _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "comps.core.documents": (
@@ -49,7 +92,7 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

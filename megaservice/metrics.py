@@ -1,7 +1,7 @@
 """Prometheus metrics of orchestration, under the names OPEA's dashboards use.
 
-They belong to the process, as several orchestrators may serve one gateway; `export_to` adds them
-to the registry of an application, whose ``/metrics`` then shows them.
+They belong to the process, as several orchestrators may serve one gateway; the ``/metrics`` of every
+megaservice of the process shows them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Gauge, Histogram
 
 from comps.core.statistics import statistics_dict
-from comps.core.web.metrics import LATENCY_BUCKETS_S
+from comps.core.web.metrics import LATENCY_BUCKETS_S, PROCESS_REGISTRY
 
 STATISTICS_NAME = "megaservice"
 
@@ -25,14 +25,7 @@ class MegaserviceMetrics:
         self.inter_token = _histogram("megaservice_inter_token_latency", "Between tokens")
         self.request = _histogram("megaservice_request_latency", "From request to the end of the answer")
         self.node = _histogram("megaservice_node_latency", "From a node's input to its output", ("node",))
-        self.pending = Gauge("megaservice_request_pending", "Requests being worked on", registry=None)
-
-    def export_to(self, registry: CollectorRegistry) -> None:
-        """Show these metrics in `registry` too; doing it twice is the same as once."""
-        shown = set(registry._collector_to_names)
-        for metric in (self.first_token, self.inter_token, self.request, self.node, self.pending):
-            if metric not in shown:
-                registry.register(metric)
+        self.pending = Gauge("megaservice_request_pending", "Requests being worked on", registry=PROCESS_REGISTRY)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -50,7 +43,7 @@ class MegaserviceMetrics:
 
 
 def _histogram(name: str, help_text: str, labels: tuple[str, ...] = ()) -> Histogram:
-    return Histogram(name, help_text, labels, registry=None, buckets=LATENCY_BUCKETS_S)
+    return Histogram(name, help_text, labels, registry=PROCESS_REGISTRY, buckets=LATENCY_BUCKETS_S)
 
 
 metrics = MegaserviceMetrics()

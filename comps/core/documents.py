@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from docarray import BaseDoc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from comps.core.errors import UnprocessableError
 from comps.core.media.base64_data import decode_base64
@@ -103,6 +103,14 @@ class LLMParams(BaseDoc):
     language: str = "auto"
     index_name: str | None = None
     chat_template: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_name(cls, values: Any) -> Any:
+        """`streaming`, as OPEA called `stream` before version 1.3."""
+        if isinstance(values, dict) and "streaming" in values and "stream" not in values:
+            return {**values, "stream": values["streaming"]}
+        return values
 
 
 class LLMParamsDoc(BaseDoc):

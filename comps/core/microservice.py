@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from comps.core.app import ServiceInfo, create_service_app
+from comps.core.app import ServiceInfo, create_service_app, metrics_of
 from comps.core.documents import TextDoc
 from comps.core.errors import BadRequestError
 from comps.core.serve import BlockingServer
@@ -28,6 +28,7 @@ from comps.core.settings import ServiceSettings
 from comps.core.statistics import statistics_dict
 from comps.core.web.asgi import error_response
 from comps.core.web.handlers import validation_error
+from comps.core.web.metrics import PROCESS_REGISTRY
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +222,8 @@ def _build_app(service: MicroService) -> FastAPI:
     if service.service_role is ServiceRoleType.MEGASERVICE:
         statistics_dict.register(short)
     app = create_service_app(info, service.settings(), statistics=statistics_dict)
+    if service.service_role is ServiceRoleType.MEGASERVICE:
+        metrics_of(app).registry.register(PROCESS_REGISTRY)
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ValidationError)

@@ -14,13 +14,11 @@ import orjson
 from fastapi import Request
 from pydantic import BaseModel
 
-from comps.core.app import metrics_of
 from comps.core.documents import LLMParams
 from comps.core.errors import BadRequestError, UpstreamError
 from comps.core.microservice import MicroService
 from comps.core.protocol import AudioChatCompletionRequest, ChatCompletionRequest, ChatCompletionResponse
 from comps.core.service_types import MegaServiceEndpoint, ServiceRoleType, ServiceType
-from megaservice.metrics import metrics
 from megaservice.opea.flow_shapes import align_chatbot_inputs
 from megaservice.orchestrator import ServiceOrchestrator
 
@@ -50,7 +48,6 @@ class Gateway:
             input_datatype=input_datatype,
             output_datatype=output_datatype,
         )
-        metrics.export_to(metrics_of(self.service.app).registry)
         self.define_routes()
 
     def define_routes(self) -> None:

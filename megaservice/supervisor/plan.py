@@ -11,6 +11,7 @@ import httpx
 from comps.core.client import create_client
 
 PORTS: Mapping[str, int] = {"asr": 7066, "llm": 3006, "tts": 7055, "animation": 9066}
+_URL_VARIABLES = {"asr": "AVATAR_ASR_URL", "llm": "AVATAR_LLM_OPENAI_BASE_URL", "tts": "AVATAR_TTS_URL"}
 _PROBE_S = 3.0
 
 
@@ -103,6 +104,5 @@ async def _is_ours(client: httpx.AsyncClient, stage: str, url: str) -> bool:
 def _openai(stage: str, url: str) -> dict[str, str]:
     if stage == "animation":
         raise PlanError(f"animation: {url} is not an animation service of this project; other servers cannot be used")
-    prefix = f"AVATAR_{stage.upper()}"
     base = url if url.endswith("/v1") else f"{url}/v1"
-    return {f"{prefix}_ENGINE": "openai", f"{prefix}_URL": base}
+    return {f"AVATAR_{stage.upper()}_ENGINE": "openai", _URL_VARIABLES[stage]: base}

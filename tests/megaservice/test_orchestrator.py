@@ -16,8 +16,8 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from comps import LLMParams, MicroService, ServiceOrchestrator, ServiceType
 from comps.core.errors import AvatarError, UnknownChoiceError, UpstreamError, UpstreamTimeoutError
 from comps.core.serve import running
+from comps.core.web.metrics import PROCESS_REGISTRY
 from megaservice.fan_in import FanInError, JoinedOutputs
-from megaservice.metrics import metrics
 from megaservice.node import NodeOptions
 from tests.megaservice.stubs import no_leaks, service
 
@@ -169,8 +169,8 @@ def test_outputs_that_clash_are_refused_and_kept_apart_by_node() -> None:
 
 async def test_hooks_of_one_instance_leave_others_alone(world: World) -> None:
     orchestrator = world.graph("a>b")
-    orchestrator.align_inputs = lambda inputs, cur_node, *_, **extra: {**inputs, cur_node[0]: extra["voice"]}
-    orchestrator.align_outputs = lambda data, *_, **__: {"only": data["id"]}
+    orchestrator.align_inputs = lambda inputs, cur_node, *_, **extra: {**inputs, cur_node[0]: extra["voice"]}  # type: ignore[method-assign]
+    orchestrator.align_outputs = lambda data, *_, **__: {"only": data["id"]}  # type: ignore[method-assign]
     results, _ = await orchestrator.schedule({"x": 1}, QUIET, voice="v")
     assert results[key("b")] == {"only": "b"}
     assert world.seen == [("a", {"x": 1, "a": "v"}), ("b", {"only": "a", "b": "v"})]
@@ -207,7 +207,7 @@ async def test_black_listed_branches_are_skipped(world: World, caplog: pytest.Lo
 
 async def test_audio_answers_arrive_as_bytes(world: World) -> None:
     orchestrator = world.graph("a>b", a="/wav")
-    orchestrator.align_outputs = lambda data, cur_node, *_, **__: {"n": len(data)} if cur_node == key("a") else data
+    orchestrator.align_outputs = lambda data, cur_node, *_, **__: {"n": len(data)} if cur_node == key("a") else data  # type: ignore[method-assign]
     results, _ = await orchestrator.schedule({}, QUIET)
     assert results[key("a")] == {"n": 4}
 
@@ -280,7 +280,7 @@ async def test_pending_gauge_returns_to_zero_and_latency_counts_successes(world:
 
 async def test_missing_answer_of_a_predecessor_is_its_fault(world: World) -> None:
     orchestrator = world.graph("a>b")
-    orchestrator.align_inputs = lambda inputs, cur_node, *_, **__: (
+    orchestrator.align_inputs = lambda inputs, cur_node, *_, **__: (  # type: ignore[method-assign]
         inputs if cur_node == key("a") else inputs["asr_result"]
     )
     with pytest.raises(UpstreamError, match="an answer lacks 'asr_result'"):
@@ -318,7 +318,7 @@ async def test_generator_hook_written_for_opea_may_iterate_plainly(world: World)
             yield piece.upper()
 
     world.orchestrator.add(world.stub("chat", kind=ServiceType.LLM))
-    world.orchestrator.align_generator = shout
+    world.orchestrator.align_generator = shout  # type: ignore[method-assign]
     results, _ = await world.orchestrator.schedule({"messages": []}, LLMParams())
     body = b"".join([bytes(piece) async for piece in results[key("chat")].body_iterator])
     assert b"FISH." in body
@@ -355,11 +355,7 @@ def test_edges_that_cannot_be_are_false_or_raised(caplog: pytest.LogCaptureFixtu
 
 
 def sample(name: str) -> float:
-    from prometheus_client import CollectorRegistry
-
-    registry = CollectorRegistry()
-    metrics.export_to(registry)
-    return registry.get_sample_value(name) or 0.0
+    return PROCESS_REGISTRY.get_sample_value(name) or 0.0
 
 
 async def until_seen(world: World, what: str) -> None:

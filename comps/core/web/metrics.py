@@ -12,6 +12,9 @@ from prometheus_client.metrics import MetricWrapperBase
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
+PROCESS_REGISTRY = CollectorRegistry()
+"""Metrics that belong to the process, not to one application; megaservices show them with their own."""
+
 MetricT = TypeVar("MetricT", bound=MetricWrapperBase)
 
 

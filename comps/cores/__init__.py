@@ -1,0 +1,1 @@
+"""OPEA's import paths, for programs written with them."""

@@ -1,0 +1,1 @@
+"""OPEA's import paths of documents and protocol models."""

@@ -1,0 +1,3 @@
+"""OPEA's import path of the documents."""
+
+from comps.core.documents import *  # noqa: F403 - another name for that module

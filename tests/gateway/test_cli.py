@@ -1,0 +1,216 @@
+"""The commands, against a gateway by URL and with everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
+from tests.gateway.conftest import Stack, free_ports
+from tests.gateway.test_bad_input import ADA
+
+runner = CliRunner()
+
+
+async def invoke(*arguments: object) -> Result:
+    """Run a command in a thread, as it brings its own event loop."""
+    return await asyncio.to_thread(runner.invoke, app, [str(argument) for argument in arguments])
+
+
+def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as users do: a program of its own, with nothing else running."""
+    places = {"XDG_DATA_HOME": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache")}
+    line = [sys.executable, "-m", "gateway.cli", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, env={**os.environ, **places}, cwd=folder, timeout=100)
+
+
+def video_of(path: Path) -> tuple[int, float]:
+    with av.open(str(path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        rate = container.streams.video[0].average_rate
+    assert rate is not None
+    return frames, float(frames / rate)
+
+
+async def test_ask_in_writing(stack: Stack, tmp_path: Path) -> None:
+    out = tmp_path / "answer.mp4"
+    result = await invoke("ask", "--text", "hello", "-o", out, "--url", stack.url, "--voice", "en", "--fps", 30)
+    assert result.exit_code == 0, result.output
+    assert "answer.mp4" in result.stdout
+    assert "30 fps" in result.stdout
+    assert "You said: hello." in result.stderr
+    assert video_of(out)[0] > 20
+    assert stack.notes.last("llm")["messages"][-1]["content"] == "hello"
+    assert stack.notes.last("animation")["fps"] == 30
+
+
+async def test_ask_aloud_with_a_picture_and_json(stack: Stack, wav: bytes, tmp_path: Path) -> None:
+    sound, face, out = tmp_path / "q.wav", tmp_path / "me.png", tmp_path / "a.mp4"
+    sound.write_bytes(wav)
+    face.write_bytes(ADA)
+    result = await invoke("ask", sound, "--avatar", face, "-o", out, "--url", stack.url, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["transcript"] == "what was heard"
+    assert report["output"] == str(out)
+    assert stack.notes.last("asr")["bytes"] == wav
+    assert stack.notes.pictures == [ADA]
+
+
+async def test_say_writes_the_alignment(stack: Stack, tmp_path: Path) -> None:
+    out, alignment = tmp_path / "say.mp4", tmp_path / "say.json"
+    result = await invoke(
+        "say", "One. Two.", "-o", out, "--alignment", alignment, "--url", stack.url, "--avatar", "noor"
+    )
+    assert result.exit_code == 0, result.output
+    phones = json.loads(alignment.read_text())
+    assert [set(phone) for phone in phones] == [{"phone", "start", "end"}] * len(phones)
+    assert [phone["phone"] for phone in phones] == ["a", "a"]
+    assert phones[1]["start"] > phones[0]["end"]
+    assert stack.notes.last("animation")["avatar"] == "noor"
+
+
+async def test_animate(stack: Stack, wav: bytes, tmp_path: Path) -> None:
+    sound, out = tmp_path / "s.wav", tmp_path / "a.mp4"
+    sound.write_bytes(wav)
+    result = await invoke("animate", sound, "-o", out, "--url", stack.url, "--engine", "portrait", "--json")
+    assert result.exit_code == 0, result.output
+    assert abs(json.loads(result.stdout)["duration_s"] - 1.0) <= 0.04
+    assert stack.notes.last("animation")["engine"] == "portrait"
+
+
+async def test_voices(stack: Stack) -> None:
+    assert "English" in (await invoke("voices", "--url", stack.url)).stdout
+    assert json.loads((await invoke("voices", "--url", stack.url, "--json")).stdout)[0]["id"] == "en"
+    result = await invoke("voices", "--language", "xx", "--url", stack.url)
+    assert (result.exit_code, "no voice speaks 'xx'" in result.stderr) == (2, True)
+
+
+BAD: list[tuple[tuple[object, ...], int, str]] = [
+    (("ask",), 2, "one of them"),
+    (("ask", "nowhere.wav"), 2, "no file nowhere.wav"),
+    (("ask", "nowhere.wav", "--text", "x"), 2, "one of them"),
+    (("ask", "--text", "x", "--avatar", "nowhere.png"), 2, "no picture nowhere.png"),
+    (("ask", "--text", "x", "-o", "no/such/folder/a.mp4"), 2, "does not exist"),
+    (("ask", "--text", "x", "-o", "."), 2, "is a folder"),
+    (("ask", "--text", "x", "--voice", "nobody"), 1, "no voice 'nobody'"),
+    (("say", " "), 2, "nothing to say"),
+    (("say", "x", "--fps", "3"), 1, "fps"),
+    (("animate", "."), 2, "is a folder"),
+    (("avatars", "add", "nowhere.png"), 2, "no file nowhere.png"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "sentence"), BAD, ids=[" ".join(map(str, case[0])) for case in BAD])
+async def test_what_goes_wrong_is_one_sentence(
+    stack: Stack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[object, ...],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = await invoke(*arguments, "--url", stack.url)
+    assert result.exit_code == code
+    assert sentence in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    assert [name for name in os.listdir(tmp_path) if name != "outputs"] == []
+
+
+async def test_a_gateway_that_is_not_there() -> None:
+    for url, sentence in (("http://127.0.0.1:9", "no gateway answers"), ("localhost", "is not a URL")):
+        result = await invoke("voices", "--url", url)
+        assert (result.exit_code, sentence in result.stderr) == (1, True)
+
+
+def test_say_with_everything_in_one_process(tmp_path: Path) -> None:
+    arguments = ("say", "Good morning.", "-o", "out.mp4", "--alignment", "out.json", "--size", 128, "--json")
+    result = command(tmp_path, *arguments)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    frames, seconds = video_of(tmp_path / "out.mp4")
+    assert frames == report["frames"]
+    phones = json.loads((tmp_path / "out.json").read_text())
+    assert phones[0]["start"] >= 0
+    assert phones[-1]["end"] <= seconds + 0.04
+    assert "m" in {phone["phone"] for phone in phones}
+    assert {path.name for path in tmp_path.iterdir()} <= {"out.mp4", "out.json", "data", "cache"}
+
+
+def test_avatars_with_everything_in_one_process(tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(ADA)
+    rigged = command(tmp_path, "avatars", "rig", "me.png", "-o", "rig.json", "--preview", "preview.png", "--json")
+    assert rigged.returncode == 0, rigged.stderr
+    assert json.loads((tmp_path / "rig.json").read_text())["format"] == "avatarchatbot-rig/1"
+    assert (tmp_path / "preview.png").read_bytes().startswith(b"\x89PNG")
+    added = command(tmp_path, "avatars", "add", "me.png", "--name", "Myself", "--rig", "rig.json", "--json")
+    assert added.returncode == 0, added.stderr
+    identity = json.loads(added.stdout)["id"]
+    # three programs, one after the other: what is added stays
+    listed = json.loads(command(tmp_path, "avatars", "list", "--json").stdout)
+    assert ("Myself", identity) in {(avatar["name"], avatar["id"]) for avatar in listed}
+    assert command(tmp_path, "avatars", "delete", identity).returncode == 0
+    assert command(tmp_path, "avatars", "delete", identity).returncode == 1
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "gateway.cli", "say", "This is a long sentence. " * 200, "-o", "out.mp4"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    with subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not list(tmp_path.glob("avatarchatbot-*/*.part")) and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert {path.name for path in tmp_path.iterdir()} <= {"data"}
+
+
+def test_doctor() -> None:
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    runs = {(engine["stage"], engine["name"]) for engine in report["engines"] if engine["runs"]}
+    assert {("asr", "pocketsphinx"), ("llm", "knowledge"), ("tts", "espeak"), ("animation", "portrait")} <= runs
+    assert {state["service"] for state in report["ports"]} == {"gateway", "asr", "llm", "tts", "animation"}
+    assert report["advice"]
+    shown = runner.invoke(app, ["doctor"])
+    assert (shown.exit_code, "portrait" in shown.stdout) == (0, True)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from gateway.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print(sorted({'fastapi', 'numpy', 'av', 'cv2', 'httpx', 'pydantic', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_up_refuses_a_port_that_is_taken(stack: Stack, tmp_path: Path) -> None:
+    port = stack.url.rpartition(":")[2]
+    result = await asyncio.to_thread(command, tmp_path, "up", "--port", port, "--base-port", free_ports(4))
+    assert result.returncode == 1
+    assert f"gateway needs port {port}, which is taken" in " ".join(result.stderr.split())
+
+
+def test_up_refuses_an_unknown_profile_and_a_dead_url(tmp_path: Path) -> None:
+    assert command(tmp_path, "up", "--profile", "quantum").returncode == 2
+    result = command(tmp_path, "up", "--llm-url", "http://127.0.0.1:9")
+    assert (result.returncode, "nothing answers at http://127.0.0.1:9" in " ".join(result.stderr.split())) == (1, True)

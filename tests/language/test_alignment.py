@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import soxr
@@ -24,7 +26,7 @@ def spoken(text: str = TEXT, language: str = "en") -> tuple[Audio, list[Phone]]:
 def check_cover(phones: tuple[Phone, ...], audio: Audio) -> None:
     assert phones[0].start == 0.0
     assert phones[-1].end == pytest.approx(len(audio) / SAMPLE_RATE, abs=0.02)
-    assert all(a.end == pytest.approx(b.start, abs=1e-6) for a, b in zip(phones, phones[1:], strict=False))
+    assert all(a.end == pytest.approx(b.start, abs=1e-6) for a, b in itertools.pairwise(phones))
 
 
 def closures(phones: list[Phone] | tuple[Phone, ...]) -> list[Phone]:

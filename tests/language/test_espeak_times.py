@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,12 +41,12 @@ def test_phones_cover_the_speech_without_gaps(text: str, language: str) -> None:
     pcm, phones, _ = timed(text, language)
     assert phones[0].start == 0.0
     assert phones[-1].end == pytest.approx(len(pcm) / sample_rate(), abs=1e-6)
-    assert all(a.end == b.start and b.end > b.start for a, b in zip(phones, phones[1:], strict=False))
+    assert all(a.end == b.start and b.end > b.start for a, b in itertools.pairwise(phones))
 
 
 def test_a_stop_has_its_closure() -> None:
     pcm, phones, _ = timed("Happy puppy, a paper cup, a pop up.")
-    inner = [p for a, p in zip(phones, phones[1:], strict=False) if p.phone == "p" and a.phone]
+    inner = [p for a, p in itertools.pairwise(phones) if p.phone == "p" and a.phone]
     assert len(inner) >= 5
     loud = level(pcm, 0, len(pcm) / sample_rate())
     for stop in inner:
@@ -75,7 +77,7 @@ def test_words_have_times_and_places() -> None:
     _, phones, words = timed(text)
     assert [w.text for w in words] == ["Peter", "paid", "3.14", "on the", "spot"]
     assert all(text[w.char_start : w.char_end] == w.text for w in words)
-    assert all(a.end <= b.start + 1e-6 for a, b in zip(words, words[1:], strict=False))
+    assert all(a.end <= b.start + 1e-6 for a, b in itertools.pairwise(words))
     assert words[0].start == phones[0].start
 
 

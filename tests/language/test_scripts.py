@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,4 +50,4 @@ def test_latin_letters_stay_with_any_language() -> None:
 def test_runs_cover_the_text(text: str, language: str) -> None:
     runs = script_runs(text, language)
     assert "".join(text[run.start : run.end] for run in runs) == text
-    assert all(a.end == b.start and a.language != b.language for a, b in zip(runs, runs[1:], strict=False))
+    assert all(a.end == b.start and a.language != b.language for a, b in itertools.pairwise(runs))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import cast
 
@@ -8,7 +9,6 @@ import numpy as np
 import pytest
 
 from comps.core.errors import UnknownChoiceError, UnprocessableError
-from comps.core.language.phones import facts
 from comps.core.speech import Pcm, SpeechChunk
 from comps.tts.chunks import PHONES_AHEAD_S
 from comps.tts.engine import TtsOptions
@@ -58,7 +58,7 @@ async def test_phones_come_ahead_of_their_sound(engine: EspeakEngine) -> None:
         known = max([known, *(phone.end for phone in chunk.phones)])
         assert known >= chunk.end + PHONES_AHEAD_S - 1e-3
     phones = [phone for chunk in chunks for phone in chunk.phones]
-    assert all(abs(a.end - b.start) < 1e-3 for a, b in zip(phones, phones[1:], strict=False))
+    assert all(abs(a.end - b.start) < 1e-3 for a, b in itertools.pairwise(phones))
     assert phones[-1].end == pytest.approx(chunks[-1].end, abs=1e-3)
 
 

@@ -61,15 +61,20 @@ async def upstream(answer: Answer) -> AsyncIterator[tuple[str, list[dict[str, An
 @asynccontextmanager
 async def service(url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     chosen = TtsSettings(engine="openai", url=url, upstream_timeout_s=0.4, **settings)
-    async with started(create_app(chosen)) as app:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tts") as client:
-            yield client
+    app = create_app(chosen)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tts")
+    async with started(app), client:
+        yield client
 
 
 async def test_another_servers_voice_gets_phone_times() -> None:
-    async with upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, seen), service(url) as client:
-        async with client.stream("POST", "/v1/tts/stream", json={"text": "Hello world. Again."}) as response:
-            chunks = [parse_speech(*message) async for message in unpack_stream(response.aiter_bytes())]
+    body = {"text": "Hello world. Again."}
+    async with (
+        upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, seen),
+        service(url) as client,
+        client.stream("POST", "/v1/tts/stream", json=body) as response,
+    ):
+        chunks = [parse_speech(*message) async for message in unpack_stream(response.aiter_bytes())]
     assert [body["input"] for body in seen] == ["Hello world.", "Again."]
     assert seen[0] == {
         "model": "tts-1", "input": "Hello world.", "voice": "alloy", "response_format": "wav", "authorization": None,

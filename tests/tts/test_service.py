@@ -189,8 +189,7 @@ async def test_a_client_that_leaves_stops_the_synthesis(app: FastAPI, monkeypatc
     big = create_app(TtsSettings(max_text_chars=1_000_000))
     text = "A sentence of some length that takes a while to be spoken. " * 10_000
     async with running(big) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        while (await client.get("/readyz")).status_code != 200:
-            await asyncio.sleep(0.02)
+        await big.state.readiness.settled()
         async with client.stream("POST", "/v1/tts/stream", json={"text": text}) as response:
             await anext(response.aiter_bytes())
         await asyncio.sleep(0.3)

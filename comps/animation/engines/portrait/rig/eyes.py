@@ -17,6 +17,8 @@ EYE_LEVEL = 0.40
 """Height of the eyes in a Haar face box, as a fraction of its side."""
 
 _NEARLY = 0.8
+_FINE_DARKNESS = 0.004
+"""The darkness inside says that there is an iris, its rim where exactly."""
 USUAL_RADIUS = 0.093
 """Radius of an iris in eye distances: 11.7 mm across, eyes 63 mm apart."""
 TILTS = np.radians([-12.0, 0.0, 12.0])
@@ -63,19 +65,19 @@ def eye_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
     return np.asarray(0.6 * votes[-1] + 0.4 * votes[-3], np.float32)
 
 
-def disc_votes(face: Plane, radii: NDArray[np.float64]) -> Plane:
-    """`eye_votes` for each radius by itself, `[len(radii), h, w]`."""
+def disc_votes(face: Plane, radii: NDArray[np.float64], darkness: float = 0.012) -> Plane:
+    """`eye_votes` for each radius by itself, `[len(radii), h, w]`; `darkness` is the weight of one grey level inside."""
     light = cv2.GaussianBlur(face, (0, 0), 1.0)
     dx, dy = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
     size = np.hypot(dx, dy)
-    soft = size + 0.5 * float(np.percentile(size, 90)) + 1e-3
+    soft = size + max(0.5 * float(np.percentile(size, 90)), 0.15 * float(size.max())) + 1e-3
     dx, dy = dx / soft, dy / soft
     votes = []
     for radius in radii:
         kx, ky, disc = _ring(float(radius))
         ring = cv2.filter2D(dx, -1, kx) + cv2.filter2D(dy, -1, ky)
         dark = cv2.GaussianBlur(light, (0, 0), float(radius) * 2.5) - cv2.filter2D(light, -1, disc)
-        votes.append(ring + 0.012 * np.clip(dark, 0, 60))
+        votes.append(ring + darkness * np.clip(dark, 0, 60))
     return np.stack(votes).astype(np.float32)
 
 
@@ -88,11 +90,11 @@ def refine_iris(lightness: Plane, expected: NDArray[np.float64], unit: float) ->
     left, top = (max(0, int(v) - half) for v in expected)
     window = np.ascontiguousarray(lightness[top : top + 2 * half, left : left + 2 * half]) * np.float32(2.55)
     radii = np.array([0.08, 0.09, 0.10, 0.115, 0.13, 0.15]) * unit
-    votes = disc_votes(window, radii)
+    votes = disc_votes(window, radii, _FINE_DARKNESS)
     y, x = np.mgrid[0 : window.shape[0], 0 : window.shape[1]]
     away = np.hypot(x + left - expected[0], y + top - expected[1])
     usual = np.exp(-0.5 * (np.log(radii / unit / USUAL_RADIUS) / 0.35) ** 2)[:, None, None]
-    score = np.where(away > reach, -1.0, votes * usual * np.exp(-0.5 * (away / (0.05 * unit)) ** 2))
+    score = np.where(away > reach, -1.0, votes * usual * np.exp(-0.5 * (away / (0.08 * unit)) ** 2))
     _, row, column = (0, *np.unravel_index(int(score.max(0).argmax()), score.shape[1:]))
     size = _outermost(score[:, row, column])
     peak = score.max(0)

@@ -1,0 +1,123 @@
+"""Speech on its way to an engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comps.animation.speech_input import (
+    PIECE_S,
+    SEARCH_S,
+    SpeechClock,
+    check_rate,
+    is_silent,
+    pieces,
+    spoken,
+    with_phones,
+)
+from comps.core.errors import TooLargeError, UnprocessableError
+from comps.core.speech import Phone, SpeechChunk
+
+RATE = 16_000
+
+
+def chunk(first: int, count: int, rate: int = RATE, **fields: object) -> SpeechChunk:
+    return SpeechChunk(np.ones(count, np.int16), rate, first, **fields)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), max_size=12))
+def test_the_clock_leaves_no_gap_and_no_overlap(parts: list[tuple[int, int]]) -> None:
+    clock, position, admitted = SpeechClock(RATE, 60.0), 0, []
+    for gap, count in parts:
+        admitted += clock.admit(chunk(position + gap, count))
+        position += gap + count
+    expected = 0
+    for piece in admitted:
+        assert piece.first_sample == expected
+        expected += len(piece.pcm)
+    assert expected == clock.position == position
+    assert sum(int(piece.pcm.sum()) for piece in admitted) == sum(count for _, count in parts)
+
+
+def test_the_clock_refuses_what_cannot_be() -> None:
+    clock = SpeechClock(RATE, 1.0)
+    clock.admit(chunk(0, 100))
+    with pytest.raises(UnprocessableError, match="given already"):
+        clock.admit(chunk(99, 10))
+    with pytest.raises(UnprocessableError, match="8000 Hz in a session of 16000"):
+        clock.admit(chunk(100, 10, rate=8000))
+    with pytest.raises(TooLargeError, match="longer than 1 s"):
+        clock.admit(chunk(100, RATE))
+
+
+@given(st.floats(0.0, 60.0), st.integers(0, 5))
+def test_pieces_cover_everything_once(seconds: float, seed: int) -> None:
+    rate = 1000
+    audio = np.random.default_rng(seed).normal(size=int(seconds * rate)).astype(np.float32)
+    cuts = pieces(audio, rate)
+    assert cuts[0][0] == 0
+    assert cuts[-1][1] == len(audio)
+    assert all(end == start for (_, end), (start, _) in zip(cuts, cuts[1:], strict=False))
+    assert all(end - start <= (PIECE_S + SEARCH_S) * rate for start, end in cuts)
+
+
+def test_pieces_are_cut_where_it_is_quiet() -> None:
+    audio = np.ones(20 * RATE, np.float32) * 0.5
+    audio[6 * RATE : 6 * RATE + RATE // 4] = 0.0
+    (_, end), *_ = pieces(audio, RATE)
+    assert 6 * RATE <= end <= 6 * RATE + RATE // 4
+
+
+def test_silence_is_told_from_quiet_speech() -> None:
+    noise = np.random.default_rng(0).normal(size=RATE).astype(np.float32)
+    assert is_silent(np.zeros(0, np.float32))
+    assert is_silent(noise * 1e-3)
+    assert not is_silent(np.concatenate([np.zeros(RATE, np.float32), noise[:1600] * 0.02]))
+
+
+def test_rates() -> None:
+    assert check_rate(22_050) == 22_050
+    for rate in (0, -1, 7_999, 10**9):
+        with pytest.raises(ValueError, match="8000 to 96000"):
+            check_rate(rate)
+
+
+async def test_spoken_is_the_audio_in_order() -> None:
+    audio = np.linspace(-1, 1, 25 * RATE, dtype=np.float32)
+    chunks = [piece async for piece in spoken(audio, RATE)]
+    assert len(chunks) > 2
+    joined = np.concatenate([piece.pcm for piece in chunks])
+    assert np.array_equal(joined, (audio * 32767).astype(np.int16))
+    assert [piece.first_sample for piece in chunks] == list(np.cumsum([0, *(len(piece.pcm) for piece in chunks)])[:-1])
+
+
+async def heard(*chunks: SpeechChunk) -> list[SpeechChunk]:
+    async def source() -> AsyncIterator[SpeechChunk]:
+        for piece in chunks:
+            yield piece
+
+    return [piece async for piece in with_phones(source(), anyio.CapacityLimiter(1))]
+
+
+async def test_sentences_with_phones_are_left_alone() -> None:
+    given_phones = chunk(0, 1600, phones=(Phone("a", 0.0, 0.2),), sentence=3)
+    rest = chunk(1600, 1600, sentence=3)
+    assert await heard(given_phones, rest) == [given_phones, rest]
+
+
+async def test_silence_is_not_listened_to() -> None:
+    (silent,) = await heard(SpeechChunk(np.zeros(RATE, np.int16), RATE))
+    assert silent.phones == ()
+
+
+async def test_audio_alone_gets_phones_on_the_answers_clock() -> None:
+    t = np.arange(2 * RATE) / RATE
+    vowel = sum(np.sin(2 * np.pi * f * t) for f in (120, 240, 700, 1200)) * (t % 1 > 0.3) * 4000
+    (piece,) = await heard(SpeechChunk(vowel.astype(np.int16), RATE, first_sample=5 * RATE))
+    assert piece.phones
+    assert all(5.0 <= phone.start < phone.end <= 7.01 for phone in piece.phones)

@@ -82,10 +82,13 @@ def from_silence_end(silent: np.ndarray, sample: int) -> float | None:
 
 
 def silence_start(silent: np.ndarray, phone: Phone) -> int | None:
-    """First silent sample of the closure that `phone` holds."""
-    first, stop = int(phone.start * sample_rate()) - 200, int(phone.end * sample_rate())
-    inside = np.flatnonzero(silent[max(first, 0) : stop])
-    return int(inside[0]) + max(first, 0) if len(inside) else None
+    """First sample of the silence that `phone` holds, which may have begun before it."""
+    first, stop = int(phone.start * sample_rate()), int(phone.end * sample_rate())
+    inside = np.flatnonzero(silent[first:stop])
+    if not len(inside):
+        return None
+    loud = np.flatnonzero(~silent[: first + int(inside[0])])
+    return int(loud[-1]) + 1 if len(loud) else 0
 
 
 def summary(values: list[float]) -> str:

@@ -32,7 +32,7 @@ FIRST_BATCH, BATCH = 5, 12
 QUEUED_CHUNKS = 32
 """Speech that may wait to be animated, in chunks; more holds up whoever sends it."""
 LOOK_UPS = 6
-"""Prepared faces kept, about 15 MB each."""
+"""Prepared faces kept, 5 to 10 MB each."""
 
 CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=True, head_pose=True, emotion=True)
 

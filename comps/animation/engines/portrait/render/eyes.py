@@ -124,8 +124,8 @@ class _Eye:
         low = max(0.0, float(self._height(self._lower, np.linspace(0, 1, 9)).max()))
         corners = np.vstack([span + (high - 0.24) * reach, span + (low + 0.14) * reach])
         limit = np.array([shape[1], shape[0]])
-        start = np.clip(np.floor(corners.min(0) / 2) * 2, 0, limit - 2).astype(int)
-        stop = np.clip(np.ceil(corners.max(0) / 2) * 2, start + 2, limit).astype(int)
+        start = np.clip(np.floor(corners.min(0) / 2) * 2, 0, limit - 4).astype(int)
+        stop = np.clip(np.ceil(corners.max(0) / 2) * 2, start + 4, limit).astype(int)
         return int(start[0]), int(start[1]), int(stop[0]), int(stop[1])
 
     def _grid(self, left: int, top: int, shape: tuple[int, ...], step: int) -> tuple[Points, Points]:

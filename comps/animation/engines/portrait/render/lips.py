@@ -67,12 +67,10 @@ class MouthPainter:
         """Paint into `frame`: brightness `[h, w]` and the two colour planes, each `[h / 2, w / 2]`; `share` 0..1 covers."""
         luma, colour = frame
         outline = np.concatenate([edges.upper, edges.lower[::-1]])
-        left, top = (np.floor(outline.min(0) - 3).astype(int) // 2 * 2).clip(0)
-        right, bottom = np.ceil((outline.max(0) + 4) / 2).astype(int) * 2
-        right, bottom = min(int(right), luma.shape[1]), min(int(bottom), luma.shape[0])
-        if right - left < 2 or bottom - top < 2:
+        box = _box(outline, luma)
+        if box is None:
             return
-        box = (int(left), int(top), int(right), int(bottom))
+        left, top, right, bottom = box
         mask = self._mask(outline, box) * np.float32(share)
         light, teeth, tongue = self._layers(box, placement)
         light = 16 + (light - 16) * (self._shade(edges, box) * np.float32(placement.light))
@@ -83,9 +81,11 @@ class MouthPainter:
 
     def press(self, luma: Bytes, edges: Edges, strength: float) -> None:
         """Draw the line between lips pressed together, which hide the one in the picture; `strength` 0..1."""
-        line = (edges.upper + edges.lower) / 2
-        left, top = np.floor(line.min(0) - 3).astype(int).clip(0)
-        right, bottom = np.ceil(line.max(0) + 4).astype(int)
+        line: Plane = ((edges.upper + edges.lower) / 2).astype(np.float32)
+        box = _box(line, luma)
+        if box is None:
+            return
+        left, top, right, bottom = box
         target = luma[top:bottom, left:right]
         drawn = np.zeros(target.shape, np.uint8)
         fixed = np.round((line[1:-1] - np.array([left, top])) * 16).astype(np.int32)
@@ -150,3 +150,11 @@ class MouthPainter:
             inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
             plane = targets[axis - 1]
             plane[:] = plane + mask * (inside - plane) + 0.5
+
+
+def _box(outline: Plane, luma: Bytes) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom (even) of what is around `outline` in the frame; None when it lies outside."""
+    limit = np.array(luma.shape[::-1])
+    low = np.clip(np.floor((outline.min(0) - 3) / 2) * 2, 0, limit).astype(int)
+    high = np.clip(np.ceil((outline.max(0) + 4) / 2) * 2, 0, limit).astype(int)
+    return None if (high <= low).any() else (int(low[0]), int(low[1]), int(high[0]), int(high[1]))

@@ -1,8 +1,8 @@
 """The phones in audio whose text is not known, so that any speech can move a mouth.
 
-PocketSphinx decodes phones with its phone language model. It is a rough ear: of four 10 ms frames
-about three get a sound of the right mouth shape (``benchmarks/tts_alignment.py``). Silence is
-decided by energy, not by it.
+PocketSphinx decodes phones with its phone language model. It is a rough ear: of three 10 ms frames
+about two get a sound of the right mouth shape, and of lip closures it finds about half
+(``benchmarks/tts_alignment.py``, synthetic voices). Silence is decided by energy, not by it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from comps.tts.engine import Voice
 FEMALE, MALE = "f5", "edward"
 """Of the women's and the men's variants, those that a recogniser understands best.
 
-PocketSphinx errs on 31 % and 33 % of the words of ten sentences, against 88 % for eSpeak without a
+PocketSphinx errs on about a third of the words of ten sentences, against 86 % for eSpeak without a
 variant (``benchmarks/tts_voices.py``).
 """
 

@@ -61,8 +61,8 @@ def test_a_turned_head_is_fitted(yaw: float, roll: float) -> None:
     assert np.sign(round(fit.pose.yaw, 2)) == np.sign(yaw)
 
 
-@pytest.mark.parametrize("shift", [-0.15, 0.0, 0.2])
-@pytest.mark.parametrize("half", [0.30, 0.38])
+@pytest.mark.parametrize("shift", [-0.1, 0.0, 0.1])
+@pytest.mark.parametrize("half", [0.33, 0.38])
 def test_a_mouth_is_found_where_it_was_drawn(shift: float, half: float) -> None:
     centre = (ORIGIN[0] + shift * UNIT, ORIGIN[1] + 1.08 * UNIT)
     canvas = canvas_of(drawn_mouth(centre, half * UNIT))

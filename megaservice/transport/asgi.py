@@ -21,6 +21,8 @@ from megaservice.tasks import end_tasks
 PIECES_AHEAD = 8
 """Pieces of a response body that wait for a slow reader."""
 
+_NOTICE_S = 0.05
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,7 +71,8 @@ class _Exchange:
         try:
             await app(self._scope, self._receive, self._send)
         except Exception:  # task boundary: as over a network, the caller sees a broken response
-            logger.exception("the app broke while serving %s", self._scope["path"])
+            if not self._gone.is_set():
+                logger.exception("the app broke while serving %s", self._scope["path"])
         finally:
             self._pieces.close()
             if not self._started.done():
@@ -110,7 +113,9 @@ class _Exchange:
             if piece:
                 await self._pieces.send(piece)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return  # nobody reads any more: like a server, let the app find out by the disconnect
+            # Nobody reads any more. An app that heeds the disconnect is gone by then; any other is told.
+            await asyncio.sleep(_NOTICE_S)
+            raise OSError("the client has left") from None
         if not more:
             self._complete = True
             self._pieces.close()
@@ -138,7 +143,7 @@ def http_scope(request: httpx.Request) -> Scope:
     """The ASGI scope of an httpx request."""
     return {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": request.method,
         "scheme": request.url.scheme,

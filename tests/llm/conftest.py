@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -22,9 +23,17 @@ def conversation(base: KnowledgeBase) -> Conversation:
     return Conversation(base)
 
 
+@asynccontextmanager
+async def serving(settings: LlmSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service in this process, loaded or failed to load."""
+    async with (
+        started(create_app(settings)) as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://llm") as http,
+    ):
+        yield http
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with started(create_app(LlmSettings())) as app:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://llm") as http:
-            yield http
+    async with serving(LlmSettings()) as http:
+        yield http

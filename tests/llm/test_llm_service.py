@@ -13,9 +13,11 @@ import httpx
 import orjson
 import pytest
 
-from comps.core.serve import running, started
+from comps.core.serve import running
 from comps.llm.service import create_app
 from comps.llm.settings import LlmSettings
+
+from .conftest import serving
 
 PORTS = {"messages": [{"role": "user", "content": "what ports do you use"}]}
 PATH = "/v1/chat/completions"
@@ -157,21 +159,19 @@ async def test_models_and_health(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_service_whose_engine_cannot_load_says_why(tmp_path: Path) -> None:
-    async with started(create_app(LlmSettings(knowledge_dir=tmp_path / "none"))) as app:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://llm") as http:
-            assert (await http.get("/livez")).status_code == 200
-            ready = await http.get("/readyz")
-            assert ready.status_code == 503
-            assert "AVATAR_LLM_KNOWLEDGE_DIR" in ready.text
-            assert (await http.post(PATH, json=PORTS)).status_code == 503
+    async with serving(LlmSettings(knowledge_dir=tmp_path / "none")) as http:
+        assert (await http.get("/livez")).status_code == 200
+        ready = await http.get("/readyz")
+        assert ready.status_code == 503
+        assert "AVATAR_LLM_KNOWLEDGE_DIR" in ready.text
+        assert (await http.post(PATH, json=PORTS)).status_code == 503
 
 
 async def test_an_own_folder_answers(tmp_path: Path) -> None:
     (tmp_path / "zoo.md").write_text("# Opening hours\nThe zoo opens at nine.\n")
-    async with started(create_app(LlmSettings(knowledge_dir=tmp_path))) as app:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://llm") as http:
-            body = (await http.post(PATH, json={"messages": "what are the opening hours"})).json()
-            assert body["choices"][0]["message"]["content"] == "The zoo opens at nine."
+    async with serving(LlmSettings(knowledge_dir=tmp_path)) as http:
+        body = (await http.post(PATH, json={"messages": "what are the opening hours"})).json()
+    assert body["choices"][0]["message"]["content"] == "The zoo opens at nine."
 
 
 async def test_many_at_once_each_get_their_own_answer() -> None:

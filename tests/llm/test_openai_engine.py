@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -12,11 +12,13 @@ import orjson
 import pytest
 
 from comps.core.errors import EngineUnavailableError, UnprocessableError, UpstreamError, UpstreamTimeoutError
-from comps.core.serve import running, started
+from comps.core.serve import running
 from comps.llm.engine import LlmOptions, Message, TextPiece, Usage
 from comps.llm.engines.openai import OpenAiEngine, chat_base
 from comps.llm.service import create_app
 from comps.llm.settings import LlmSettings
+
+from .conftest import serving
 
 HELLO = (Message("user", "hello"),)
 
@@ -39,7 +41,7 @@ class Upstream:
         self.hold = hold
         self.url = ""
         self.requests: list[tuple[bytes, Any]] = []
-        self.left = asyncio.Event()
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
         self.tasks: set[asyncio.Task[Any] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,6 +58,7 @@ class Upstream:
         length = next((int(v) for k, _, v in self._headers(head) if k == "content-length"), 0)
         body = await reader.readexactly(length)
         self.requests.append((head, orjson.loads(body) if body else None))
+        self.asked.set()
         writer.write(self.answer)
         await writer.drain()
         if self.hold:
@@ -245,11 +248,8 @@ def test_what_is_no_address_is_said(url: str) -> None:
         chat_base(url)
 
 
-@asynccontextmanager
-async def service(server: Upstream, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(LlmSettings(engine="openai", openai_base_url=server.url, **settings))
-    async with started(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://llm") as http:
-        yield http
+def service(server: Upstream, **settings: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    return serving(LlmSettings(engine="openai", openai_base_url=server.url, **settings))
 
 
 @pytest.mark.parametrize(
@@ -274,8 +274,8 @@ async def test_a_failure_in_the_middle_of_a_stream_is_its_last_event() -> None:
     assert "[DONE]" not in response.text
 
 
-def request_bytes(stream: Callable[[], bool]) -> bytes:
-    body = orjson.dumps({"messages": "hi", "stream": stream()})
+def request_bytes(stream: bool) -> bytes:
+    body = orjson.dumps({"messages": "hi", "stream": stream})
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -288,12 +288,11 @@ async def test_a_client_that_leaves_stops_the_model(stream: bool) -> None:
             await app.state.readiness.settled()
             host, _, port = url.removeprefix("http://").partition(":")
             reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(request_bytes(lambda: stream))
+            writer.write(request_bytes(stream))
             if stream:
                 await asyncio.wait_for(reader.readuntil(b"Hello "), 10)
             else:
-                while not server.requests:
-                    await asyncio.sleep(0.01)
+                await asyncio.wait_for(server.asked.wait(), 10)
             assert not server.left.is_set()
             writer.close()
             await asyncio.wait_for(server.left.wait(), 10)

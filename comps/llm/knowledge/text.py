@@ -28,7 +28,7 @@ def has_cjk(text: str) -> bool:
 
 def tokens(text: str) -> list[str]:
     """Lower-case words without accents, numbers, and single Chinese characters; punctuation is dropped."""
-    plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'").casefold())
+    plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'")).casefold()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     for pattern, replacement in _CONTRACTIONS:
         plain = pattern.sub(replacement, plain)

@@ -33,8 +33,8 @@ def sample_colours(anatomy: Anatomy, planes: Planes) -> Colours:
     eyes = np.vstack([_inside(planes, anatomy.points[i]) for i in (range(36, 42), range(42, 48))])
     white = float(np.percentile(eyes[:, 0], 88))
     red = lips[1:] - 128
-    bright = float(np.clip(0.55 * white + 0.40 * skin[0] + 34, 70, 228))
-    tint = 128 + np.array([0.58, 0.38]) * (skin[1:] - 128) + np.array([-1.0, 0.5])
+    bright = float(np.clip(0.55 * white + 0.40 * skin[0] + 27, 70, 228))
+    tint = 128 + np.array([0.72, 0.45]) * (skin[1:] - 128) + np.array([-1.0, 0.5])
     return Colours(
         crease=16 + 0.42 * (float(lips[0]) - 16),
         cavity=(17 + 0.075 * float(lips[0]), float(128 + 0.35 * red[0]), float(128 + 0.55 * red[1] + 2)),

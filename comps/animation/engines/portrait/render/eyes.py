@@ -24,6 +24,8 @@ FADE_IN = 0.22
 """A closing lid is mixed in over this share of its way: the painted lash line replaces the picture's own."""
 LASHES = (0.030, 0.120)
 """Bounds of the thickness, in units, of the picture's own lashes above the lid's edge."""
+LASH_LINE = 0.035
+"""Least thickness of the line that lids and lashes make when they are shut, in units."""
 LASH_BORDER = 0.030
 """Skin above them, in units, in which the painted lid begins."""
 
@@ -109,9 +111,10 @@ class _Eye:
         heights = np.arange(-0.02, LASHES[1] + 0.06, 0.01)
         rows = [luma[middle & (np.abs(above - height) < 0.012)] for height in heights]
         profile = np.array([row.mean() if len(row) else np.nan for row in rows])
-        if np.isnan(profile).all():
+        lower = profile[: len(profile) // 2]
+        if np.isnan(lower).all():
             return LASHES[0]
-        dark = int(np.nanargmin(profile[: len(profile) // 2]))
+        dark = int(np.nanargmin(lower))
         light = profile[dark:] >= (np.nanmin(profile) + np.nanmax(profile[dark:])) / 2
         end = dark + int(np.argmax(light)) if light.any() else len(heights) - 1
         return float(np.clip(heights[end], *LASHES))
@@ -139,17 +142,17 @@ class _Eye:
             return np.clip(patch + 0.5, 0, 255).astype(np.uint8)
         t, y = grid
         upper, lower = self._height(self._upper, t), self._height(self._lower, t)
-        edge = upper + closed * (lower + 0.012 - upper)
+        edge = upper + closed * (lower + 0.008 - upper)
         pixel = step / self._unit
         taper = _ramp(np.minimum(t, 1 - t) / 0.10 + 0.35)
         top = self._lashes + LASH_BORDER
         above = _ramp((y - upper + top) / LASH_BORDER) * _ramp((edge - y) / (1.2 * pixel) + 0.5)
-        line = 0.35 * self._lashes
+        line = max(0.85 * self._lashes, LASH_LINE)
         lash = np.exp(-(((edge - 0.3 * line - y) / (0.6 * line + 0.35 * pixel)) ** 2)) * taper
         mixed = min(1.0, closed / FADE_IN)
         skin = self._skin(patch, (t, y), (upper, lower), step)
         painted = patch + (above * mixed * _ramp(np.minimum(t, 1 - t) / 0.06 + 1.0))[..., None] * (skin - patch)
-        painted += (lash * mixed * 0.70)[..., None] * (self._dark(patch, t, y - upper) - painted)
+        painted += (lash * mixed * 0.88)[..., None] * (self._dark(patch, t, y - upper) - painted)
         return np.clip(painted + 0.5, 0, 255).astype(np.uint8)
 
     def _skin(self, patch: Points, grid: tuple[Points, Points], lids: tuple[Points, Points], step: int) -> Points:

@@ -146,7 +146,7 @@ class MouthPainter:
         lit = np.clip((light - 16) / (colours.teeth[0] - 16), 0.15, 1)
         for axis in (1, 2):
             cavity, flesh = colours.cavity[axis], colours.tongue[axis]
-            white = 128 + (colours.teeth[axis] - 128) * lit
+            white = 128 + (colours.teeth[axis] - 128) * (0.4 + 0.6 * lit)
             inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
             plane = targets[axis - 1]
             plane[:] = plane + mask * (inside - plane) + 0.5

@@ -17,6 +17,9 @@ from comps.llm.settings import LlmSettings
 OPEA_DEFAULT_MODELS = frozenset({"", "tgi", "Intel/neural-chat-7b-v3-3"})
 """What OPEA's clients send when they mean "the model you have"."""
 
+DEFAULT_MAX_TOKENS = 1024
+"""OPEA's default."""
+
 _MAX_STOPS = 16
 _MAX_STOP_CHARS = 200
 
@@ -147,7 +150,7 @@ class ChatRequest(BaseModel):
         return LlmOptions(
             model="" if self.wants_configured_model or not settings.forward_model else self.model or "",
             language="" if (self.language or "").lower() == "auto" else self.language or "",
-            max_tokens=min(self.max_tokens or settings.max_tokens, settings.max_tokens),
+            max_tokens=min(self.max_tokens or DEFAULT_MAX_TOKENS, settings.max_tokens),
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.top_k,

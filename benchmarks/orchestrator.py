@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -166,6 +167,7 @@ def processes() -> Iterator[None]:
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.orchestrator", "--serve", role, "--port", str(port)],
             stdout=subprocess.DEVNULL,
+            env={**os.environ, "AVATAR_LOG_LEVEL": "error"},
         )
         for role, port in roles
     ]

@@ -26,7 +26,7 @@ def create_app(settings: AnimationSettings | None = None, table: AnimationTable 
         studio = await anyio.to_thread.run_sync(Studio.build, settings, table)
         keep_studio(app, studio)
         try:
-            await studio.engines.get()
+            await studio.warm()
             yield
         finally:
             await studio.engines.close()

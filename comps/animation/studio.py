@@ -56,6 +56,11 @@ class Studio:
             workers=Workers(encode=anyio.CapacityLimiter(2), prepare=anyio.CapacityLimiter(2)),
         )
 
+    async def warm(self) -> None:
+        """Load the default engine and prepare the default avatar, so that the first answer is as quick as the next."""
+        engine = await self.engines.get()
+        await engine.open(await self.avatar(""), self.options(Look()))
+
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking `work` on pictures, sound or files in a worker thread."""
         return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.workers.prepare)

@@ -317,3 +317,10 @@ async def test_an_unknown_default_engine_is_said_by_readyz(settings: AnimationSe
         assert ready.status_code == 503
         assert "no engine 'magic'" in ready.text
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_an_unknown_default_avatar_is_said_by_readyz(settings: AnimationSettings) -> None:
+    app = create_app(settings.model_copy(update={"default_avatar": "nobody"}), TABLE)
+    async with running(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await app.state.readiness.settled()
+        assert "no avatar 'nobody'" in (await client.get("/readyz")).text

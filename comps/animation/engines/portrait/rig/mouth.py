@@ -81,7 +81,10 @@ def mouth_line(canvas: Canvas, centre: Points) -> MouthLine:
     level = np.stack([centre[0] + columns, np.full(len(columns), centre[1])], 1)
     dark = blurred(valley(canvas), 1.5)
     line = snap(np.clip(dark, -3, 15) / np.float32(6.0), level, Search(0.14 * UNIT, 0.09 * UNIT, stiffness=0.35))
-    path = line.points
+    # The upper lip lies in shade, which draws the valley up; the darkest place itself is the line.
+    near = cv2.blur(canvas.lightness, (UNIT // 16, 3))
+    darkest = (cv2.blur(near, (1, UNIT // 8)) - near) / np.float32(5.0)
+    path = snap(np.clip(darkest, -2, 3), line.points, Search(0.05 * UNIT, 0.04 * UNIT, stiffness=0.3)).points
     path[:, 1] = np.convolve(np.pad(path[:, 1], 4, mode="edge"), np.ones(9) / 9, mode="valid")
     red = sample(blurred(canvas.redness, 0.03 * UNIT), path)
     signal = np.clip(sample(dark, path), -2, 9) + 0.5 * np.clip(red - np.median(red), -8, 12)

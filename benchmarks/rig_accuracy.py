@@ -56,9 +56,7 @@ def write_reference(paths: list[Path], landmarker: Path, out: Path) -> None:
 
 def errors(rig: Rig, truth: Rig) -> dict[str, float]:
     unit = float(np.linalg.norm(truth.irises[1, :2] - truth.irises[0, :2]))
-    row = {
-        name: float(np.linalg.norm(rig.group(name) - truth.group(name), axis=1).mean()) / unit for name in GROUPS
-    }
+    row = {name: float(np.linalg.norm(rig.group(name) - truth.group(name), axis=1).mean()) / unit for name in GROUPS}
     across = (truth.irises[1, :2] - truth.irises[0, :2]) / unit
     line = rig.points[[62, 66]].mean(0) - truth.points[[62, 66]].mean(0)
     row["mouth line"] = abs(float(line @ np.array([-across[1], across[0]]))) / unit

@@ -19,7 +19,7 @@ from comps.animation.motion.articulation import (
     targets,
     tucks,
 )
-from comps.animation.motion.blendshapes import WIDEST_JAW, mouth_weights
+from comps.animation.motion.blendshapes import WIDEST_GAZE, WIDEST_JAW, gaze_weights, mouth_weights
 from comps.animation.motion.face_motion import ARKIT_INDEX
 from comps.core.language.phones import CONSONANTS, VOWELS
 
@@ -128,3 +128,11 @@ def test_both_sides_move_alike() -> None:
 
 def test_organ_numbers_match_their_names() -> None:
     assert [ORGANS[i] for i in (JAW, CLOSE, TUCK)] == ["jaw", "close", "tuck"]
+
+
+def test_a_gaze_turns_both_eyes_the_same_way() -> None:
+    left = gaze_weights(WIDEST_GAZE / 2, -WIDEST_GAZE)
+    assert left["eyeLookOutLeft"] == left["eyeLookInRight"] == 0.5
+    assert left["eyeLookInLeft"] == left["eyeLookOutRight"] == left["eyeLookUpLeft"] == 0
+    assert left["eyeLookDownRight"] == 1
+    assert set(left) <= set(ARKIT_INDEX)

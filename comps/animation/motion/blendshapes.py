@@ -14,6 +14,19 @@ WIDEST_JAW = 0.48
 """jawOpen of the most open vowel: its 1 is a yawn."""
 
 
+WIDEST_GAZE = 35.0
+"""Degrees of gaze at which an eyeLook weight is 1."""
+
+
+def gaze_weights(yaw: float, pitch: float) -> dict[str, float]:
+    """The eyeLook weights of a gaze in degrees (yaw to the subject's left, pitch up), for renderers that turn eyes by them."""
+    left, right, up, down = (min(1.0, max(0.0, angle / WIDEST_GAZE)) for angle in (yaw, -yaw, pitch, -pitch))
+    return {
+        "eyeLookOutLeft": left, "eyeLookInLeft": right, "eyeLookInRight": left, "eyeLookOutRight": right,
+        "eyeLookUpLeft": up, "eyeLookUpRight": up, "eyeLookDownLeft": down, "eyeLookDownRight": down,
+    }  # fmt: skip
+
+
 def mouth_weights(organs: Plane) -> Plane:
     """ARKit weights float32 `[n, 52]` for organ positions `[n, 8]`; everything but mouth, jaw and tongue is 0."""
     weights = np.zeros((len(organs), len(ARKIT_NAMES)), np.float32)

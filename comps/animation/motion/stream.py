@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.motion.articulation import JAW, LOWER, UPPER, closes
-from comps.animation.motion.blendshapes import mouth_weights
+from comps.animation.motion.blendshapes import gaze_weights, mouth_weights
 from comps.animation.motion.coarticulation import LOOK_AHEAD_S, articulate
 from comps.animation.motion.emotion import FADE_S, MOUTH, SPEAKING_MOUTH, mood
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
@@ -136,6 +136,8 @@ class MotionStream:
             weights[ARKIT_INDEX[f"eyeBlink{side}"]] = alive.blink
             weights[ARKIT_INDEX[f"browOuterUp{side}"]] += 0.30 * alive.brows
         weights[ARKIT_INDEX["browInnerUp"]] += 0.28 * alive.brows
+        for name, value in gaze_weights(*alive.gaze.tolist()).items():
+            weights[ARKIT_INDEX[name]] = value
         return alive.head, alive.gaze
 
     def _mouth_mood(self, weights: NDArray[np.float32], heard: Heard) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.render.anatomy import Anatomy
 from comps.animation.engines.portrait.render.colours import sample_skin
-from comps.animation.engines.portrait.render.planes import Bytes, Planes
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, Source, double
 
 Points = NDArray[np.float64]
 
@@ -32,19 +32,21 @@ LASH_BORDER = 0.030
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lid:
-    """One eye's patches: `luma` uint8 `[LEVELS, h, w]` and `chroma` uint8 `[LEVELS, h / 2, w / 2, 2]` at `left`, `top` (even)."""
+    """One eye's patches: `luma` uint8 `[LEVELS, 2h, 2w]` and `chroma` uint8 `[LEVELS, h / 2, w / 2, 2]` at `left`, `top` (even)."""
 
     left: int
     top: int
     luma: Bytes
     chroma: Bytes
 
-    def put(self, planes: Planes, level: int) -> None:
-        """Paint state `level` into `planes`."""
+    def put(self, source: Source, level: int) -> None:
+        """Paint state `level` into `source`."""
         _, height, width = self.luma.shape
-        planes.luma[self.top : self.top + height, self.left : self.left + width] = self.luma[level]
+        top, left = 2 * self.top, 2 * self.left
+        source.luma[top : top + height, left : left + width] = self.luma[level]
+        _, height, width, _ = self.chroma.shape
         top, left = self.top // 2, self.left // 2
-        planes.chroma[top : top + height // 2, left : left + width // 2] = self.chroma[level]
+        source.chroma[top : top + height, left : left + width] = self.chroma[level]
 
 
 def paint_lids(anatomy: Anatomy, planes: Planes) -> tuple[Lid, Lid]:
@@ -99,7 +101,7 @@ class _Eye:
         colours: list[Bytes] = []
         for level in range(LEVELS):
             closed = level / (LEVELS - 1)
-            states.append(self._state(luma[..., None].astype(np.float64), full, closed, 1)[..., 0])
+            states.append(double(self._state(luma[..., None].astype(np.float64), full, closed, 1)[..., 0]))
             colours.append(self._state(chroma.astype(np.float64), half, closed, 2))
         return Lid(left, top, np.stack(states), np.stack(colours))
 

@@ -10,7 +10,7 @@ from comps.animation.engines.portrait.render.eyes import Lid, paint_lids
 from comps.animation.engines.portrait.render.field import Field, build_field
 from comps.animation.engines.portrait.render.folds import Folds, shade_folds
 from comps.animation.engines.portrait.render.mouth import Mouth, draw_mouth
-from comps.animation.engines.portrait.render.planes import Bytes, Planes, to_planes
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, Source, to_planes, to_source
 from comps.animation.engines.portrait.rig.rig import Rig
 
 
@@ -20,6 +20,7 @@ class Face:
 
     anatomy: Anatomy
     planes: Planes
+    source: Source
     field: Field
     mouth: Mouth
     lids: tuple[Lid, Lid]
@@ -34,6 +35,7 @@ def prepare(picture: Bytes, rig: Rig, size: int) -> Face:
     return Face(
         anatomy=anatomy,
         planes=planes,
+        source=to_source(planes),
         field=build_field(anatomy, (window.width, window.height)),
         mouth=draw_mouth(anatomy, planes),
         lids=paint_lids(anatomy, planes),

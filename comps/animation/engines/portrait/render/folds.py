@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.render.anatomy import Anatomy
 from comps.animation.engines.portrait.render.colours import sample_skin
-from comps.animation.engines.portrait.render.planes import Bytes, Planes
+from comps.animation.engines.portrait.render.planes import Bytes, Planes, double
 from comps.animation.motion.face_motion import ARKIT_INDEX
 
 Points = NDArray[np.float64]
@@ -32,17 +32,18 @@ _SHARES = np.array(list(_CAUSES.values()), np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Folds:
-    """What full folds take from the brightness, uint8 `[h, w]`, at `left`, `top`."""
+    """What full folds take from the brightness of a `Source`, uint8 `[2h, 2w]`, at `left`, `top` of the picture."""
 
     left: int
     top: int
     shadow: Bytes
 
     def deepen(self, base: Bytes, target: Bytes, weights: NDArray[np.float32]) -> None:
-        """Shade `target` `[h, w]`, the picture's brightness, from `base` by the ARKit `weights` `[52]` of a frame."""
+        """Shade `target`, a source's brightness, from `base` by the ARKit `weights` `[52]` of a frame."""
         strength = float(np.clip(weights[_COLUMNS] @ _SHARES, 0, 1))
         height, width = self.shadow.shape
-        box = (slice(self.top, self.top + height), slice(self.left, self.left + width))
+        top, left = 2 * self.top, 2 * self.left
+        box = (slice(top, top + height), slice(left, left + width))
         target[box] = cv2.addWeighted(base[box], 1.0, self.shadow, -strength, 0.0)
 
 
@@ -59,6 +60,6 @@ def shade_folds(anatomy: Anatomy, planes: Planes) -> Folds:
     soft *= depth / max(float(soft.max()), 1.0)
     rows, columns = np.nonzero(soft >= 0.5)
     if not len(rows):
-        return Folds(0, 0, np.zeros((1, 1), np.uint8))
+        return Folds(0, 0, np.zeros((2, 2), np.uint8))
     top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-    return Folds(int(left), int(top), np.round(soft[top:bottom, left:right]).astype(np.uint8))
+    return Folds(int(left), int(top), double(np.round(soft[top:bottom, left:right]).astype(np.uint8)))

@@ -12,7 +12,7 @@ from comps.animation.engines.portrait.render.face import Face
 from comps.animation.engines.portrait.render.field import invert
 from comps.animation.engines.portrait.render.grid import Box, enlarge
 from comps.animation.engines.portrait.render.lips import LEAST_GAP, Edges, MouthPainter, Placement, meet
-from comps.animation.engines.portrait.render.planes import Bytes, Planes, chroma_planes
+from comps.animation.engines.portrait.render.planes import Bytes, chroma_planes
 from comps.animation.engines.portrait.render.shapes import JAW_DROP, SEAL
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
@@ -43,7 +43,7 @@ class Renderer:
         self._painter = MouthPainter(face.mouth, self._anatomy.unit)
         self.height, self.width = face.planes.luma.shape
         # The picture with its lids and folds as they are in the frame being drawn.
-        self._source = Planes(face.planes.luma.copy(), face.planes.chroma.copy())
+        self._source = face.source.copy()
         self._lid_levels = [0, 0]
         chin = self._field.chin.box
         self._nodes = self._positions(self._grid.whole)
@@ -69,7 +69,7 @@ class Renderer:
         edges = self._edges(np.concatenate([weights, motion.head], 1))
         for k, frame in enumerate(frames):
             self._set_lids(motion.weights[k])
-            self._face.folds.deepen(self._face.planes.luma, self._source.luma, motion.weights[k])
+            self._face.folds.deepen(self._face.source.luma, self._source.luma, motion.weights[k])
             self._frame(frame, (whole[k], chin[k]), edges[k], self._placement(motion, k))
         return frames
 
@@ -126,7 +126,7 @@ class Renderer:
         blended = above.copy()
         blended[chin.rows, chin.columns] += share[..., None] * (below - above[chin.rows, chin.columns])
         grid = self._grid
-        where = enlarge(blended, grid.stride)[: grid.height, : grid.width]
+        where = enlarge(blended * np.float32(2), grid.stride)[: grid.height, : grid.width]
         colour = enlarge(_to_chroma(blended), grid.stride // 2)[: grid.height // 2, : grid.width // 2]
         self._cut_lips(where, colour, (above[chin.rows, chin.columns], below), edges)
         luma = frame[: self.height]
@@ -167,7 +167,7 @@ class Renderer:
             share = self._below(x, y, edges, step)
             cut = above + share[..., None] * (below - above)
             into = target[top : top + len(y), left : left + len(x)]
-            into[:] = (cut if step == 1 else _to_chroma(cut))[: len(into), : into.shape[1]]
+            into[:] = (cut * np.float32(2) if step == 1 else _to_chroma(cut))[: len(into), : into.shape[1]]
 
     def _below(self, x: Row, y: Row, edges: Edges, sharp: float) -> Plane:
         """How much of each place at columns `x` `[w]` and rows `y` `[h]` belongs to the lower lip's field, `[h, w]`, 0..1.

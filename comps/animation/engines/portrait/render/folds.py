@@ -15,7 +15,7 @@ from comps.animation.motion.face_motion import ARKIT_INDEX
 
 Points = NDArray[np.float64]
 
-DEPTH = 0.17
+DEPTH = 0.085
 """Share of the skin's brightness that a full fold takes away."""
 WIDTH = 0.05
 """Softness of its edges, in units."""

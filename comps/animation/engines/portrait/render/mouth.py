@@ -74,11 +74,11 @@ def _teeth(widths: tuple[float, ...], bright: float, gum: float, edge: float, wi
     place = np.clip((away[0] - start) / (stop - start), 0, 1)[None, :]
     direction = np.sign(edge - gum)
     # The arch curves back: teeth beside the middle bite a little higher (upper) or stay level (lower), and get darker.
-    corner = 0.016 * np.abs(2 * place - 1) ** 4
+    corner = 0.009 * np.abs(2 * place - 1) ** 4
     bite = edge - direction * (corner + 0.10 * away**2)
     covered = _ramp((bite - y) * direction, 0.008) * _ramp((y - gum) * direction, 0.02)
     covered = covered * _ramp(ends[-1] - away, 0.02)
-    between = 1 - 0.11 * np.exp(-(((place * (1 - place)) / 0.045) ** 2)) * (away < ends[-1])
+    between = 1 - 0.08 * np.exp(-(((place * (1 - place)) / 0.045) ** 2)) * (away < ends[-1])
     round_ = 1 - 0.06 * np.abs(2 * place - 1) ** 2
     depth = np.clip(1.02 - 1.5 * away**1.5, 0.22, 1)
     tip = 1 - 0.10 * _ramp(0.02 - (bite - y) * direction, 0.02)

@@ -41,7 +41,7 @@ def spoken_words(text: str) -> list[str]:
     """The words of `text` as they are said, lower case: ``"Port 3009?"`` gives ``port three thousand nine``."""
     words: list[str] = []
     for token in tokens(text):
-        words.extend(number_words(token) if token[0].isdigit() else [token.lower()])
+        words.extend(number_words(token) if token[0].isdecimal() else [token.lower()])
     return words
 
 

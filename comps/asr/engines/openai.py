@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -18,11 +19,14 @@ from comps.core.error_shape import excerpt
 from comps.core.errors import AvatarError, UpstreamError
 from comps.core.media.audio import encode_audio
 from comps.core.speech import Transcript
+from comps.core.sse import StreamOptions, read_bodies
 
 SERVICE = "asr"
 _USUAL_MODEL = "whisper-1"
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CHECK_TIMEOUT_S = 2.0
+_TRANSCRIPT = StreamOptions("transcript", _MAX_ANSWER_BYTES, _MAX_ANSWER_BYTES)
+_DONE = "transcript.text.done"
 
 
 class OpenAIEngine(AsrEngine):
@@ -67,8 +71,9 @@ class OpenAIEngine(AsrEngine):
         if not self._settings.upstream_stream:
             yield to_transcript(await request_json(self._open(), call), options, duration)
             return
-        async for text, final in _texts(stream_bytes(self._open(), call)):
-            yield Transcript(text, primary(options.language), duration=duration, final=final)
+        async with aclosing(_texts(stream_bytes(self._open(), call))) as texts:
+            async for text, final in texts:
+                yield Transcript(text, primary(options.language), duration=duration, final=final)
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -113,24 +118,19 @@ def to_transcript(body: Any, options: AsrOptions, duration: float) -> Transcript
     return Transcript(text.strip(), NAMES.get(named, primary(named)), placed(text.strip(), heard), duration)
 
 
-async def _texts(parts: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, bool]]:
+async def _texts(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[str, bool], None]:
     """The text so far and whether it is all, from events or, when the server does not stream, from JSON."""
-    text, other = "", bytearray()
-    async for line in _lines(parts):
-        if not line.startswith(b"data:"):
-            other += line if not line.startswith((b"event:", b":", b"id:", b"retry:")) else b""
-            continue
-        data = line[5:].strip()
-        event = _event(data) if data != b"[DONE]" else {}
-        if event.get("type") == "transcript.text.done":
-            yield str(event.get("text", text)).strip(), True
-            return
-        if delta := event.get("delta"):
-            text += str(delta)
-            yield text.strip(), False
-    if not other.strip():
-        raise UpstreamError(f"{SERVICE} broke off before the end of the transcript", service=SERVICE)
-    yield to_transcript(_event(bytes(other)), AsrOptions(), 0.0).text, True
+    text = ""
+    async with aclosing(parts), aclosing(read_bodies(parts, SERVICE, _TRANSCRIPT)) as bodies:
+        async for body in bodies:
+            event = _event(body)
+            if event.get("type") == _DONE or ("type" not in event and "text" in event):
+                yield str(event.get("text", text)).strip(), True
+                return
+            if delta := event.get("delta"):
+                text += str(delta)
+                yield text.strip(), False
+    raise UpstreamError(f"{SERVICE} broke off before the end of the transcript", service=SERVICE)
 
 
 def _event(data: bytes) -> dict[str, Any]:
@@ -141,16 +141,3 @@ def _event(data: bytes) -> dict[str, Any]:
     if not isinstance(event, dict) or event.get("error"):
         raise UpstreamError(f"{SERVICE} failed while it streamed: {excerpt(data)}", service=SERVICE)
     return event
-
-
-async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    buffer = b""
-    received = 0
-    async for part in parts:
-        received += len(part)
-        if received > _MAX_ANSWER_BYTES:
-            raise UpstreamError(f"{SERVICE} answered with more than {_MAX_ANSWER_BYTES} bytes", service=SERVICE)
-        *lines, buffer = (buffer + part).split(b"\n")
-        for line in lines:
-            yield line.strip()
-    yield buffer.strip()

@@ -10,7 +10,7 @@ from comps.asr.sphinx.recogniser import HeardWord, Recogniser
 from comps.asr.sphinx.segments import Segment, Segmenter
 from comps.core.speech import Transcript, Word
 
-LIVE_PIECE_S = 2.0
+LIVE_PIECE_S = 1.0
 """Longer pieces come from a file: nobody waits for partials of them."""
 
 

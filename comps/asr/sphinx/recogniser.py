@@ -78,8 +78,8 @@ class Recogniser:
     def start(self) -> None:
         """Begin to decode live, for `feed`."""
         self._decoder.activate_search(ADAPTED if self._adapted else self._general_name)
+        self._begin()
         self._decoder.set_cmn(_TYPICAL_MEAN)
-        self._decoder.start_stream()
         self._decoder.start_utt()
 
     def feed(self, pcm: Pcm16) -> list[str]:
@@ -93,10 +93,13 @@ class Recogniser:
         """End what `start` began."""
         self._decoder.end_utt()
 
+    def _begin(self) -> None:
+        """Forget the noise and the mean of the utterance before, which may be another request's (25 µs)."""
+        self._decoder.reinit_feat()
+
     def _decode_with(self, search: str, pcm: Pcm16) -> Heard:
         self._decoder.activate_search(search)
-        # Forgets the noise level of the utterance before, which may be another request's.
-        self._decoder.start_stream()
+        self._begin()
         self._decoder.start_utt()
         self._decoder.process_raw(pcm.tobytes(), full_utt=True)
         self._decoder.end_utt()

@@ -21,7 +21,8 @@ class SegmentOptions:
     `onset_s` of speech within `window_s` open a segment, `pause_s` without speech close it, and so does
     `longest_s`, which bounds memory and time. `lead_s` and `tail_s` of sound around the speech are kept.
     A segment with less than `shortest_s` of speech is noise. `floor_db` is the level, relative to full
-    scale, below which nothing is speech. `strictness` is the detector's own, 0 to 3.
+    scale, below which nothing is speech, and `liveliness_db` how much the level of speech must rise and
+    fall, which noise and hum do not. `strictness` is the detector's own, 0 to 3.
     """
 
     onset_s: float = 0.12
@@ -32,6 +33,7 @@ class SegmentOptions:
     tail_s: float = 0.3
     shortest_s: float = 0.15
     floor_db: float = -65.0
+    liveliness_db: float = 4.0
     strictness: int = 2
 
 
@@ -77,8 +79,8 @@ class Segmenter:
 
     @property
     def open(self) -> Segment | None:
-        """The segment that has begun and not ended, as far as it has arrived."""
-        return Segment(self._start, np.concatenate(self._open)) if self._open else None
+        """The segment that has begun and not ended, as far as it has arrived, if it is no steady noise so far."""
+        return self._lively(np.concatenate(self._open)) if self._open else None
 
     def _frame(self, frame: Audio) -> Segment | None:
         speech = self._is_speech(frame)
@@ -108,10 +110,22 @@ class Segmenter:
         if spoken < _frames(self._options.shortest_s):
             return None
         spare = max(0, quiet - _frames(self._options.tail_s))
-        return Segment(self._start, np.concatenate(frames[: len(frames) - spare]))
+        samples = np.concatenate(frames[: len(frames) - spare])
+        return self._lively(samples)
+
+    def _lively(self, samples: Audio) -> Segment | None:
+        return Segment(self._start, samples) if _liveliness_db(samples) >= self._options.liveliness_db else None
 
     def _is_speech(self, frame: Audio) -> bool:
         if float(np.sqrt(np.mean(np.square(frame)))) < self._floor:
             return False
         pcm = np.clip(frame * 32767, -32768, 32767).astype("<i2")
         return bool(self._vad.is_speech(pcm.tobytes()))
+
+
+def _liveliness_db(samples: Audio) -> float:
+    """How far apart the loud and the quiet frames are, decibels."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    levels = np.sqrt(np.mean(np.square(frames), axis=1)) + 1e-9
+    quiet, loud = np.percentile(levels, (10, 90))
+    return float(20 * np.log10(loud / quiet))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pocketsphinx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comps.asr.adaptation.corpus import Sentence
+from comps.asr.adaptation.ngram import END, START, arpa, train
+
+_WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=6)
+_SENTENCES = st.lists(
+    st.builds(Sentence, _WORDS.map(tuple), st.sampled_from([0.05, 0.2, 1.0, 3.0])), min_size=1, max_size=8
+)
+
+
+def _sentences(*lines: str) -> list[Sentence]:
+    return [Sentence(tuple(line.split()), 1.0) for line in lines]
+
+
+@given(_SENTENCES, _WORDS)
+def test_what_may_follow_any_context_adds_up_to_one(sentences: list[Sentence], context: list[str]) -> None:
+    model = train(sentences)
+    vocabulary = {gram[0] for gram in model.probabilities[0]}
+    total = sum(model.probability((START, *context, word)) for word in vocabulary)
+    assert total == pytest.approx(1.0, abs=1e-6)
+
+
+def test_seen_words_are_likelier_than_unseen_ones() -> None:
+    model = train(_sentences("how do i install it", "how do i start it", "what is it"))
+    assert model.probability(("do", "i", "install")) > model.probability(("do", "i", "is")) > 0
+
+
+def test_weights_count() -> None:
+    model = train([Sentence(("say", "yes"), 5.0), Sentence(("say", "no"), 0.1)])
+    assert model.probability(("say", "yes")) > 3 * model.probability(("say", "no"))
+
+
+def test_an_unknown_word_has_no_probability() -> None:
+    assert train(_sentences("a b")).probability(("a", "zebra")) == 0.0
+
+
+def test_pocketsphinx_reads_the_file_and_agrees(tmp_path: Path) -> None:
+    model = train(_sentences("how do i install it", "how do you install this", "where is it"))
+    path = tmp_path / "small.arpa"
+    path.write_text(arpa(model), encoding="utf-8")
+    read = pocketsphinx.NGramModel.readfile(str(path))
+    log = pocketsphinx.LogMath()
+    for words in (("how", "do", "i"), ("do", "you", "install"), ("where", "is", "this"), ("install", "it", END)):
+        newest_first = list(reversed(words))
+        assert log.exp(read.prob(newest_first)) == pytest.approx(model.probability(words), rel=0.02)

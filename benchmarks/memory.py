@@ -86,7 +86,9 @@ async def say(client: httpx.AsyncClient, sentences: int, seconds: dict[int, floa
     """Speak a text of `sentences` sentences; notes the length of the video."""
     body = {"text": SENTENCE * sentences, "response_format": "json"}
     reply = await client.post("/v1/say", json=body)
-    seconds[sentences] = reply.raise_for_status().json()["duration_s"]
+    if not reply.is_success:
+        raise RuntimeError(f"{sentences} sentences: {reply.text}")
+    seconds[sentences] = reply.json()["duration_s"]
 
 
 async def measure(url: str, pid: int, questions: int) -> tuple[dict[str, Memory], dict[int, float]]:

@@ -11,6 +11,7 @@ import { Voices } from "./voices.js";
 const $ = (id) => document.getElementById(id);
 const SUGGESTIONS = ["What can you do?", "How does the lip sync work?", "Can I use my own photo?", "What runs without a GPU?"];
 const HEALTH_EVERY_MS = 15_000;
+const HIDDEN_AT_MOST = 0.2; // part of the picture's height or width that may be cropped
 const SOUND_BYTES = 40 * 1024 * 1024;
 
 const player = new Player($("video"), {
@@ -58,7 +59,7 @@ function receive(turn, name, data) {
   else if (name === "text_delta") turn.wrote(data.text);
   else if (name === "sentence") turn.spoke(data);
   else if (name === "media") showMedia(data);
-  else if (name === "timing") markStep(data.stage, "done", data.seconds);
+  else if (name === "timing" && data.seconds !== null) markStep(data.stage, "done", data.seconds);
   else if (name === "done") {
     turn.finish(data);
     player.finish(data.video_url);
@@ -128,6 +129,15 @@ function screenIdle() {
   $("caption").hidden = true;
   shown?.at(-1);
   busyOnScreen("");
+}
+
+/** Fill the screen when that hides little of the picture; otherwise show all of it, with a soft border. */
+function fitPicture() {
+  const { naturalWidth, naturalHeight } = $("still");
+  const { clientWidth, clientHeight } = $("screen");
+  if (!naturalWidth || !clientHeight) return;
+  const ratio = naturalWidth / naturalHeight / (clientWidth / clientHeight);
+  $("screen").toggleAttribute("data-fill", Math.min(ratio, 1 / ratio) > 1 - HIDDEN_AT_MOST);
 }
 
 function busyOnScreen(text) {
@@ -303,6 +313,8 @@ function wire() {
   $("theme").addEventListener("click", toggleTheme);
   $("edit-points").addEventListener("click", () => attempt(() => editor.open(cast.id, pictureOf(cast.chosen))));
   $("remove-avatar").addEventListener("click", () => attempt(() => cast.removeChosen()));
+  $("still").addEventListener("load", fitPicture);
+  new ResizeObserver(fitPicture).observe($("screen"));
   dropTarget($("screen"), addAvatar);
   dropTarget($("composer"), askWithSound);
   // a file dropped beside the targets must not replace the page

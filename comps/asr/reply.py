@@ -52,7 +52,7 @@ def asr_response(transcript: Transcript) -> AsrResponse:
 
 def document(transcript: Transcript) -> Response:
     """OPEA's first form: a document with the transcript as the query."""
-    return JSONResponse(LLMParamsDoc(query=transcript.text).dict())
+    return JSONResponse(LLMParamsDoc(query=transcript.text).model_dump(mode="json"))
 
 
 def formatted(transcript: Transcript, wishes: TranscriptionRequest) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import anyio
@@ -10,14 +12,11 @@ import anyio.to_thread
 from faster_whisper import WhisperModel
 
 from comps.asr.engine import SAMPLE_RATE, AsrCapabilities, AsrEngine, AsrOptions, Audio
-from comps.asr.engines.whole import collected, placed
-from comps.asr.languages import primary
+from comps.asr.engines.whisper_calls import arguments, joined, model_name, require_language, transcript
+from comps.asr.engines.whole import collected
 from comps.asr.settings import AsrSettings
-from comps.core.errors import EngineUnavailableError, UnknownChoiceError
+from comps.core.errors import EngineUnavailableError
 from comps.core.speech import Transcript
-
-_USUAL_MODEL = "small"
-_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 class FasterWhisperEngine(AsrEngine):
@@ -40,20 +39,22 @@ class FasterWhisperEngine(AsrEngine):
 
     async def transcribe(self, audio: AsyncIterator[Audio], options: AsrOptions) -> AsyncIterator[Transcript]:
         """Yield the text after every segment, then the final transcript."""
-        self._require_language(options.language)
+        require_language("faster_whisper", options.language, self._model.supported_languages)
         samples = await collected(audio)
         duration = len(samples) / SAMPLE_RATE
-        arguments = transcribe_arguments(options)
+        call = partial(self._model.transcribe, samples, vad_filter=True, **arguments(options))
         async with self._threads:
-            segments, info = await anyio.to_thread.run_sync(lambda: self._model.transcribe(samples, **arguments))
+            segments, info = await anyio.to_thread.run_sync(call)
             found: list[Any] = []
             while (segment := await anyio.to_thread.run_sync(_next, segments)) is not None:
                 found.append(segment)
-                yield Transcript(_text(found), str(info.language), duration=duration, final=False)
+                yield Transcript(
+                    joined(part.text for part in found), str(info.language), duration=duration, final=False
+                )
         yield to_transcript(found, str(info.language), duration)
 
     def _load(self) -> Any:
-        name = (self._settings.model or _USUAL_MODEL).removeprefix("openai/whisper-")
+        name = model_name(self._settings.model)
         try:
             return WhisperModel(
                 name,
@@ -69,38 +70,13 @@ class FasterWhisperEngine(AsrEngine):
                 "or allow AVATAR_ASR_DOWNLOAD=true"
             ) from error
 
-    def _require_language(self, tag: str) -> None:
-        known = self._model.supported_languages
-        if tag and primary(tag) not in known:
-            raise UnknownChoiceError(
-                f"engine 'faster_whisper' does not hear '{tag[:40]}'; it hears: {', '.join(sorted(known))}",
-                param="language",
-            )
-
 
 def _next(segments: Iterator[Any]) -> Any:
     """The next segment, which is computed now, or None."""
     return next(segments, None)
 
 
-def transcribe_arguments(options: AsrOptions) -> dict[str, Any]:
-    """Keyword arguments of `faster_whisper.WhisperModel.transcribe`."""
-    return {
-        "language": primary(options.language) or None,
-        "initial_prompt": options.prompt or None,
-        "temperature": options.temperature or list(_TEMPERATURES),
-        "word_timestamps": True,
-        "condition_on_previous_text": False,
-        "vad_filter": True,
-    }
-
-
-def _text(segments: list[Any]) -> str:
-    return "".join(segment.text for segment in segments).strip()
-
-
 def to_transcript(segments: list[Any], language: str, duration: float) -> Transcript:
     """The final transcript of all segments; `duration` is the audio's in seconds."""
-    text = _text(segments)
-    heard = [(word.word, word.start, word.end) for segment in segments for word in segment.words or ()]
-    return Transcript(text, language, placed(text, heard), duration)
+    words = [word._asdict() if hasattr(word, "_asdict") else asdict(word) for s in segments for word in s.words or ()]
+    return transcript(joined(segment.text for segment in segments), words, language, duration)

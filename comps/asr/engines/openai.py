@@ -19,14 +19,14 @@ from comps.core.error_shape import excerpt
 from comps.core.errors import AvatarError, UpstreamError
 from comps.core.media.audio import encode_audio
 from comps.core.speech import Transcript
-from comps.core.sse import StreamOptions, read_bodies
+from comps.core.sse import DONE, StreamOptions, read_bodies
 
 SERVICE = "asr"
 _USUAL_MODEL = "whisper-1"
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CHECK_TIMEOUT_S = 2.0
 _TRANSCRIPT = StreamOptions("transcript", _MAX_ANSWER_BYTES, _MAX_ANSWER_BYTES)
-_DONE = "transcript.text.done"
+_ALL = "transcript.text.done"
 
 
 class OpenAIEngine(AsrEngine):
@@ -123,8 +123,10 @@ async def _texts(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[str
     text = ""
     async with aclosing(parts), aclosing(read_bodies(parts, SERVICE, _TRANSCRIPT)) as bodies:
         async for body in bodies:
+            if body == DONE:
+                break
             event = _event(body)
-            if event.get("type") == _DONE or ("type" not in event and "text" in event):
+            if event.get("type") == _ALL or ("type" not in event and "text" in event):
                 yield str(event.get("text", text)).strip(), True
                 return
             if delta := event.get("delta"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,11 @@ import whisper
 from whisper.tokenizer import LANGUAGES
 
 from comps.asr.engine import SAMPLE_RATE, AsrCapabilities, AsrEngine, AsrOptions, Audio
-from comps.asr.engines.whole import collected, placed
-from comps.asr.languages import primary
+from comps.asr.engines.whisper_calls import arguments, model_name, require_language, transcript
+from comps.asr.engines.whole import collected
 from comps.asr.settings import AsrSettings
-from comps.core.errors import EngineUnavailableError, UnknownChoiceError
+from comps.core.errors import EngineUnavailableError
 from comps.core.speech import Transcript
-
-_USUAL_MODEL = "small"
-_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Tried in turn while the text repeats itself or is unlikely; what temperature 0 means in OpenAI's API."""
 
 
 class WhisperEngine(AsrEngine):
@@ -44,16 +41,15 @@ class WhisperEngine(AsrEngine):
 
     async def transcribe(self, audio: AsyncIterator[Audio], options: AsrOptions) -> AsyncIterator[Transcript]:
         """Yield the final transcript; raises UnknownChoiceError for a language Whisper does not know."""
-        arguments = transcribe_arguments(options, half=self._model.device.type == "cuda")
+        require_language("whisper", options.language, LANGUAGES)
         samples = await collected(audio)
-        result: dict[str, Any] = await anyio.to_thread.run_sync(
-            lambda: self._model.transcribe(samples, **arguments), limiter=self._one_at_a_time
-        )
+        half = self._model.device.type == "cuda"
+        call = partial(self._model.transcribe, samples, fp16=half, verbose=None, **arguments(options))
+        result: dict[str, Any] = await anyio.to_thread.run_sync(call, limiter=self._one_at_a_time)
         yield to_transcript(result, len(samples) / SAMPLE_RATE)
 
     def _load(self) -> Any:
-        wanted = self._settings.model or _USUAL_MODEL
-        name = wanted.removeprefix("openai/").removeprefix("whisper-")
+        name = model_name(self._settings.model)
         folder = str(self._settings.model_dir) if self._settings.model_dir else None
         if not self._settings.download and not _is_here(name, folder):
             raise EngineUnavailableError(
@@ -77,31 +73,7 @@ def _is_here(name: str, folder: str | None) -> bool:
     return Path(name).is_file() or (root / f"{name}.pt").is_file()
 
 
-def transcribe_arguments(options: AsrOptions, *, half: bool) -> dict[str, Any]:
-    """Keyword arguments of `whisper.Whisper.transcribe`; `half` computes in 16 bits, which only GPUs can."""
-    language = primary(options.language)
-    if language and language not in LANGUAGES:
-        raise UnknownChoiceError(
-            f"engine 'whisper' does not hear '{options.language[:40]}'; it hears: {', '.join(sorted(LANGUAGES))}",
-            param="language",
-        )
-    return {
-        "language": language or None,
-        "initial_prompt": options.prompt or None,
-        "temperature": options.temperature or _TEMPERATURES,
-        "word_timestamps": True,
-        "condition_on_previous_text": False,
-        "fp16": half,
-        "verbose": None,
-    }
-
-
 def to_transcript(result: dict[str, Any], duration: float) -> Transcript:
     """Whisper's result; `duration` is the audio's in seconds."""
-    text = str(result["text"]).strip()
-    heard = [
-        (str(word["word"]), float(word["start"]), float(word["end"]))
-        for segment in result.get("segments", ())
-        for word in segment.get("words", ())
-    ]
-    return Transcript(text, str(result.get("language") or ""), placed(text, heard), duration)
+    words = [word for segment in result["segments"] for word in segment.get("words", ())]
+    return transcript(str(result["text"]), words, str(result.get("language") or ""), duration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -17,6 +18,14 @@ app = typer.Typer(
 )
 avatars_app = typer.Typer(help="The faces that can answer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(avatars_app, name="avatars")
+
+
+@app.callback()
+def one_thread_for_small_products() -> None:
+    """Ask a question aloud or in writing; a talking face answers."""
+    # read by numpy when it is first imported: its threads compete with rendering and encoding for the same cores
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 # typer reads annotations at run time on every supported Python, where "X | None" is not yet understood
 MaybePath = Optional[Path]  # noqa: UP045

@@ -22,6 +22,10 @@ _LAST_LINES = 20
 _POLL_S = 0.04
 
 
+_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+"""Products of small matrices get slower, not quicker, from threads that compete with the other services."""
+
+
 class Child:
     """A running process of `spec`; `last_lines` holds the end of its output, `ready` whether it said so."""
 
@@ -41,7 +45,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,  # the leash: closed by the system when we die
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **spec.variables},
+            env={**_FEW_THREADS, **os.environ, **spec.variables},
             start_new_session=True,
         )
         return cls(spec, process, log)

@@ -23,7 +23,16 @@ BASE = ROOT / "compose" / "compose.yaml"
 OVERLAYS = sorted(path for path in (ROOT / "compose").glob("*.yaml") if path != BASE)
 SERVED_ELSEWHERE = {"model-server"}
 """Services whose image is not ours: their variables are their own."""
-LIBRARY_VARIABLES = {"http_proxy", "https_proxy", "no_proxy", "HF_TOKEN", "HF_HOME", "PATH", "PYTHONUNBUFFERED"}
+LIBRARY_VARIABLES = {
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HF_TOKEN",
+    "HF_HOME",
+    "PATH",
+    "PYTHONUNBUFFERED",
+    "OPENBLAS_NUM_THREADS",
+}
 PORTS = {"asr": 7066, "llm": 3006, "tts": 7055, "animation": 9066, "gateway": 8888}
 
 SHARED_FIELD_NAMES = {field.upper() for field in SHARED_FIELDS} | {"PORT"}

@@ -23,7 +23,7 @@ from comps.core.settings import ServiceSettings
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 from megaservice.supervisor.ports import is_free
-from tests.gateway.stubs import Notes, animation_stub, asr_stub, llm_stub, tts_stub
+from tests.gateway.stubs import Notes, stub_services
 
 
 @dataclass
@@ -37,18 +37,13 @@ class Stack:
     app: FastAPI
 
 
-async def serve_stub(stack: AsyncExitStack, app: FastAPI) -> str:
-    app.state.settings = ServiceSettings()
-    return await stack.enter_async_context(running(app))
-
-
 async def open_stack(stack: AsyncExitStack, folder: Path, **settings: object) -> Stack:
     """Serve stubs and a gateway; `settings` are the gateway's, a service's URL among them replaces its stub."""
     notes = Notes()
-    stubs = {"asr": asr_stub, "llm": llm_stub, "tts": tts_stub, "animation": animation_stub}
-    for name, make in stubs.items():
-        if f"{name}_url" not in settings:
-            settings[f"{name}_url"] = await serve_stub(stack, make(notes))
+    stubs = stub_services(notes)
+    stubs.state.settings = ServiceSettings()
+    url = await stack.enter_async_context(running(stubs))
+    settings = {**dict.fromkeys(("asr_url", "llm_url", "tts_url", "animation_url"), url), **settings}
     outputs = folder / "outputs"
     app = create_app(GatewaySettings(outputs_dir=outputs, size=64, **settings))  # type: ignore[arg-type]
     url = await stack.enter_async_context(running(app))

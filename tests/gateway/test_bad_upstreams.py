@@ -77,10 +77,11 @@ async def answers(folder: Path, stage: str, url: str, **settings: Any) -> list[h
     """The reply in two forms of a gateway whose `stage` is at `url`."""
     async with AsyncExitStack() as exits:
         stack = await open_stack(exits, folder, **{f"{stage}_url": url}, **settings)
-        plain = await stack.client.post("/v1/avatarchatbot", json=BODY)
-        video = await stack.client.post("/v1/avatarchatbot", json=BODY, headers={"Accept": "video/mp4"})
+        forms = ("application/json", "video/mp4")
+        asked = (stack.client.post("/v1/avatarchatbot", json=BODY, headers={"Accept": form}) for form in forms)
+        replies = await asyncio.gather(*asked)
         assert list(stack.outputs.iterdir()) == []
-        return [plain, video]
+        return list(replies)
 
 
 def check(replies: list[httpx.Response], status: int, service: str) -> None:

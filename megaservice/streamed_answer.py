@@ -35,7 +35,7 @@ class StreamedAnswer:
 
     async def _bytes(self, body: Any) -> AsyncGenerator[bytes, None]:
         try:
-            async with aclosing(stream_bytes(self._node.client, self._node.request(body))) as pieces:  # type: ignore[type-var]
+            async with aclosing(stream_bytes(self._node.client, self._node.request(body))) as pieces:
                 async for piece in pieces:
                     yield piece
         except AvatarError as error:
@@ -53,7 +53,7 @@ class StreamedAnswer:
 
     async def _sentences(self, body: Any) -> AsyncIterator[dict[str, Any]]:
         async with (
-            aclosing(stream_bytes(self._node.client, self._node.request(body))) as pieces,  # type: ignore[type-var]
+            aclosing(stream_bytes(self._node.client, self._node.request(body))) as pieces,
             aclosing(chat_deltas(pieces, self._node.short_name)) as deltas,
             aclosing(sentences(deltas)) as said,
         ):

@@ -7,7 +7,7 @@ Layout of one message, integers little-endian: ``u32 header bytes | u32 payload 
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def unpack(message: bytes) -> tuple[Header, bytes]:
     return header, message[body:]
 
 
-async def unpack_stream(parts: AsyncIterator[bytes]) -> AsyncIterator[tuple[Header, bytes]]:
+async def unpack_stream(parts: AsyncIterator[bytes]) -> AsyncGenerator[tuple[Header, bytes], None]:
     """Messages out of a byte stream cut anywhere; raises UpstreamError on garbage or a cut-off end."""
     buffer = bytearray()
     async for part in parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,11 +10,11 @@ import orjson
 
 from comps.core.error_shape import error_from_body, excerpt
 from comps.core.errors import UpstreamError
+from comps.core.sse import DONE, StreamOptions, read_bodies
 from comps.llm.engine import FinishReason, TextPiece, Usage
 from comps.llm.reply import SERVICE
 
-MAX_EVENT_BYTES = 1024 * 1024
-_OTHER_FIELDS = (b"event:", b"id:", b"retry:", b":")
+_CHAT = StreamOptions("chat answer")
 
 
 async def read_chat(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[TextPiece, None]:
@@ -25,8 +25,10 @@ async def read_chat(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[TextPi
     """
     finish: FinishReason | None = None
     usage: Usage | None = None
-    async with aclosing(parts), aclosing(_bodies(parts)) as bodies:
+    async with aclosing(parts), aclosing(read_bodies(parts, SERVICE, _CHAT)) as bodies:
         async for raw in bodies:
+            if raw == DONE:
+                break
             text, ended, counted = _read(raw)
             finish, usage = ended or finish, counted or usage
             if text:
@@ -34,39 +36,6 @@ async def read_chat(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[TextPi
     if finish is None:
         raise UpstreamError("the language model's server broke off in the middle of its answer", service=SERVICE)
     yield TextPiece("", finish=finish, usage=usage)
-
-
-async def _bodies(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The JSON bodies of events up to ``[DONE]``, or the one body of an answer that is not streamed."""
-    async with aclosing(_lines(parts)) as lines:
-        async for line in lines:
-            if line.startswith(b"data:"):
-                if (data := line[5:].strip()) == b"[DONE]":
-                    return
-                yield data
-            elif line.startswith(b"{"):
-                yield line
-            elif line and not line.startswith(_OTHER_FIELDS):
-                raise UpstreamError(
-                    f"the language model's server sent no chat answer: {excerpt(line)}", service=SERVICE
-                )
-
-
-async def _lines(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Lines without their ends; a body that begins with ``{`` is one line, however it is written."""
-    buffer = b""
-    whole = False
-    async for part in parts:
-        buffer += part
-        whole = whole or buffer.lstrip()[:1] == b"{"
-        while not whole and b"\n" in buffer:
-            line, _, buffer = buffer.partition(b"\n")
-            yield line.rstrip(b"\r")
-        if len(buffer) > MAX_EVENT_BYTES:
-            message = f"the language model's server sent a line of more than {MAX_EVENT_BYTES} bytes"
-            raise UpstreamError(message, service=SERVICE)
-    if buffer.strip():
-        yield buffer.strip()
 
 
 def _read(raw: bytes) -> tuple[str, FinishReason | None, Usage | None]:

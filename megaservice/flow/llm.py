@@ -14,6 +14,7 @@ from comps.core.error_shape import error_from_body, excerpt
 from comps.core.errors import UpstreamError
 from comps.core.language.sentences import SentenceStream
 from comps.core.speech import TaggedSentence
+from comps.core.sse import DONE, StreamOptions, read_bodies
 from megaservice.flow.events import Event, TextDelta
 from megaservice.flow.request import ChatTurn
 from megaservice.flow.spoken_text import tagged_sentence
@@ -21,8 +22,7 @@ from megaservice.transport.endpoint import Endpoint
 
 Emit = Callable[[Event], Awaitable[None]]
 
-MAX_EVENT_BYTES = 1024 * 1024
-_FIELDS = (b"event:", b"id:", b"retry:", b":")
+_CHAT = StreamOptions("chat answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LlmNode:
     async def _deltas(self, question: str) -> AsyncGenerator[str, None]:
         call = Call(self._endpoint.service, self._endpoint.url("/v1/chat/completions"), json=self._body(question))
         async with (
-            aclosing(stream_bytes(self._endpoint.client, call)) as pieces,  # type: ignore[type-var]
+            aclosing(stream_bytes(self._endpoint.client, call)) as pieces,
             aclosing(chat_deltas(pieces, self._endpoint.service)) as deltas,
         ):
             async for delta in deltas:
@@ -97,40 +97,16 @@ async def chat_deltas(pieces: AsyncIterator[bytes], service: str) -> AsyncGenera
         UpstreamError: it is neither, it reports an error, or it breaks off before it is finished.
     """
     finished = False
-    async with aclosing(_lines(pieces, service)) as lines:
-        async for line in lines:
-            if line.startswith(b"data:"):
-                data = line[5:].strip()
-                if data == b"[DONE]":
-                    return
-            elif line.startswith(b"{"):
-                data = line
-            elif not line or line.startswith(_FIELDS):
-                continue
-            else:
-                raise UpstreamError(f"{service} sent no chat answer: {excerpt(line)}", service=service)
-            text, last = _delta(data, service)
+    async with aclosing(read_bodies(pieces, service, _CHAT)) as bodies:
+        async for body in bodies:
+            if body == DONE:
+                return
+            text, last = _delta(body, service)
             finished = finished or last
             if text:
                 yield text
     if not finished:
         raise UpstreamError(f"{service} broke off in the middle of its answer", service=service)
-
-
-async def _lines(pieces: AsyncIterator[bytes], service: str) -> AsyncGenerator[bytes, None]:
-    """Lines without their ends; a body that begins with ``{`` is one line, however it is written."""
-    buffer = b""
-    whole = False
-    async for piece in pieces:
-        buffer += piece
-        whole = whole or buffer.lstrip()[:1] == b"{"
-        if len(buffer) > MAX_EVENT_BYTES:
-            raise UpstreamError(f"{service} sent a line of more than {MAX_EVENT_BYTES} bytes", service=service)
-        while not whole and b"\n" in buffer:
-            line, _, buffer = buffer.partition(b"\n")
-            yield line.rstrip(b"\r")
-    if buffer.strip():
-        yield buffer.strip()
 
 
 def _delta(data: bytes, service: str) -> tuple[str, bool]:

@@ -58,8 +58,8 @@ class TtsNode:
         call = Call(service, self._endpoint.url("/v1/tts/stream"), json=self._body(sentence))
         last = False
         async with (
-            aclosing(stream_bytes(self._endpoint.client, call)) as pieces,  # type: ignore[type-var]
-            aclosing(unpack_stream(pieces)) as messages,  # type: ignore[type-var]
+            aclosing(stream_bytes(self._endpoint.client, call)) as pieces,
+            aclosing(unpack_stream(pieces)) as messages,
         ):
             async for header, payload in messages:
                 if header.get("type") == "error":

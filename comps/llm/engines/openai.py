@@ -115,6 +115,6 @@ def chat_base(url: str) -> str:
 
 
 async def _parts(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[bytes, None]:
-    async with aclosing(cast("AsyncGenerator[bytes, None]", stream_bytes(client, call))) as parts:
+    async with aclosing(stream_bytes(client, call)) as parts:
         async for part in parts:
             yield part

@@ -6,9 +6,8 @@ Asks for WAV, whose header says its rate, and passes samples on as they arrive.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import cast
 
 import httpx
 import numpy as np
@@ -80,7 +79,7 @@ class OpenAIEngine(TtsEngine):
         if options.pitch != 1.0:
             raise UnprocessableError("engine 'openai' cannot change the pitch", param="pitch")
         call = Call(_SERVICE, "audio/speech", json=self._body(text, options))
-        pieces = cast("AsyncGenerator[bytes, None]", stream_bytes(self._connected(), call))
+        pieces = stream_bytes(self._connected(), call)
         async with aclosing(pieces):
             wav = WavReader()
             waiting: SpeechChunk | None = None

@@ -18,7 +18,6 @@ from comps.core.microservice import MicroService
 from megaservice.metrics import metrics
 from megaservice.transport.asgi import AsgiTransport
 from megaservice.transport.lifespan import running_lifespan
-from megaservice.transport.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +91,8 @@ class Nodes:
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pools = Pools()
+        self._outer: httpx.AsyncClient | None = None
         self._inner: dict[str, httpx.AsyncClient] = {}
-        self._outer: dict[str, httpx.AsyncClient] = {}
         self._lifespans = AsyncExitStack()
 
     def add(self, service: MicroService, options: NodeOptions) -> None:
@@ -107,15 +105,14 @@ class Nodes:
     def client(self, node: Node) -> httpx.AsyncClient:
         """The client for `node`, made on first use: one pool for all URLs, one client per app in this process."""
         self._follow_loop()
-        if node.options.in_process:
-            name = node.service.name
-            if name not in self._inner:
-                self._inner[name] = create_client(options=ClientOptions(transport=AsgiTransport(node.service.app)))
-            return self._inner[name]
+        if not node.options.in_process:
+            if self._outer is None:
+                self._outer = create_client()
+            return self._outer
         name = node.service.name
-        if name not in self._outer:
-            self._outer[name] = self._pools.client(node.service.base_url)
-        return self._outer[name]
+        if name not in self._inner:
+            self._inner[name] = create_client(options=ClientOptions(transport=AsgiTransport(node.service.app)))
+        return self._inner[name]
 
     async def start(self) -> None:
         """Run the lifespans of the apps in this process until `aclose`; RuntimeError when one fails to start."""
@@ -125,10 +122,9 @@ class Nodes:
 
     async def aclose(self) -> None:
         """Close every connection and stop the apps in this process."""
-        pools, inner = self._pools, self._inner
-        self._pools, self._inner, self._outer = Pools(), {}, {}
-        await pools.aclose()
-        for client in inner.values():
+        clients = [*self._inner.values(), *([self._outer] if self._outer else [])]
+        self._outer, self._inner = None, {}
+        for client in clients:
             await client.aclose()
         await self._lifespans.aclose()
 
@@ -136,4 +132,4 @@ class Nodes:
         """Forget connections of a loop that is gone: OPEA's programs may run one loop per request."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._pools, self._inner, self._outer = loop, Pools(), {}, {}
+            self._loop, self._outer, self._inner = loop, None, {}

@@ -8,10 +8,12 @@ the same way as one on another machine.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
+from urllib.request import getproxies
 
 import anyio
 import httpx
@@ -21,6 +23,7 @@ from comps.core.context import DEADLINE_HEADER, REQUEST_ID_HEADER, remaining_s, 
 from comps.core.error_shape import error_from_response, excerpt
 from comps.core.errors import AvatarError, UpstreamError, UpstreamTimeoutError
 
+_PROXIED = frozenset(("http", "https", "all"))
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _ERROR_BODY_BYTES = 64 * 1024
 _RETRIES_AFTER_S = (0.05, 0.2, 0.8)
@@ -86,23 +89,31 @@ class Answer:
 def create_client(base_url: str = "", options: ClientOptions | None = None) -> httpx.AsyncClient:
     """A pooled client; close it with ``aclose`` or use it as an async context manager.
 
-    Proxies of the environment are honoured except for loopback addresses; no ``Authorization``
-    header is sent when there is no key.
+    Proxies of the environment are honoured except for loopback addresses; no cookies are kept; no
+    ``Authorization`` header is sent when there is no key.
     """
     chosen = options or ClientOptions()
+    limits = httpx.Limits(max_connections=chosen.max_connections, keepalive_expiry=chosen.keepalive_expiry_s)
+    transport = chosen.transport or _pooled(limits)
+    # The pool knows no proxies: where there are some, it serves this machine, and httpx's own the rest.
+    proxied = chosen.transport is None and not _PROXIED.isdisjoint(getproxies())
     return httpx.AsyncClient(
         base_url=base_url,
         headers={"Authorization": f"Bearer {chosen.api_key}"} if chosen.api_key else {},
         timeout=httpx.Timeout(chosen.read_timeout_s, connect=chosen.connect_timeout_s, pool=chosen.pool_timeout_s),
-        limits=httpx.Limits(
-            max_connections=chosen.max_connections,
-            max_keepalive_connections=chosen.max_connections,
-            keepalive_expiry=chosen.keepalive_expiry_s,
-        ),
-        transport=chosen.transport,
-        mounts=None if chosen.transport else dict.fromkeys(_LOOPBACK),
+        limits=limits,
+        transport=None if proxied else transport,
+        mounts=dict.fromkeys(_LOOPBACK, transport) if proxied else None,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
     )
+
+
+def _pooled(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    # aiohttp takes a tenth of a second to import; a program that only calls apps in its own process never needs it.
+    from comps.core.transport import PooledTransport
+
+    return PooledTransport(limits)
 
 
 async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
@@ -127,7 +138,7 @@ async def request_bytes(client: httpx.AsyncClient, call: Call) -> Answer:
     return await _retrying(call, lambda: _request_once(client, call))
 
 
-async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncIterator[bytes]:
+async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[bytes, None]:
     """The answer piece by piece as it arrives; errors as for `request_json`, also in the middle.
 
     Closing the iterator closes the connection, which tells the service to stop.

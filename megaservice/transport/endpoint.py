@@ -14,7 +14,6 @@ from comps.core.context import DEADLINE_HEADER, REQUEST_ID_HEADER, remaining_s, 
 from megaservice.transport.asgi import AsgiTransport
 from megaservice.transport.channel import Channel, open_in_process, open_socket
 from megaservice.transport.lifespan import running_lifespan
-from megaservice.transport.pools import Pools
 
 Target = str | ASGIApp
 """A base URL (``http://127.0.0.1:7066``) or an ASGI app."""
@@ -59,14 +58,13 @@ async def open_endpoints(
         RuntimeError: an app failed to start.
     """
     async with AsyncExitStack() as stack:
-        pools = Pools(options)
-        stack.push_async_callback(pools.aclose)
-        yield {name: await _endpoint(name, target, pools, stack) for name, target in targets.items()}
+        pool = await stack.enter_async_context(create_client(options=options))
+        yield {name: await _endpoint(name, target, pool, stack) for name, target in targets.items()}
 
 
-async def _endpoint(name: str, target: Target, pools: Pools, stack: AsyncExitStack) -> Endpoint:
+async def _endpoint(name: str, target: Target, pool: httpx.AsyncClient, stack: AsyncExitStack) -> Endpoint:
     if isinstance(target, str):
-        return Endpoint(name, target.rstrip("/"), pools.client(target))
+        return Endpoint(name, target.rstrip("/"), pool)
     await stack.enter_async_context(running_lifespan(target))
     client = create_client(options=ClientOptions(transport=AsgiTransport(target)))
     return Endpoint(name, f"http://{name}.in-process", await stack.enter_async_context(client), target)

@@ -1,11 +1,17 @@
-"""What the orchestrator costs: a chain of four services called through it, and directly.
+"""What the orchestrator costs: a chain of four services walked by hand, and by `schedule`.
 
-    python -m benchmarks.orchestrator [--json] [--seconds 3]
+    python -m benchmarks.orchestrator [--json] [--seconds 1] [--rounds 5]
 
-Four services, and a gateway that runs the orchestrator, are processes of their own on loopback.
-"direct" is the same chain walked by the client itself, with the same pooled HTTP client that the
-orchestrator has (plain httpx is slower, and would flatter the orchestrator). Added time per
-hop is a quarter of the difference of the medians; the ratio is that of requests per second.
+The services are processes of their own on loopback. Three ways take turns in short rounds, so that a
+noisy moment hits all; figures are medians over the rounds.
+
+- direct: a program awaits the four calls one after the other, over one client of `create_client`.
+- orchestrator: the same program, the same kind of client, one call of `ServiceOrchestrator.schedule`.
+- gateway: `schedule` in another process behind an HTTP route, so one exchange and one process more.
+
+"Added per hop" is a quarter of the difference of the median latencies, "ratio" that of walks per second.
+"CPU" is what the calling process itself used per walk (for gateway not its own process), which a busy
+machine changes little; the other figures are wall time.
 """
 
 from __future__ import annotations
@@ -19,25 +25,34 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple
 
-import httpx
 import orjson
 import uvicorn
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from megaservice.transport.http11 import Http11Transport
+from comps import LLMParams, MicroService, ServiceOrchestrator, ServiceRoleType, ServiceType
+from comps.core.client import create_client
 
 HOPS = 4
 SIZES = {"1 KB": 1_000, "400 KB": 400_000}
 CLIENTS = (1, 16)
 FIRST_PORT = 18_700
-ROUNDS = 3
+JSON = {"Content-Type": "application/json"}
 
-Once = Callable[[httpx.AsyncClient, int], Awaitable[None]]
+Walk = Callable[[int], Awaitable[None]]
+
+
+class Figures(NamedTuple):
+    """Median latency of a walk, walks per second, and CPU time of this process per walk."""
+
+    ms: float
+    per_s: float
+    cpu_ms: float
 
 
 async def stub(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +76,21 @@ def serve_stub(port: int) -> None:
 
 def serve_gateway(port: int) -> None:
     """The gateway of a user of the orchestrator: one route, one graph."""
-    from comps import LLMParams, MicroService, ServiceOrchestrator, ServiceRoleType, ServiceType
+    orchestrator = chain()
+    parameters = LLMParams(stream=False)
 
+    async def handle(request: Request) -> Response:
+        results, graph = await orchestrator.schedule(orjson.loads(await request.body()), parameters)
+        return Response(orjson.dumps(results[graph.all_leaves()[-1]]), media_type="application/json")
+
+    gateway = MicroService(
+        "gateway", service_role=ServiceRoleType.MEGASERVICE, host="127.0.0.1", port=port, endpoint="/v1/chain"
+    )
+    gateway.add_route("/v1/chain", handle)
+    gateway.start()
+
+
+def chain() -> ServiceOrchestrator:
     orchestrator = ServiceOrchestrator()
     nodes = [
         MicroService(
@@ -79,73 +107,69 @@ def serve_gateway(port: int) -> None:
         orchestrator.add(node)
     for before, after in itertools.pairwise(nodes):
         orchestrator.flow_to(before, after, strict=True)
+    return orchestrator
+
+
+@asynccontextmanager
+async def ways() -> AsyncIterator[dict[str, Walk]]:
+    """The three ways to send a body of a size through the chain, each with connections of its own."""
+    urls = [f"http://127.0.0.1:{FIRST_PORT + hop}/v1/work" for hop in range(HOPS)]
     parameters = LLMParams(stream=False)
+    async with create_client() as client, create_client() as outside, chain() as orchestrator:
 
-    async def handle(request: Request) -> Response:
-        results, graph = await orchestrator.schedule(orjson.loads(await request.body()), parameters)
-        return Response(orjson.dumps(results[graph.all_leaves()[-1]]), media_type="application/json")
+        async def direct(size: int) -> None:
+            body = {"data": "x" * size}
+            for url in urls:
+                answer = await client.post(url, content=orjson.dumps(body), headers=JSON)
+                body = orjson.loads(answer.raise_for_status().content)
+            assert len(body["data"]) == size
 
-    gateway = MicroService(
-        "gateway", service_role=ServiceRoleType.MEGASERVICE, host="127.0.0.1", port=port, endpoint="/v1/chain"
-    )
-    gateway.add_route("/v1/chain", handle)
-    gateway.start()
+        async def orchestrated(size: int) -> None:
+            results, graph = await orchestrator.schedule({"data": "x" * size}, parameters)
+            assert len(results[graph.all_leaves()[-1]]["data"]) == size
 
+        async def gateway(size: int) -> None:
+            content = orjson.dumps({"data": "x" * size})
+            answer = await outside.post(f"http://127.0.0.1:{FIRST_PORT + HOPS}/v1/chain", content=content, headers=JSON)
+            assert len(orjson.loads(answer.raise_for_status().content)["data"]) == size
 
-async def direct(client: httpx.AsyncClient, size: int) -> None:
-    body = {"data": "x" * size}
-    for hop in range(HOPS):
-        url = f"http://127.0.0.1:{FIRST_PORT + hop}/v1/work"
-        answer = await client.post(url, content=orjson.dumps(body), headers={"Content-Type": "application/json"})
-        body = orjson.loads(answer.raise_for_status().content)
-    assert len(body["data"]) == size
-
-
-async def orchestrated(client: httpx.AsyncClient, size: int) -> None:
-    url = f"http://127.0.0.1:{FIRST_PORT + HOPS}/v1/chain"
-    content = orjson.dumps({"data": "x" * size})
-    answer = await client.post(url, content=content, headers={"Content-Type": "application/json"})
-    assert len(orjson.loads(answer.raise_for_status().content)["data"]) == size
+        yield {"direct": direct, "orchestrator": orchestrated, "gateway": gateway}
 
 
-async def measure(once: Once, size: int, clients: int, seconds: float) -> tuple[float, float]:
-    """Median latency in ms and requests per second of `clients` working at the same time."""
+async def measure(walk: Walk, size: int, clients: int, seconds: float) -> Figures:
+    """One round of `clients` walking at the same time."""
     latencies: list[float] = []
-    async with httpx.AsyncClient(transport=Http11Transport(), timeout=30) as client:
-        for _ in range(20):
-            await once(client, size)
-        began = time.perf_counter()
-        end = began + seconds
+    cpu, began = time.process_time(), time.perf_counter()
+    end = began + seconds
 
-        async def work() -> None:
-            while time.perf_counter() < end:
-                started = time.perf_counter()
-                await once(client, size)
-                latencies.append(time.perf_counter() - started)
+    async def work() -> None:
+        while (started := time.perf_counter()) < end:
+            await walk(size)
+            latencies.append(time.perf_counter() - started)
 
-        await asyncio.gather(*(work() for _ in range(clients)))
-        elapsed = time.perf_counter() - began
-    return statistics.median(latencies) * 1000, len(latencies) / elapsed
+    await asyncio.gather(*(work() for _ in range(clients)))
+    elapsed, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return Figures(statistics.median(latencies) * 1000, len(latencies) / elapsed, cpu * 1000 / len(latencies))
 
 
-async def compare(size: int, clients: int, seconds: float) -> dict[str, float]:
-    """Medians over rounds in which both sides take turns, so that a noisy moment hits both."""
-    rounds = [
-        (await measure(direct, size, clients, seconds), await measure(orchestrated, size, clients, seconds))
-        for _ in range(ROUNDS)
-    ]
-    plain_ms = statistics.median(one[0][0] for one in rounds)
-    through_ms = statistics.median(one[1][0] for one in rounds)
-    plain_rate = statistics.median(one[0][1] for one in rounds)
-    through_rate = statistics.median(one[1][1] for one in rounds)
-    return {
-        "direct_ms": plain_ms,
-        "orchestrated_ms": through_ms,
-        "added_per_hop_ms": (through_ms - plain_ms) / HOPS,
-        "direct_per_s": plain_rate,
-        "orchestrated_per_s": through_rate,
-        "ratio": through_rate / plain_rate,
-    }
+async def compare(size: int, clients: int, seconds: float, rounds: int) -> dict[str, float]:
+    """Medians over `rounds` in which the ways take turns."""
+    taken: dict[str, list[Figures]] = {}
+    async with ways() as walks:
+        for walk in walks.values():
+            await measure(walk, size, clients, 0.3)
+        for _ in range(rounds):
+            for name, walk in walks.items():
+                taken.setdefault(name, []).append(await measure(walk, size, clients, seconds))
+    middle = {name: Figures(*map(statistics.median, zip(*figures, strict=True))) for name, figures in taken.items()}
+    plain = middle["direct"]
+    row: dict[str, float] = {}
+    for name, figures in middle.items():
+        row |= {f"{name}_{what}": value for what, value in figures._asdict().items()}
+        row[f"{name}_added_per_hop_ms"] = (figures.ms - plain.ms) / HOPS
+        row[f"{name}_added_cpu_per_hop_ms"] = (figures.cpu_ms - plain.cpu_ms) / HOPS
+        row[f"{name}_ratio"] = figures.per_s / plain.per_s
+    return row
 
 
 async def wait_for(port: int) -> None:
@@ -180,33 +204,34 @@ def processes() -> Iterator[None]:
             process.wait()
 
 
-async def run(seconds: float) -> list[dict[str, object]]:
+async def run(seconds: float, rounds: int) -> list[dict[str, object]]:
     for hop in range(HOPS + 1):
         await wait_for(FIRST_PORT + hop)
     rows: list[dict[str, object]] = []
     for name, size in SIZES.items():
         for clients in CLIENTS:
-            rows.append({"payload": name, "clients": clients, **await compare(size, clients, seconds)})
+            rows.append({"payload": name, "clients": clients, **await compare(size, clients, seconds, rounds)})
     return rows
 
 
 def table(rows: list[dict[str, object]]) -> str:
     lines = [
-        "| payload | clients | direct ms | orchestrated ms | added per hop ms | direct/s | orchestrated/s | ratio |",
-        "|---|---|---|---|---|---|---|---|",
+        "| payload | clients | way | ms | added per hop ms | per s | ratio | CPU ms | added CPU per hop ms |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        lines.append(
-            "| {payload} | {clients} | {direct_ms:.2f} | {orchestrated_ms:.2f} | {added_per_hop_ms:.2f} "
-            "| {direct_per_s:.0f} | {orchestrated_per_s:.0f} | {ratio:.2f} |".format(**row)
-        )
+        for way in ("direct", "orchestrator", "gateway"):
+            figures = {name.removeprefix(way + "_"): value for name, value in row.items() if name.startswith(way)}
+            added = "{added_per_hop_ms:.2f} | {per_s:.0f} | {ratio:.2f} | {cpu_ms:.2f} | {added_cpu_per_hop_ms:.3f} |"
+            lines.append(f"| {row['payload']} | {row['clients']} | {way} | {{ms:.2f}} | {added}".format(**figures))
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one round")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--serve", choices=("stub", "gateway"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -214,7 +239,7 @@ def main() -> None:
         (serve_stub if options.serve == "stub" else serve_gateway)(options.port)
         return
     with processes():
-        rows = asyncio.run(run(options.seconds))
+        rows = asyncio.run(run(options.seconds, options.rounds))
     print(json.dumps(rows, indent=2) if options.json else table(rows))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime, timezone
 from typing import Literal
@@ -44,6 +45,17 @@ class TextFormatter(logging.Formatter):
         return f"{line} {shown}" if shown else line
 
 
+class _CutOffQuietly(logging.Filter):
+    """Drops uvicorn's traceback of a request that shutting down has cut off; the line before it says that it does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` is anything else."""
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+_CUT_OFF_QUIETLY = _CutOffQuietly()
+
+
 def configure_logging(level: str = "info", form: Literal["json", "text"] = "json") -> None:
     """Send all logging of the process to stderr in one format; libraries that chat are quietened."""
     handler = logging.StreamHandler()
@@ -55,3 +67,4 @@ def configure_logging(level: str = "info", form: Literal["json", "text"] = "json
     root.setLevel(level.upper())
     for name in ("httpx", "httpcore", "websockets", "multipart"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("uvicorn.error").addFilter(_CUT_OFF_QUIETLY)

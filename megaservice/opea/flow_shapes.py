@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ def align_chatbot_inputs(
     Raises:
         UpstreamError: the answer holds no transcript, text or sound.
     """
+    if kind is ServiceType.ANIMATION and isinstance(inputs, bytes):
+        return {"byte_str": base64.b64encode(inputs).decode()}  # a speech server that answers with the sound itself
     if not isinstance(inputs, Mapping):
         return inputs
     if kind is ServiceType.LLM:

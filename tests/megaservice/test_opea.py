@@ -309,6 +309,7 @@ def test_shapes_need_something_to_shape() -> None:
         align_chatbot_inputs(comps.ServiceType.LLM, {}, {}, {})
     assert align_chatbot_inputs(comps.ServiceType.UNDEFINED, {"a": 1}, {}, {}) == {"a": 1}
     assert align_chatbot_inputs(comps.ServiceType.TTS, {"text": "hi"}, {}, {})["voice"] == "default"
+    assert align_chatbot_inputs(comps.ServiceType.ANIMATION, b"RIFF", {}, {}) == {"byte_str": AUDIO}
 
 
 def test_importing_comps_loads_nothing_and_every_name_resolves() -> None:

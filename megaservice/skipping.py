@@ -28,9 +28,13 @@ def skip_black_listed(graph: DAG, node: str, output: Any) -> None:
 
 def without_unreached(graph: DAG, roots: list[str]) -> DAG:
     """`graph` less the nodes that cannot be reached from `roots`."""
-    reached = set(roots).union(*(graph.all_downstreams(root) for root in roots))
-    for node in graph.topological_sort():
-        if node not in reached:
+    reached, waiting = set(roots), list(roots)
+    while waiting:
+        fresh = [after for after in graph.downstream(waiting.pop()) if after not in reached]
+        reached.update(fresh)
+        waiting += fresh
+    if len(reached) < graph.size():
+        for node in graph.graph.keys() - reached:
             graph.delete_node(node)
     return graph
 

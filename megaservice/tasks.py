@@ -19,8 +19,8 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], *, cancel: bool = True) 
     if cancel:
         for task in waiting:
             task.cancel()
-    with anyio.CancelScope(shield=True):
-        if waiting:
+    if waiting:
+        with anyio.CancelScope(shield=True):
             await asyncio.wait(waiting)
     for task in tasks:
         if task.done() and not task.cancelled():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -64,3 +65,15 @@ def test_configuring_replaces_handlers_and_quietens_libraries(capsys: pytest.Cap
     configure_logging("warning", "text")
     logging.getLogger("comps.test").warning("plain")
     assert "WARNING comps.test: plain" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_root_restored")
+def test_a_request_cut_off_by_shutting_down_leaves_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "text")
+    server = logging.getLogger("uvicorn.error")
+    for error in (asyncio.CancelledError("shutting down"), ValueError("a fault")):
+        server.error("Exception in ASGI application", exc_info=error)
+    shown = capsys.readouterr().err
+    assert "CancelledError" not in shown
+    assert shown.count("Exception in ASGI application") == 1
+    assert "ValueError: a fault" in shown

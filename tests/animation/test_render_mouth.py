@@ -16,6 +16,7 @@ from comps.animation.engines.portrait.render.face import prepare
 from comps.animation.engines.portrait.render.framing import choose
 from comps.animation.engines.portrait.render.planes import to_planes
 from comps.animation.engines.portrait.render.renderer import Renderer
+from comps.animation.engines.portrait.render.seal import HOLD_S, Seal, pressed
 from comps.animation.engines.portrait.rig.rig import Rig
 from tests.animation.faces import face, picture, pose, rig
 
@@ -83,6 +84,32 @@ def test_a_mouth_open_in_the_picture_keeps_what_it_shows_at_rest_and_can_shut() 
     sealed = np.zeros((1, len(opened.field.names) + 6), np.float32)
     sealed[0, opened.field.names.index("seal")] = 1
     assert renderer._edges(sealed)[0].gap < 0.03 * opened.anatomy.unit
+
+
+def test_lips_parted_in_the_picture_touch_between_words_and_part_again_after_a_while() -> None:
+    speech = pose(jawOpen=0.2)
+    for _ in range(4):
+        speech = speech.then(pose(jawOpen=0.2))
+    still = pose()
+    for _ in range(75):
+        still = still.then(pose())
+    seal = Seal()
+    assert seal.engage(still).max() == 0
+    engaged = seal.engage(speech)[:, 0]
+    assert (np.diff(engaged) > 0).any()
+    assert engaged[-1] == 1
+    after = seal.engage(still)[:, 0]
+    assert after[: int(HOLD_S * 25) - 1].min() == 1
+    assert after[-1] == 0
+    assert np.abs(np.diff(after)).max() < 0.1
+
+
+def test_the_seal_depends_only_on_the_frames_before() -> None:
+    motion = pose().then(pose(jawOpen=0.3)).then(pose()).then(pose(mouthPress=0.4))
+    whole, parts = Seal(), Seal()
+    cut = np.concatenate([parts.engage(motion[:1]), parts.engage(motion[1:])])
+    np.testing.assert_array_equal(whole.engage(motion), cut)
+    assert pressed(motion)[:, 0].tolist() == [0, 0, 0, 1]
 
 
 def test_colours_inside_follow_the_picture() -> None:

@@ -11,7 +11,7 @@ from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WI
 from comps.animation.engines.portrait.rig.curves import Search, normals, resample, sample, snap
 from comps.animation.engines.portrait.rig.eyes import refine_iris
 from comps.animation.engines.portrait.rig.fit import fit_face
-from comps.animation.engines.portrait.rig.mouth import mouth_centre, mouth_line
+from comps.animation.engines.portrait.rig.mouth import OPEN_GAP, mouth_centre, mouth_line, opening
 from comps.animation.engines.portrait.rig.shape import CROWN, LEFT_IRIS, MEAN, MIRROR, RIGHT_IRIS, Pose
 
 SKIN = (214, 170, 140)
@@ -74,6 +74,32 @@ def test_a_mouth_is_found_where_it_was_drawn(shift: float, half: float) -> None:
     assert line.points[-1][0] == pytest.approx(centre[0] + half * UNIT, abs=0.08 * UNIT)
     assert np.abs(line.points[:, 1] - centre[1]).max() < 0.03 * UNIT
     assert min(line.corners) > 0.3
+
+
+def parted_mouth(gap: float) -> NDArray[np.uint8]:
+    """A canvas with lips parted by `gap` units: a dark line, teeth below it, a lower lip with a gloss."""
+    centre = (ORIGIN[0], ORIGIN[1] + 1.08 * UNIT)
+    picture = drawn_mouth(centre, 0.36 * UNIT)
+    x, y = round(centre[0]), round(centre[1])
+    lower = (x, y + round(gap * UNIT))
+    cv2.ellipse(picture, lower, (round(0.34 * UNIT), round(0.15 * UNIT)), 0, 0, 180, LIP, -1, cv2.LINE_AA)
+    cv2.ellipse(picture, (x, lower[1] + round(0.09 * UNIT)), (18, 3), 0, 0, 360, (250, 225, 220), -1, cv2.LINE_AA)
+    if gap:
+        cv2.rectangle(picture, (x - 40, y), (x + 40, lower[1]), (225, 215, 200), -1)
+    cv2.line(picture, (x - 44, y), (x + 44, y), (60, 25, 25), 4, cv2.LINE_AA)
+    return picture
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.08, 0.12])
+def test_parted_lips_are_told_from_a_gloss_on_the_lower_one(gap: float) -> None:
+    canvas = canvas_of(parted_mouth(gap))
+    line = mouth_line(canvas, mouth_centre(canvas)[0])  # type: ignore[arg-type]
+    found = opening(canvas, line)  # type: ignore[arg-type]
+    assert len(found) == len(line.points)
+    middle = found[len(found) // 2]
+    assert middle == pytest.approx(gap * UNIT, abs=0.03 * UNIT)
+    assert middle == 0 or middle > OPEN_GAP
+    assert found[[0, -1]].max() < 0.3 * OPEN_GAP
 
 
 @pytest.mark.parametrize("radius", [0.085, 0.10, 0.12])

@@ -13,7 +13,8 @@ from comps.animation.engines.portrait.render.field import invert
 from comps.animation.engines.portrait.render.grid import Box, enlarge
 from comps.animation.engines.portrait.render.lips import LEAST_GAP, Edges, MouthPainter, Placement, meet
 from comps.animation.engines.portrait.render.planes import Bytes, chroma_planes
-from comps.animation.engines.portrait.render.shapes import JAW_DROP, SEAL
+from comps.animation.engines.portrait.render.seal import Seal, pressed
+from comps.animation.engines.portrait.render.shapes import JAW_DROP, SEAL, SEAL_SHARES
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 
 Plane = NDArray[np.float32]
@@ -45,6 +46,7 @@ class Renderer:
         # The picture with its lids and folds as they are in the frame being drawn.
         self._source = face.source.copy()
         self._lid_levels = [0, 0]
+        self._seal = Seal()
         chin = self._field.chin.box
         self._nodes = self._positions(self._grid.whole)
         self._chin_nodes = self._nodes[chin.rows, chin.columns]
@@ -61,7 +63,10 @@ class Renderer:
         frames = np.empty((len(motion), *self._still.shape), np.uint8)
         if not len(motion):
             return frames
-        weights = np.concatenate([motion.weights[:, self._columns], _seal(motion)], 1)
+        press = pressed(motion)
+        if self._anatomy.gap > 0:
+            press = np.maximum(press, self._seal.engage(motion))
+        weights = np.concatenate([motion.weights[:, self._columns], press], 1)
         whole = self._field.turns.mix(np.concatenate([motion.head, self._travel(motion)], 1))
         face = self._field.face.box
         whole[:, face.rows, face.columns] += self._field.face.mix(weights)
@@ -70,7 +75,8 @@ class Renderer:
         for k, frame in enumerate(frames):
             self._set_lids(motion.weights[k])
             self._face.folds.deepen(self._face.source.luma, self._source.luma, motion.weights[k])
-            self._frame(frame, (whole[k], chin[k]), edges[k], self._placement(motion, k))
+            placement = self._placement(motion, k, float(press[k, 0]))
+            self._frame(frame, (whole[k], chin[k]), edges[k], placement)
         return frames
 
     def _set_lids(self, weights: Plane) -> None:
@@ -97,7 +103,7 @@ class Renderer:
         down = anatomy.down.astype(np.float32)
         return [meet(u, v, down) for u, v in zip(upper, lower, strict=True)]
 
-    def _placement(self, motion: FaceMotion, k: int) -> Placement:
+    def _placement(self, motion: FaceMotion, k: int, press: float) -> Placement:
         anatomy = self._anatomy
         middle = slice(2 * (CURVE // 2), 2 * (CURVE // 2) + 2)
         moved = motion.head[k] @ self._field.upper_curve[-6:, middle]
@@ -107,12 +113,14 @@ class Renderer:
         skull, jaw = (np.column_stack([axes, edge[CURVE // 2] + moved]) for edge in (anatomy.upper, anatomy.lower))
         tongue = jaw.copy()
         weights = motion.weights[k]
-        drop = JAW_DROP * 0.80 * float(weights[ARKIT_INDEX["jawOpen"]])
+        # A jaw that shuts an open mouth carries its teeth up with it.
+        raise_ = SEAL_SHARES[1] * self._anatomy.gap * press
+        drop = JAW_DROP * 0.80 * float(weights[ARKIT_INDEX["jawOpen"]]) - raise_
         raised = 0.30 * float(weights[ARKIT_INDEX["tongueOut"]])
         jaw[:, 2] += axes @ np.array([0, drop])
-        tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * drop + 0.04)])
+        tongue[:, 2] += axes @ np.array([0, 0.78 * drop + 0.02 - min(raised, 0.5 * max(drop, 0) + 0.04)])
         round_ = max(float(weights[ARKIT_INDEX["mouthPucker"]]), float(weights[ARKIT_INDEX["mouthFunnel"]]))
-        return Placement(skull, jaw, tongue, light=1 - 0.72 * round_, press=float(_seal(motion[k : k + 1])[0, 0]))
+        return Placement(skull, jaw, tongue, light=1 - 0.72 * round_, press=press)
 
     def _drawn(self, edges: Edges) -> float:
         """How much of the inside is drawn: a mouth open in the picture shows its own until it opens further."""
@@ -184,14 +192,6 @@ class Renderer:
         share = y.astype(np.float32)[:, None] * slope_of_share + (0.5 - seam / band).astype(np.float32)
         clipped: Plane = np.clip(share, 0, 1, out=share)
         return clipped
-
-
-def _seal(motion: FaceMotion) -> Plane:
-    """Weight `[n, 1]` of shutting a mouth that is open in the picture: as the lips are pressed or tucked."""
-    press = motion.weights[:, ARKIT_INDEX["mouthPressLeft"]] / 0.40
-    tuck = motion.weights[:, ARKIT_INDEX["mouthRollLower"]] / 0.55
-    weight: Plane = np.clip(np.maximum(press, 0.6 * tuck), 0, 1)[:, None].astype(np.float32)
-    return weight
 
 
 def _to_chroma(luma: Plane) -> Plane:

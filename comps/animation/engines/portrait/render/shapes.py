@@ -274,6 +274,9 @@ SIDED: dict[str, Callable[[_Sketch], None]] = {
 
 SEAL = "seal"
 """A shape of our own: at weight 1 it shuts a mouth that is open in the picture."""
+SEAL_SHARES = (0.42, 0.74)
+"""Shares of the gap by which the upper lip sinks and the lower one rises to shut it: a little more than all of it, so that
+nothing of the inside shows between the lips."""
 
 
 def displacements(controls: Controls) -> dict[str, Points]:
@@ -292,8 +295,7 @@ def _seal(controls: Controls) -> Points:
     upper, lower = (controls.local[controls.points(*numbers)] for numbers in (UPPER_SEAM, LOWER_SEAM))
     gap = np.interp(controls.local[:, 0], upper[:, 0], lower[:, 1] - upper[:, 1], left=0, right=0)
     moves = np.zeros_like(controls.local)
-    # A little more than the gap, so that nothing of the inside shows between the lips.
-    for numbers, share in ((UPPER_LIP, 0.42), (LOWER_LIP, -0.74)):
+    for numbers, share in ((UPPER_LIP, SEAL_SHARES[0]), (LOWER_LIP, -SEAL_SHARES[1])):
         where = controls.points(*numbers)
         moves[where, 1] = share * gap[where]
     return moves

@@ -11,7 +11,7 @@ from comps.animation.engines.portrait.rig.contours import brow, eye_place, jaw, 
 from comps.animation.engines.portrait.rig.eyes import refine_iris
 from comps.animation.engines.portrait.rig.faces import find_faces
 from comps.animation.engines.portrait.rig.fit import fit_face
-from comps.animation.engines.portrait.rig.mouth import MouthLine, mouth_centre, mouth_line
+from comps.animation.engines.portrait.rig.mouth import MouthLine, mouth_centre, mouth_line, opening
 from comps.animation.engines.portrait.rig.nose import nostrils
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
 from comps.animation.engines.portrait.rig.shape import CROWN
@@ -77,19 +77,22 @@ def _place_eye(canvas: Canvas, points: Points, confidence: Confidence, other: ND
 
 def _place_mouth(canvas: Canvas, points: Points, confidence: Confidence, line: MouthLine) -> None:
     """Put the corners and the inner outline on the mouth line, and the outer outline on the edge of the lips."""
+    gap = opening(canvas, line)
     points[[48, 54]] = line.points[[0, -1]]
+    # The fitted face has its mouth shut: an open one carries its lower lip further down.
+    points[55:60, 1] += np.interp(points[55:60, 0], line.points[:, 0], gap)
     points[48:60], confidence[48:60] = lips(canvas, points[48:60])
     confidence[[48, 54]] = line.corners
     confidence[60:68] = line.clarity
-    _place_inner_lips(points, line)
+    _place_inner_lips(points, line, gap)
 
 
-def _place_inner_lips(points: Points, line: MouthLine) -> None:
-    """Put the inner outline on the mouth line."""
+def _place_inner_lips(points: Points, line: MouthLine, gap: NDArray[np.float64]) -> None:
+    """Put the inner outline on the mouth line, its lower half `gap` pixels below."""
     for upper, lower in ((61, 67), (62, 66), (63, 65)):
         x = (points[upper, 0] + points[lower, 0]) / 2
         y = np.interp(x, line.points[:, 0], line.points[:, 1])
         points[upper] = x, y - 0.008 * UNIT
-        points[lower] = x, y + 0.008 * UNIT
+        points[lower] = x, y + max(0.008 * UNIT, np.interp(x, line.points[:, 0], gap))
     points[60] = 0.9 * points[48] + 0.1 * points[61]
     points[64] = 0.9 * points[54] + 0.1 * points[63]

@@ -114,3 +114,38 @@ def _ends(signal: NDArray[np.float64], columns: NDArray[np.float64]) -> tuple[fl
     i, j = np.unravel_index(int(score.argmax()), score.shape)
     clear = (float(np.clip(rise[i] / 4, 0.1, 1)), float(np.clip(-rise[j] / 4, 0.1, 1)))
     return float(columns[i]), float(columns[j]), clear
+
+
+_DEEPEST = int(0.17 * UNIT)
+"""Pixels below the mouth line where the lower lip may begin."""
+_LIP_RISE = 8.0
+"""Least rise of a* from the inside of a mouth to its lower lip: less is noise, or a mouth without red."""
+_LIP_RED = 0.85
+"""Share of the greatest a* below the mouth line from which a place is lip."""
+OPEN_GAP = 0.05 * UNIT
+"""Openings below this are the shadow between lips that touch."""
+
+
+def opening(canvas: Canvas, line: MouthLine) -> NDArray[np.float64]:
+    """Pixels from the mouth line down to the red of the lower lip at each point of `line`, all 0 in a closed mouth.
+
+    Teeth and the dark behind them are less red than the lip below. Where lips touch, the red begins at the line itself,
+    and a gloss on the lip lies below red, so neither is taken for an opening.
+    """
+    steps = np.arange(_DEEPEST + 1)
+    columns = line.points[:, None] + steps[None, :, None] * np.array([0.0, 1.0])
+    red = sample(blurred(canvas.redness, 0.012 * UNIT), columns).astype(np.float64)
+    first = np.array([_rise(column) for column in red])
+    middle = np.linspace(-1, 1, len(first))
+    wide = cv2.blur(first[None], (9, 1), borderType=cv2.BORDER_REPLICATE)[0]
+    gap = np.asarray(wide * np.clip(1 - np.abs(middle) ** 4, 0, 1), np.float64)
+    return gap if np.median(gap[np.abs(middle) < 0.5]) >= OPEN_GAP else np.zeros_like(gap)
+
+
+def _rise(red: NDArray[np.float64]) -> float:
+    """Where a column of redness, told from the mouth line down, comes half way up to the first place as red as lips."""
+    top = int((red >= _LIP_RED * red.max()).argmax())
+    least = float(red[: top + 1].min())
+    if red[top] - least < _LIP_RISE:
+        return 0.0
+    return float(np.flatnonzero(red[: top + 1] < (red[top] + least) / 2)[-1] + 1)

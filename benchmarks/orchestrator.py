@@ -1,6 +1,6 @@
 """What the orchestrator costs: a chain of four services walked by hand, and by `schedule`.
 
-    python -m benchmarks.orchestrator [--json] [--seconds 1] [--rounds 5]
+    python -m benchmarks.orchestrator [--json] [--seconds 0.4] [--rounds 11]
 
 The services are processes of their own on loopback. Three ways take turns in short rounds, so that a
 noisy moment hits all; figures are medians over the rounds.
@@ -9,7 +9,8 @@ noisy moment hits all; figures are medians over the rounds.
 - orchestrator: the same program, the same kind of client, one call of `ServiceOrchestrator.schedule`.
 - gateway: `schedule` in another process behind an HTTP route, so one exchange and one process more.
 
-"Added per hop" is a quarter of the difference of the median latencies, "ratio" that of walks per second.
+"Added per hop" is a quarter of the difference of the median latencies, "ratio" that of walks per second,
+each taken between neighbouring rounds.
 "CPU" is what the calling process itself used per walk (for gateway not its own process), which a busy
 machine changes little; the other figures are wall time.
 """
@@ -161,14 +162,16 @@ async def compare(size: int, clients: int, seconds: float, rounds: int) -> dict[
         for _ in range(rounds):
             for name, walk in walks.items():
                 taken.setdefault(name, []).append(await measure(walk, size, clients, seconds))
-    middle = {name: Figures(*map(statistics.median, zip(*figures, strict=True))) for name, figures in taken.items()}
-    plain = middle["direct"]
     row: dict[str, float] = {}
-    for name, figures in middle.items():
-        row |= {f"{name}_{what}": value for what, value in figures._asdict().items()}
-        row[f"{name}_added_per_hop_ms"] = (figures.ms - plain.ms) / HOPS
-        row[f"{name}_added_cpu_per_hop_ms"] = (figures.cpu_ms - plain.cpu_ms) / HOPS
-        row[f"{name}_ratio"] = figures.per_s / plain.per_s
+    for name, figures in taken.items():
+        middle = Figures(*map(statistics.median, zip(*figures, strict=True)))
+        row |= {f"{name}_{what}": value for what, value in middle._asdict().items()}
+        pairs = list(zip(figures, taken["direct"], strict=True))
+        row[f"{name}_added_per_hop_ms"] = statistics.median(one.ms - plain.ms for one, plain in pairs) / HOPS
+        row[f"{name}_added_cpu_per_hop_ms"] = (
+            statistics.median(one.cpu_ms - plain.cpu_ms for one, plain in pairs) / HOPS
+        )
+        row[f"{name}_ratio"] = statistics.median(one.per_s / plain.per_s for one, plain in pairs)
     return row
 
 
@@ -230,8 +233,8 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of one round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.4, help="length of one round")
+    parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--serve", choices=("stub", "gateway"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -137,7 +137,7 @@ async def test_a_service_that_is_down_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "call", [Call("tts", "/v1/slow", timeout_s=0.1), Call("tts", "/v1/slow_stream", timeout_s=0.1, method="GET")]
+    "call", [Call("tts", "/v1/slow", timeout_s=0.7), Call("tts", "/v1/slow_stream", timeout_s=0.7, method="GET")]
 )
 async def test_a_silent_service_times_out_and_is_told_to_stop(call: Call) -> None:
     app = make_app()

@@ -241,7 +241,7 @@ async def test_service_that_is_down_is_502() -> None:
 
 
 async def test_slow_node_is_504_and_its_work_stops(world: World) -> None:
-    world.orchestrator.add(world.stub("slow"), NodeOptions(timeout_s=0.2))
+    world.orchestrator.add(world.stub("slow"), NodeOptions(timeout_s=1))
     with pytest.raises(UpstreamTimeoutError) as caught:
         await world.orchestrator.schedule({}, QUIET)
     assert (caught.value.status, caught.value.service) == (504, "slow")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from megaservice.dag import DAG
+from megaservice.skipping import skip_black_listed, without_unreached
 
 NODES = [f"n{index}" for index in range(8)]
 Edges = list[tuple[str, str]]
@@ -151,3 +152,65 @@ def test_an_edge_can_be_removed_and_turned() -> None:
     dag.delete_edge("a", "b")
     dag.add_edge("b", "a")
     assert dag.topological_sort() == ["b", "a"]
+
+
+@given(edges, st.sampled_from(NODES))
+def test_a_copy_shares_nothing_with_its_original(pairs: Edges, one: str) -> None:
+    dag, kept = build(pairs)
+    copy = dag.copy()
+    for before, after in kept:
+        copy.delete_edge(before, after)
+    copy.delete_node(one)
+    copy.add_node_if_not_exists("new")
+    assert "new" not in dag.graph
+    assert {(before, after) for before, afters in dag.graph.items() for after in afters} == kept
+    assert copy.all_leaves() == copy.ind_nodes() == [node for node in NODES if node != one] + ["new"]
+
+
+@given(edges, st.integers(0, 39))
+def test_an_edge_taken_out_lets_its_opposite_in_unless_another_way_leads_there(pairs: Edges, pick: int) -> None:
+    dag, kept = build(pairs)
+    if not kept:
+        return
+    before, after = sorted(kept)[pick % len(kept)]
+    dag.delete_edge(before, after)
+    if after in reaches(kept - {(before, after)}, before):
+        with pytest.raises(CycleError):
+            dag.add_edge(after, before)
+    else:
+        dag.add_edge(after, before)
+    assert dag.validate()
+
+
+@given(edges, st.sampled_from(NODES))
+def test_what_cannot_be_reached_any_more_is_left_out(pairs: Edges, root: str) -> None:
+    dag, kept = build(pairs)
+    left = without_unreached(dag, [root])
+    assert set(left.graph) == {root} | reaches(kept, root)
+    assert {(before, after) for before, afters in left.graph.items() for after in afters} == {
+        edge for edge in kept if edge[0] in left.graph
+    }
+
+
+@given(edges, st.sampled_from(NODES), st.sets(st.sampled_from(NODES), max_size=3))
+def test_skipping_cuts_exactly_what_waits_for_nobody_else(pairs: Edges, node: str, skipped: set[str]) -> None:
+    dag, kept = build(pairs)
+    roots = dag.ind_nodes()
+    skip_black_listed(dag, node, {"downstream_black_list": [f"^{name}$" for name in sorted(skipped)]})
+    cut = {(node, name) for name in skipped} & kept
+    while True:  # by brute force: a node all of whose edges are cut gives on nothing
+        dead = {name for name in NODES if name not in roots and not {edge for edge in kept - cut if edge[1] == name}}
+        more = {edge for edge in kept - cut if edge[0] in dead}
+        if not more:
+            break
+        cut |= more
+    assert {(before, after) for before, afters in dag.graph.items() for after in afters} == kept - cut
+
+
+def test_reset_graph_can_be_filled_anew() -> None:
+    dag = DAG()
+    dag.from_dict({"a": ["b"], "b": []})
+    dag.reset_graph()
+    assert dag.size() == 0
+    dag.add_node("a")
+    assert dag.graph == {"a": set()}

@@ -171,3 +171,64 @@ async def test_leaving_early_and_being_cancelled_leave_nothing() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert closed.is_set()
+
+
+NAMES = "abcdef"
+forward_edges = st.sets(
+    st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda edge: edge[0] < edge[1]), max_size=9
+)
+
+
+def passing_graph(edges: set[tuple[int, int]], size: int) -> StreamGraph:
+    graph = StreamGraph(size)
+    for name in NAMES:
+        graph.add(name, mapped(lambda message: message))
+    for before, after in sorted(edges):
+        graph.flow_to(NAMES[before], NAMES[after])
+    return graph
+
+
+def ways_to(edges: set[tuple[int, int]]) -> dict[str, int]:
+    """How many paths lead from the source to each node: what passes everything on gets each message as often."""
+    ways: dict[int, int] = {}
+    for node in range(len(NAMES)):
+        before = [start for start, end in edges if end == node]
+        ways[node] = sum(ways[start] for start in before) if before else 1
+    return {NAMES[node]: count for node, count in ways.items()}
+
+
+@settings(deadline=None, max_examples=40)
+@given(forward_edges, st.integers(0, 12), st.integers(1, 3))
+def test_any_graph_delivers_every_message_along_every_path(edges: set[tuple[int, int]], count: int, size: int) -> None:
+    got = asyncio.run(results(passing_graph(edges, size), numbers(count)))
+    ways = ways_to(edges)
+    leaves = [NAMES[node] for node in range(len(NAMES)) if node not in {start for start, _ in edges}]
+    assert {leaf for leaf, _ in got} == (set(leaves) if count else set())
+    for leaf in leaves:
+        assert sorted(message for name, message in got if name == leaf) == sorted(list(range(count)) * ways[leaf])
+
+
+@settings(deadline=None, max_examples=30)
+@given(forward_edges, st.sampled_from(NAMES), st.integers(0, 6))
+def test_any_node_that_fails_ends_any_graph(edges: set[tuple[int, int]], broken: str, after: int) -> None:
+    def fail(message: int) -> int:
+        if message >= after:
+            raise UpstreamError("no")
+        return message
+
+    graph = passing_graph(edges, 1)
+    graph._stages[broken] = mapped(fail)
+    with pytest.raises(UpstreamError) as caught:
+        asyncio.run(results(graph, numbers(after + 3)))
+    assert caught.value.service == broken
+
+
+@settings(deadline=None, max_examples=30)
+@given(forward_edges, st.integers(0, 5))
+def test_any_graph_can_be_left_at_any_message(edges: set[tuple[int, int]], taken: int) -> None:
+    async def leave() -> None:
+        async with no_leaks(), passing_graph(edges, 1).run(numbers(1_000_000)) as outputs:
+            for _ in range(taken):
+                await anext(outputs)
+
+    asyncio.run(leave())

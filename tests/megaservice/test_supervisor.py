@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from comps.core.serve import running
+from megaservice.supervisor.child import LINE_BYTES
 from megaservice.supervisor.plan import PORTS, PlanError, ServiceSpec, make_plan
 from megaservice.supervisor.ports import holder, is_free, taken_message
 from megaservice.supervisor.supervisor import Supervisor, SupervisorOptions
@@ -98,6 +99,75 @@ async def test_service_that_never_starts_is_given_up_with_its_last_words() -> No
         assert supervisor.status["one"].state == "failed"
     finally:
         await supervisor.stop()
+
+
+async def test_pauses_between_starts_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    turn = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+        await turn(0)
+
+    async def ends_at_once(self: Supervisor, spec: ServiceSpec) -> tuple[float, str]:
+        return left.pop(0), "one ended with exit code 1"
+
+    monkeypatch.setattr(Supervisor, "_run_once", ends_at_once)
+    monkeypatch.setattr("megaservice.supervisor.supervisor.asyncio.sleep", note)
+    options = SupervisorOptions(attempts=6, backoff_s=1, longest_backoff_s=6, steady_s=30)
+    for ready_for, expected in (
+        ([0.0] * 6, [1, 2, 4, 6, 6]),
+        ([0.0, 0.0, 31.0, 0.0, 0.0, 0.0, 0.0, 0.0], [1, 2, 1, 2, 4, 6, 6]),
+        ([29.0] * 6, [1, 2, 4, 6, 6]),
+    ):
+        pauses.clear()
+        left = list(ready_for)
+        supervisor = Supervisor([tiny("one")], lambda *_: None, options)
+        await supervisor.start()
+        with pytest.raises(PlanError, match="given up after 6 starts"):
+            await supervisor.wait_ready(30)
+        await supervisor.stop()
+        assert pauses == expected
+        assert supervisor.status["one"].restarts == len(expected)
+
+
+async def test_service_that_does_not_get_ready_is_named() -> None:
+    supervisor = Supervisor([tiny("one", "hangs"), tiny("two", "hangs")], lambda *_: None, QUICK)
+    await supervisor.start()
+    try:
+        with pytest.raises(PlanError, match=r"not ready after 0\.3 s: one, two"):
+            await supervisor.wait_ready(0.3)
+    finally:
+        await supervisor.stop()
+    assert {status.state for status in supervisor.status.values()} == {"stopped"}
+
+
+async def test_service_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+    spec = tiny("one", "stubborn", str(tmp_path))
+    supervisor = Supervisor([spec], lambda *_: None, SupervisorOptions(stop_grace_s=0.2))
+    await supervisor.start()
+    for _ in range(1000):
+        if (tmp_path / "one").exists():
+            break
+        await asyncio.sleep(0.02)
+    pid = int((tmp_path / "one").read_text())
+    assert is_alive(pid)
+    await supervisor.stop()
+    assert not is_alive(pid)
+
+
+async def test_output_of_any_kind_is_passed_on_line_by_line() -> None:
+    lines: list[tuple[str, str]] = []
+    supervisor = Supervisor([tiny("one", "babbles")], lambda *line: lines.append(line), QUICK)
+    await supervisor.start()
+    with pytest.raises(PlanError, match="the last words; given up"):
+        await supervisor.wait_ready(30)
+    await supervisor.stop()
+    said = [line for _, line in lines]
+    assert "not \N{REPLACEMENT CHARACTER} text" in said
+    assert max(map(len, said)) >= LINE_BYTES
+    assert sum(line.count("#") for line in said) == 2 * 3 * LINE_BYTES  # two starts, nothing lost
+    assert said[-1] == "the last words"
 
 
 async def test_taken_port_is_refused_with_its_holder() -> None:

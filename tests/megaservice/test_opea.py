@@ -116,6 +116,7 @@ async def test_gateway_refuses_bad_bodies_and_names_failing_nodes(url: str) -> N
     for body, status in (
         (b"", 400),
         (b"{", 400),
+        (b"[1]", 400),
         ({}, 422),
         ({"audio": AUDIO, "byte_str": "x"}, 422),
         ({"audio": AUDIO}, 502),
@@ -125,6 +126,42 @@ async def test_gateway_refuses_bad_bodies_and_names_failing_nodes(url: str) -> N
         assert set(answer.json()["error"]) == {"code", "message", "service", "param", "retryable", "request_id"}
     assert answer.json()["error"]["service"] == "tts"
     assert "<html>no</html>" in answer.json()["error"]["message"]
+
+
+async def test_last_node_without_a_path_is_at_fault(url: str) -> None:
+    gateway = chatbot(url, {name: path for name, path in NEW.items() if name != "animation"})
+    answer = await ask(gateway.service.app, {"audio": AUDIO})
+    assert (answer.status_code, answer.json()["error"]["service"]) == (502, "tts")
+    assert "without a video_path" in answer.json()["error"]["message"]
+    await gateway.megaservice.aclose()
+
+
+async def test_gateway_keeps_the_shapes_a_program_has_chosen(url: str, seen: dict[str, Any]) -> None:
+    class Shaped(comps.ServiceOrchestrator):
+        def align_inputs(self, inputs: Any, cur_node: str, *_: Any, **__: Any) -> Any:
+            return {"mine": cur_node}
+
+    megaservice = Shaped()
+    megaservice.add(remote("animation", url, NEW["animation"]))
+    gateway = comps.AvatarChatbotGateway(megaservice=megaservice, host="127.0.0.1", port=0)
+    assert (await ask(gateway.service.app, {"audio": AUDIO})).json() == "/outputs/a.mp4"
+    assert seen["animation"] == {"mine": "animation/MicroService"}
+    await megaservice.aclose()
+
+
+async def test_gateway_of_ones_own_answers_at_its_routes() -> None:
+    class Own(comps.Gateway):
+        async def handle_request(self, request: Request) -> Any:
+            return {"got": (await request.json())["x"]}
+
+    own = Own(comps.ServiceOrchestrator(), "127.0.0.1", 0, "/v1/own")
+    own.add_route("/v1/again", own.handle_request)
+    for path in ("/v1/own", "/v1/again"):
+        assert (await ask(own.service.app, {"x": 3}, path)).json() == {"got": 3}
+    bare = comps.Gateway(comps.ServiceOrchestrator(), "127.0.0.1", 0)
+    with pytest.raises(NotImplementedError, match="override handle_request"):
+        await bare.handle_request(None)  # type: ignore[arg-type]
+    assert bare.list_service() == {}
 
 
 async def test_lists_health_and_metrics_of_the_gateway(url: str) -> None:

@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,9 @@ def plain(text: str) -> list[str]:
     return re.sub(r"[^a-z0-9' ]+", " ", text.lower()).split()
 
 
+@cache
 def speak(text: str, voice: str) -> Audio:
+    """Every recogniser hears the same recording: eSpeak's breath noise differs from one synthesis to the next."""
     pieces: list[np.ndarray] = []
 
     def keep(pcm: np.ndarray, events: object) -> bool:

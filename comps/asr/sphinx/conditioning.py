@@ -14,8 +14,8 @@ Pcm16 = NDArray[np.int16]
 
 SPEECH_LEVEL = 1000.0
 """Root mean square of the louder half of an utterance, in int16 steps."""
-ROOM_LEVEL = 30.0
-"""Root mean square of the pink noise that is added, in int16 steps: 30 dB below speech.
+ROOM_LEVEL = 45.0
+"""Root mean square of the pink noise that is added, in int16 steps: 27 dB below speech.
 
 Digital silence and very clean recordings are far from what the model was trained on; without this
 floor it makes about half as many errors again on them. Recordings with noise of their own get none.

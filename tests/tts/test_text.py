@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from comps.tts.text import is_speakable, spoken_text
         ("en", "**bold**, *it* and `code`", "bold, it and code"),
         ("en", "# Title", "Title"),
         ("en", "- item\n- [x] done", "item\ndone"),
+        ("en", "| a | b |\n|---|:---:|---: |\n| c | d |", "a, b\n\nc, d"),
         ("en", "see [the docs](http://x.y/z)", "see the docs"),
         ("en", "at https://www.example.com/docs/v1?x=1.", "at example dot com slash docs."),
         ("en", "mail a.b@c.com", "mail a dot b at c dot com"),
@@ -34,6 +37,14 @@ from comps.tts.text import is_speakable, spoken_text
 )
 def test_what_is_written_becomes_what_is_said(language: str, written: str, said: str) -> None:
     assert spoken_text(written, language).text == said
+
+
+@pytest.mark.parametrize("mark", ["-", "|---", "--- ", "*", "_ ", "[", "`", "=", "a.", "<a", " |"])
+def test_repeated_marks_are_read_in_no_time(mark: str) -> None:
+    written = (mark * 2000)[:2000] + "x"
+    began = time.process_time()
+    spoken_text(written, "en")
+    assert time.process_time() - began < 1.0
 
 
 def test_places_point_into_the_written_text() -> None:

@@ -21,7 +21,7 @@ DEFAULT_MAX_TOKENS = 1024
 """OPEA's default."""
 
 _MAX_STOPS = 16
-_MAX_STOP_CHARS = 200
+_Stop = Annotated[str, Field(max_length=200)]
 
 # Values that ask for nothing: absent, OPEA's defaults, and those that switch the field off.
 _NEUTRAL: dict[str, frozenset[float | None]] = {
@@ -89,9 +89,7 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     top_k: int | None = Field(None, ge=1)
     n: Literal[1] | None = 1
-    stop: (
-        Annotated[str, Field(max_length=_MAX_STOP_CHARS)] | Annotated[list[str], Field(max_length=_MAX_STOPS)] | None
-    ) = None
+    stop: _Stop | Annotated[list[_Stop], Field(max_length=_MAX_STOPS)] | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -138,11 +136,8 @@ class ChatRequest(BaseModel):
             raise TooLargeError(f"a request may have {settings.max_messages} messages", param="messages")
         if sum(len(turn.text) for turn in turns) > settings.max_characters:
             raise TooLargeError(f"the messages may have {settings.max_characters} characters", param="messages")
-        oldest = (
-            [index for index, turn in enumerate(turns) if turn.role != "system"][-settings.history_messages]
-            if len(turns) > settings.history_messages
-            else 0
-        )
+        others = [index for index, turn in enumerate(turns) if turn.role != "system"]
+        oldest = others[-settings.history_messages :][0]
         return tuple(Message(t.role, t.text) for i, t in enumerate(turns) if t.role == "system" or i >= oldest)
 
     def options(self, settings: LlmSettings) -> LlmOptions:

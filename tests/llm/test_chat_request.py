@@ -59,6 +59,7 @@ def test_developer_messages_are_system_messages() -> None:
         {"repetition_penalty": 0},
         {"stop": ["x"] * 17},
         {"stop": "x" * 201},
+        {"stop": ["x" * 201]},
         {"seed": -1},
         {"tools": [{"type": "function"}]},
         {"logprobs": True},
@@ -116,6 +117,11 @@ def test_only_the_latest_messages_are_kept_and_every_system_message() -> None:
     turns.append({"role": "user", "content": "last"})
     kept = request(messages=turns).conversation(LlmSettings(history_messages=3))
     assert [m.content for m in kept] == ["s", "user9", "assistant9", "last"]
+
+
+def test_system_messages_do_not_count_as_history() -> None:
+    turns = [{"role": "system", "content": "s"}] * 3 + HELLO
+    assert len(request(messages=turns).conversation(LlmSettings(history_messages=3))) == 4
 
 
 def test_too_much_is_too_large() -> None:

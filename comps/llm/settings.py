@@ -32,7 +32,11 @@ class LlmSettings(ServiceSettings):
         SPEAK_SHORTLY, description="put before conversations that have no system message; not for the knowledge engine"
     )
 
-    knowledge_dir: Path | None = Field(None, description="folder of Markdown to answer from; empty: the shipped one")
+    knowledge_dir: Path | None = Field(
+        None,
+        description="folder of Markdown to answer from; empty: the shipped one",
+        validation_alias=AliasChoices("knowledge_dir", "AVATAR_LLM_KNOWLEDGE_DIR", "AVATAR_KNOWLEDGE_DIR"),
+    )
     knowledge_sentences: int = Field(3, ge=1, le=20, description="most sentences the knowledge engine says in one turn")
 
     openai_base_url: str = Field(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,10 @@ def test_embedded_engines_need_nothing_else(name: str) -> None:
 def test_a_missing_extra_is_named() -> None:
     with pytest.raises(EngineUnavailableError, match=r"pip install 'avatarchatbot\[transformers\]'"):
         LLM_ENGINES.create("transformers", LlmSettings())
+
+
+@pytest.mark.parametrize("variable", ["AVATAR_KNOWLEDGE_DIR", "AVATAR_LLM_KNOWLEDGE_DIR"])
+def test_the_knowledge_folder_is_the_recognisers(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "/srv/knowledge")
+    assert LlmSettings().knowledge_dir == Path("/srv/knowledge")
+    assert LlmSettings(knowledge_dir=Path("/own")).knowledge_dir == Path("/own")

@@ -219,3 +219,18 @@ def test_a_drifting_head_stays_as_sharp() -> None:
         frame = draw(pose(head=(0, 0, 0, step * 0.25 / UNIT, 0, 0)))
         detail.append(float(np.abs(np.diff(frame[rows, columns], axis=1)).mean()))
     assert min(detail) > 0.9 * max(detail)
+
+
+def test_a_shut_lid_is_skin_like_that_above_it_with_dark_lashes_below() -> None:
+    anatomy = face(512).anatomy
+    shut, open_ = draw(pose(eyeBlink=1.0), 512), draw(pose(), 512)
+    for part in (slice(36, 42), slice(42, 48)):
+        eye = anatomy.points[part]
+        x, top, bottom = (round(v) for v in (eye[:, 0].mean(), eye[1:3, 1].mean(), eye[4:6, 1].mean()))
+        above = top - round(0.10 * anatomy.unit)
+        lid = shut[top + 2 : round(0.6 * bottom + 0.4 * top), x - 3 : x + 4]
+        skin = open_[above - 2 : above + 3, x - 3 : x + 4].mean()
+        assert np.abs(lid - skin).max() < 0.12 * skin
+        assert shut[bottom - 6 : bottom + 3, x].min() < 0.7 * skin
+        # The pupil is under the lid.
+        assert open_[top + 2 : bottom - 2, x].min() < 0.5 * skin

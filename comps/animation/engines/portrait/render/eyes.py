@@ -1,6 +1,6 @@
 """Eyes: the lids of one face in every state from open to shut, painted once.
 
-A lid is skin like that above and below the eye, with the dark line of the lashes along its edge. It
+A lid is the skin around the eye spread over it without a seam, with the dark line of the lashes along its edge. It
 is painted into the picture itself, before the picture is warped, so it turns with the head.
 """
 
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engines.portrait.render.anatomy import Anatomy
-from comps.animation.engines.portrait.render.colours import sample_skin
 from comps.animation.engines.portrait.render.planes import Bytes, Planes, Source, double
 
 Points = NDArray[np.float64]
@@ -26,7 +25,13 @@ LASHES = (0.030, 0.120)
 """Bounds of the thickness, in units, of the picture's own lashes above the lid's edge."""
 LASH_LINE = 0.035
 """Least thickness of the line that lids and lashes make when they are shut, in units."""
-LASH_BORDER = 0.030
+_MARGIN = 0.012
+"""How much more than the eye and its lashes a shut lid covers, in units."""
+_SPREADS = (0.012, 0.03, 0.06, 0.12, 0.25)
+"""Reaches, in units, over which the skin around an eye is spread on its lid."""
+_SHADE = 0.12
+"""How much dark skin around an eye tells of the lid's colour, compared with light skin."""
+LASH_BORDER = 0.036
 """Skin above them, in units, in which the painted lid begins."""
 
 
@@ -51,18 +56,33 @@ class Lid:
 
 def paint_lids(anatomy: Anatomy, planes: Planes) -> tuple[Lid, Lid]:
     """The lids of the right and the left eye (the subject's)."""
-    tone = sample_skin(anatomy, planes)
-    right, left = (_Eye(anatomy, anatomy.points[part], tone) for part in (slice(36, 42), slice(42, 48)))
+    right, left = (_Eye(anatomy, anatomy.points[part]) for part in (slice(36, 42), slice(42, 48)))
     return right.paint(planes), left.paint(planes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Patch:
+    """The surroundings of an eye, `[h, w]` or `[h, w, channels]`.
+
+    `picture` and the `skin` of a shut lid are video levels, `lashes` is their colour; `upper`, `lower` are the heights of the
+    lids' edges at every pixel of the `grid` (t, y); `covered` 0..1 is what a shut lid hides, `pixel` its pixels in units.
+    """
+
+    picture: Points
+    grid: tuple[Points, Points]
+    upper: Points
+    lower: Points
+    skin: Points
+    lashes: Points
+    covered: Points
+    pixel: float
 
 
 class _Eye:
     """One eye in its own axes: t runs from the viewer's left corner (0) to the right one (1), y down in units."""
 
-    def __init__(self, anatomy: Anatomy, points: Points, tone: Points) -> None:
-        """`tone` is the colour `[3]` of the skin around."""
+    def __init__(self, anatomy: Anatomy, points: Points) -> None:
         self._unit = anatomy.unit
-        self._tone = tone
         self._corner = points[0]
         along = points[3] - points[0]
         self._width = max(float(np.linalg.norm(along)), 1e-3)
@@ -92,18 +112,17 @@ class _Eye:
     def paint(self, planes: Planes) -> Lid:
         """Every state of this eye's lid over the picture in `planes`."""
         left, top, right, bottom = self._box(planes.luma.shape)
-        luma = planes.luma[top:bottom, left:right]
-        chroma = planes.chroma[top // 2 : bottom // 2, left // 2 : right // 2]
+        luma = planes.luma[top:bottom, left:right].astype(np.float64)
+        chroma = planes.chroma[top // 2 : bottom // 2, left // 2 : right // 2].astype(np.float64)
         full = self._grid(left, top, luma.shape, 1)
-        half = self._grid(left, top, chroma.shape[:2], 2)
-        self._lashes = self._find_lashes(luma.astype(np.float64), full)
-        states: list[Bytes] = []
-        colours: list[Bytes] = []
-        for level in range(LEVELS):
-            closed = level / (LEVELS - 1)
-            states.append(double(self._state(luma[..., None].astype(np.float64), full, closed, 1)[..., 0]))
-            colours.append(self._state(chroma.astype(np.float64), half, closed, 2))
-        return Lid(left, top, np.stack(states), np.stack(colours))
+        self._lashes = self._find_lashes(luma, full)
+        known = self._known(luma, full)
+        whole = self._patch(luma[..., None], full, known, 1)
+        small = np.asarray(cv2.resize(known, chroma.shape[1::-1], interpolation=cv2.INTER_AREA), np.float64)
+        tint = self._patch(chroma, self._grid(left, top, chroma.shape[:2], 2), small, 2)
+        levels = [level / (LEVELS - 1) for level in range(LEVELS)]
+        states = [double(self._state(whole, closed)[..., 0]) for closed in levels]
+        return Lid(left, top, np.stack(states), np.stack([self._state(tint, closed) for closed in levels]))
 
     def _find_lashes(self, luma: Points, grid: tuple[Points, Points]) -> float:
         """How far above the lid's edge it is as dark as lashes are, in units."""
@@ -139,65 +158,67 @@ class _Eye:
         x, y = np.meshgrid(np.arange(shape[1]) * step + left + half, np.arange(shape[0]) * step + top + half)
         return self._axes(np.stack([x, y], -1))
 
-    def _state(self, patch: Points, grid: tuple[Points, Points], closed: float, step: int) -> Bytes:
+    def _state(self, patch: _Patch, closed: float) -> Bytes:
         if closed == 0:
-            return np.clip(patch + 0.5, 0, 255).astype(np.uint8)
-        t, y = grid
-        upper, lower = self._height(self._upper, t), self._height(self._lower, t)
-        edge = upper + closed * (lower + 0.008 - upper)
-        pixel = step / self._unit
+            return np.clip(patch.picture + 0.5, 0, 255).astype(np.uint8)
+        t, y = patch.grid
+        edge = patch.upper + closed * (patch.lower + 0.008 - patch.upper)
         taper = _ramp(np.minimum(t, 1 - t) / 0.10 + 0.35)
-        top = self._lashes + LASH_BORDER
-        above = _ramp((y - upper + top) / LASH_BORDER) * _ramp((edge - y) / (1.2 * pixel) + 0.5)
+        above = patch.covered * _ramp((edge - y) / (1.2 * patch.pixel) + 0.5)
         line = max(0.85 * self._lashes, LASH_LINE)
-        lash = np.exp(-(((edge - 0.3 * line - y) / (0.6 * line + 0.35 * pixel)) ** 2)) * taper
+        lash = np.exp(-(((edge - 0.3 * line - y) / (0.6 * line + 0.35 * patch.pixel)) ** 2)) * taper
         mixed = min(1.0, closed / FADE_IN)
-        skin = self._skin(patch, (t, y), (upper, lower), step)
-        painted = patch + (above * mixed * _ramp(np.minimum(t, 1 - t) / 0.06 + 1.0))[..., None] * (skin - patch)
-        painted += (lash * mixed * 0.88)[..., None] * (self._dark(patch, t, y - upper) - painted)
+        painted = patch.picture + (above * mixed)[..., None] * (patch.skin - patch.picture)
+        painted += (lash * mixed * 0.88)[..., None] * (patch.lashes - painted)
         return np.clip(painted + 0.5, 0, 255).astype(np.uint8)
 
-    def _skin(self, patch: Points, grid: tuple[Points, Points], lids: tuple[Points, Points], step: int) -> Points:
-        """The lid without its eye: colours from above the lashes to below the lower lid, rounded by light."""
+    def _patch(self, picture: Points, grid: tuple[Points, Points], known: Points, step: int) -> _Patch:
+        """What all states of a lid share, `picture` `[h, w, c]` in pixels of `step` video pixels."""
         t, y = grid
-        upper, lower = lids
-        smooth = np.asarray(cv2.GaussianBlur(patch, (0, 0), 0.03 * self._unit / step), np.float64).reshape(patch.shape)
-        over = self._around(smooth, (t, upper - self._lashes), (-0.03, -0.06, -0.09), grid)
-        under = self._around(smooth, (t, lower), (0.05, 0.08, 0.11), grid)
-        share = np.clip((y - upper + self._lashes) / (lower - upper + self._lashes + 1e-6), 0, 1)
-        skin = over + share[..., None] * 0.7 * (under - over)
-        bulge = np.sin(np.pi * share) * np.sin(np.pi * np.clip(t, 0, 1))
-        skin = skin + (0.42 * bulge)[..., None] * (self._tone[[0] if patch.shape[-1] == 1 else [1, 2]] - skin)
-        if patch.shape[-1] == 1:
+        upper, lower = self._height(self._upper, t), self._height(self._lower, t)
+        skin = _fill(picture, known, self._unit / step)
+        if picture.shape[-1] == 1:
+            share = np.clip((y - upper + self._lashes) / (lower - upper + self._lashes + 1e-6), 0, 1)
+            bulge = np.sin(np.pi * share) * np.sin(np.pi * np.clip(t, 0, 1))
             # An eyeball under the skin: bright where it bulges, dim toward the lashes.
-            skin = 16 + (skin - 16) * (1 + 0.04 * bulge - 0.12 * share**3)[..., None]
-        return np.asarray(skin)
-
-    def _around(
-        self, patch: Points, where: tuple[Points, Points], offsets: tuple[float, ...], grid: tuple[Points, Points]
-    ) -> Points:
-        """Skin at some of the heights `offsets` from `where`: creases and shadows there are no skin, so the lightest counts most."""
-        t, y = where
-        found = np.stack([self._sample(patch, (t, y + offset), grid) for offset in offsets])
-        mean: Points = found.mean(0)
-        if patch.shape[-1] == 1:
-            mean = 0.35 * mean + 0.65 * found.max(0)
-        return mean
-
-    def _sample(self, patch: Points, where: tuple[Points, Points], grid: tuple[Points, Points]) -> Points:
-        """`patch` at places (t, y) for every pixel, linear within the patch."""
-        t, y = grid
-        # Positions along the patch follow from those of its first pixel, for the axes are straight.
-        steps = np.array([[t[0, 1] - t[0, 0], t[1, 0] - t[0, 0]], [y[0, 1] - y[0, 0], y[1, 0] - y[0, 0]]])
-        offset = np.stack([where[0] - t[0, 0], where[1] - y[0, 0]], -1) @ np.linalg.inv(steps).T
-        found = cv2.remap(
-            patch.astype(np.float32),
-            offset.astype(np.float32),
-            np.empty(0),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
+            skin = 16 + (skin - 16) * (1 + 0.04 * bulge - 0.10 * share**3 * (bulge > 0))[..., None]
+        return _Patch(
+            picture=picture,
+            grid=grid,
+            upper=upper,
+            lower=lower,
+            skin=skin,
+            lashes=self._dark(picture, t, y - upper),
+            covered=_ramp((LASH_BORDER - self._beyond(grid, step)) / LASH_BORDER)
+            * _ramp(np.minimum(t, 1 - t) / 0.09 + 1.0),
+            pixel=step / self._unit,
         )
-        return np.asarray(found, np.float64).reshape(patch.shape)
+
+    def _beyond(self, grid: tuple[Points, Points], step: int) -> Points:
+        """How far each pixel lies outside the eye and its lashes, in units; negative inside."""
+        t, y = grid
+        steps = np.linspace(0, 1, 25)
+        upper, lower = (np.stack([steps, self._height(curve, steps)], 1) for curve in (self._upper, self._lower))
+        axes = np.stack([self._along * self._width, self._down * self._unit]) / step
+        first = self._corner + np.array([t[0, 0], y[0, 0]]) @ (axes * step)
+        rim = ((self._corner + np.concatenate([upper, lower[::-1]]) @ (axes * step)) - first) / step
+        outside = np.full(t.shape, 255, np.uint8)
+        cv2.fillPoly(outside, [np.round(rim * 16).astype(np.int32)], (0,), cv2.LINE_8, 4)
+        away = cv2.distanceTransform(outside, cv2.DIST_L2, 5) * (step / self._unit)
+        middle = (self._height(self._upper, t) + self._height(self._lower, t)) / 2
+        reach = LASHES[0] + (self._lashes - LASHES[0]) * _ramp((middle - y) / 0.06 + 0.5)
+        return np.asarray(away - reach - _MARGIN, np.float64)
+
+    def _known(self, luma: Points, grid: tuple[Points, Points]) -> Points:
+        """How far each pixel tells what a lid looks like, 0..1: skin does, most where it is light, the eye does not."""
+        beyond = self._beyond(grid, 1)
+        skin = _ramp((beyond - 0.4 * LASH_BORDER) / (0.6 * LASH_BORDER))
+        near = luma[(beyond > LASH_BORDER) & (beyond < 0.15)]
+        if not len(near):
+            return np.ones_like(luma)
+        dark, light = np.percentile(near, [15, 75])
+        # Creases, brows and a dark background beside a turned face are no lids.
+        return np.asarray(skin * (_SHADE + _ramp((luma - dark) / max(light - dark, 4.0))), np.float64)
 
     def _dark(self, patch: Points, t: Points, above: Points) -> Points:
         """The colour of the darkest pixels along the upper lid's edge, `[channels]`."""
@@ -206,6 +227,22 @@ class _Eye:
         if patch.shape[-1] == 1:
             return np.percentile(pixels, 8, axis=0)
         return np.median(pixels, axis=0)
+
+
+def _fill(picture: Points, known: Points, unit: float) -> Points:
+    """`picture` `[h, w, c]` with what is not `known` spread smoothly from what is; `unit` is the eye distance in pixels."""
+    total: Points = np.zeros(picture.shape)
+    weight: Points = np.full(known.shape, 1e-9)
+    for sigma in _SPREADS:
+        reach = max(0.5, sigma * unit)
+        for channel in range(picture.shape[-1]):
+            total[..., channel] += _blur(known * picture[..., channel], reach) / sigma**2
+        weight += _blur(known, reach) / sigma**2
+    return np.asarray(total / weight[..., None], np.float64)
+
+
+def _blur(values: Points, sigma: float) -> Points:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float64)
 
 
 def _ramp(value: Points) -> Points:

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
-OPEA_DEFAULT_MODEL = "Intel/neural-chat-7b-v3-3"
-"""What OPEA's clients send when they mean "the model you have"."""
+from gateway.skipped import OPEA_DEFAULT_MODEL, refuse_engines, refuse_fields
 
 TEXT_CHARACTERS = 20_000
 HISTORY_MESSAGES = 200
@@ -144,11 +143,31 @@ class SayRequest(Appearance, Speech, Reply):
 
     text: str = Field(min_length=1, max_length=TEXT_CHARACTERS)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _only_its_fields(cls, body: object) -> object:
+        return refuse_fields(body, _fields_of(AvatarChatRequest) - _fields_of(cls))
+
+    @model_validator(mode="after")
+    def _only_its_stages(self) -> Self:
+        refuse_engines(self.engines, ("asr", "llm"))
+        return self
+
 
 class AnimateRequest(Appearance, Reply):
     """`POST /v1/animate`: a recording to be mouthed as it is."""
 
     audio: str = Field(description="base64 of a recording in any common container")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_its_fields(cls, body: object) -> object:
+        return refuse_fields(body, _fields_of(AvatarChatRequest) - _fields_of(cls))
+
+    @model_validator(mode="after")
+    def _only_its_stages(self) -> Self:
+        refuse_engines(self.engines, ("asr", "llm", "tts"))
+        return self
 
 
 class AvatarChatRequest(Sampling, Appearance, Speech, Reply):
@@ -170,6 +189,8 @@ class AvatarChatRequest(Sampling, Appearance, Speech, Reply):
             raise ValueError(
                 "there is no question: send 'audio' (base64), 'text', or 'messages' that end with the user's"
             )
+        if self.sound is None:
+            refuse_engines(self.engines, ("asr",))
         return self
 
     @property
@@ -198,3 +219,7 @@ class AvatarChatRequest(Sampling, Appearance, Speech, Reply):
         """What was said before the question, oldest first."""
         asked_by_message = self.sound is None and self.text is None
         return self.turns[:-1] if asked_by_message else self.turns
+
+
+def _fields_of(kind: type[BaseModel]) -> set[str]:
+    return set(kind.model_fields)

@@ -18,6 +18,7 @@ from comps.core.app import ServiceInfo, create_service_app, metrics_of
 from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
 from gateway.answers import Answers
+from gateway.avatar_voices import AvatarVoices
 from gateway.faces import RemoteFaces
 from gateway.health import Nodes, health_routes
 from gateway.metrics import TurnMetrics
@@ -92,10 +93,11 @@ def _include_first(app: FastAPI, router: APIRouter) -> None:
 def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpoint]) -> Answers:
     limits = StoreLimits(settings.video_age_s, settings.video_count, settings.video_bytes)
     store = VideoStore(settings.outputs_dir, limits)
+    voices = AvatarVoices(endpoints)
     faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
     turns = Turns(AvatarFlow(endpoints), store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
-    return Answers(settings, TurnBuilder(settings, faces), turns, store, sessions)
+    return Answers(settings, TurnBuilder(settings, faces, voices), turns, store, sessions)
 
 
 def _targets(settings: GatewaySettings) -> dict[str, Target]:

@@ -14,7 +14,7 @@ from comps.core.context import remaining_s
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decode_base64
 from comps.core.speech import SpeechChunk
-from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, Sampling, SayRequest
+from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, Sampling, SayRequest, Speech
 from gateway.settings import GatewaySettings
 from megaservice.flow.request import (
     ChatTurn,
@@ -51,36 +51,46 @@ class Faces(Protocol):
         """Id of the registered avatar; a picture sent along is registered first."""
 
 
+class Voices(Protocol):
+    """Knows which voice goes with a face."""
+
+    async def voice_of(self, avatar: str, language: str, engine: str) -> str:
+        """The avatar's voice, or ``default``; quick, and never raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnBuilder:
     """Builds turns from bodies; what it raises is the client's mistake (413, 415, 422) or the animation service's."""
 
     settings: GatewaySettings
     faces: Faces
+    voices: Voices
 
     async def chat(self, body: AvatarChatRequest, memory: Sequence[ChatTurn] = ()) -> TurnRequest:
         """A question; `memory` is what the session said before, used when the body brings no `messages`."""
         asked = await self._question(body)
         history = tuple(ChatTurn(turn.role, turn.text) for turn in body.history) or tuple(memory)
+        picture = await self._picture(body)
         return TurnRequest(
             input=asked,
             history=history,
             language=body.language,
             engines=_engines(body),
             sampling=sampling_of(body, body.seed, self.settings),
-            voice=VoiceOptions(voice=body.voice),
-            picture=await self._picture(body),
+            voice=await self._voice(body, body.engines.tts, picture),
+            picture=picture,
             deadline_s=_deadline_s(self.settings),
         )
 
     async def say(self, body: SayRequest) -> TurnRequest:
         """A text spoken as it is."""
+        picture = await self._picture(body)
         return TurnRequest(
             input=SayText(body.text),
             language=body.language,
             engines=_engines(body),
-            voice=VoiceOptions(voice=body.voice),
-            picture=await self._picture(body),
+            voice=await self._voice(body, body.engines.tts, picture),
+            picture=picture,
             deadline_s=_deadline_s(self.settings),
         )
 
@@ -102,6 +112,11 @@ class TurnBuilder:
 
     async def _bytes(self, encoded: str, param: str) -> bytes:
         return await anyio.to_thread.run_sync(decode_base64, encoded, param, self.settings.max_body_bytes)
+
+    async def _voice(self, body: Speech, engine: str, picture: PictureOptions) -> VoiceOptions:
+        if body.voice != VoiceOptions().voice:
+            return VoiceOptions(voice=body.voice)
+        return VoiceOptions(voice=await self.voices.voice_of(picture.avatar, body.language, engine))
 
     async def _picture(self, body: Appearance) -> PictureOptions:
         avatar = await self.faces.avatar_of(body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
@@ -34,19 +34,19 @@ async def list_avatars(studio: StudioHere) -> Document:
 
 @router.post("", status_code=201, summary="Register a picture of a face")
 async def add_avatar(request: Request, studio: StudioHere) -> Document:
-    """A multipart form (`file`, `name`, `rig`) or JSON (`image` in base64, `name`, `rig`).
+    """A multipart form (`file`, `name`, `rig`, `voice`) or JSON (`image` in base64, `name`, `rig`, `voice`).
 
     With `temporary=true` in the form the avatar serves the next requests by its id, is not listed, and is forgotten
     when newer ones need its place.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with request.form(max_files=1, max_fields=8) as form:
-            picture, name, rig = await _from_form(form)
+            given = await _from_form(form)
             if form.get("temporary") == "true":
-                return _document(await studio.in_thread(_borrow, studio, picture))
+                return _document(await studio.in_thread(_borrow, studio, given.picture))
     else:
-        picture, name, rig = await _from_json(request, studio)
-    return _document(await studio.in_thread(_add, studio, picture, name, rig))
+        given = await _from_json(request, studio)
+    return _document(await studio.in_thread(_add, studio, given))
 
 
 @router.get("/{avatar}", summary="One avatar")
@@ -90,6 +90,16 @@ async def get_preview(avatar: str, studio: StudioHere) -> Response:
     return Response(data, media_type=_PNG, headers={"Cache-Control": "no-cache"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a client sent to be registered; `picture` is a file."""
+
+    picture: bytes
+    name: str
+    rig: Rig | None
+    voice: str
+
+
 def _document(info: AvatarInfo) -> Document:
     return {"object": "avatar", **asdict(info)}
 
@@ -98,9 +108,9 @@ def _preview(studio: Studio, avatar: str) -> bytes:
     return encode_png(draw_preview(studio.avatars.picture(avatar), studio.avatars.rig(avatar)))
 
 
-def _add(studio: Studio, picture: bytes, name: str, rig: Rig | None) -> AvatarInfo:
-    pixels = decode_image(picture, max_pixels=studio.settings.max_pixels)
-    return studio.avatars.add(pixels, name, rig)
+def _add(studio: Studio, given: _Given) -> AvatarInfo:
+    pixels = decode_image(given.picture, max_pixels=studio.settings.max_pixels)
+    return studio.avatars.add(pixels, given.name, given.rig, given.voice)
 
 
 def _borrow(studio: Studio, picture: bytes) -> AvatarInfo:
@@ -108,13 +118,14 @@ def _borrow(studio: Studio, picture: bytes) -> AvatarInfo:
     return studio.avatars.get(studio.avatars.temporary(pixels).id)
 
 
-async def _from_form(form: FormData) -> tuple[bytes, str, Rig | None]:
+async def _from_form(form: FormData) -> _Given:
     file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
     if file is None:
         raise UnprocessableError("'file' is missing: send the picture in it", param="file")
     text = {key: value for key, value in form.items() if isinstance(value, str)}
     rig = _parse_rig(text["rig"]) if text.get("rig") else None
-    return await file.read(), text.get("name") or _stem(file.filename), rig
+    name = text.get("name") or _stem(file.filename)
+    return _Given(await file.read(), name, rig, text.get("voice", ""))
 
 
 def _stem(filename: str | None) -> str:
@@ -122,7 +133,7 @@ def _stem(filename: str | None) -> str:
     return (filename or "").replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-async def _from_json(request: Request, studio: Studio) -> tuple[bytes, str, Rig | None]:
+async def _from_json(request: Request, studio: Studio) -> _Given:
     body = await request.body()
     if not body:
         raise BadRequestError("the body is empty: send a picture as a multipart form or as JSON")
@@ -135,7 +146,7 @@ async def _from_json(request: Request, studio: Studio) -> tuple[bytes, str, Rig 
         field = ".".join(str(part) for part in problem["loc"])
         raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
     picture = decode_base64(wanted.image, "image", studio.settings.max_body_bytes)
-    return picture, wanted.name, _parse_rig(wanted.rig) if wanted.rig else None
+    return _Given(picture, wanted.name, _parse_rig(wanted.rig) if wanted.rig else None, wanted.voice)
 
 
 def _parse_rig(document: str | Document) -> Rig:

@@ -33,6 +33,7 @@ PRESENTERS = Path(__file__).parent / "presenters"
 MAX_SIDE = 1536
 """Longer side, in pixels, of a stored picture: more than any video shows."""
 MAX_NAME = 80
+MAX_VOICE = 100
 _ID = re.compile(r"[a-z0-9_-]{1,40}")
 _PICTURE, _RIG, _ABOUT = "portrait.png", "rig.json", "about.json"
 
@@ -48,13 +49,18 @@ class StoreLimits:
 
 @dataclass(frozen=True, slots=True)
 class AvatarInfo:
-    """What clients are told of an avatar. `builtin` ones came with the package; `warnings` are about its rig."""
+    """What clients are told of an avatar.
+
+    `builtin` ones came with the package; `voice`, a name of `GET /v1/voices`, goes with the face, ``""`` when none
+    does; `warnings` are about the rig.
+    """
 
     id: str
     name: str
     builtin: bool
     summary: str
     licence: str
+    voice: str
     width: int
     height: int
     confidence: float
@@ -117,8 +123,8 @@ class AvatarStore:
         """Its picture, uint8 `[h, w, 3]` RGB; raises NotFoundError."""
         return _read_picture(self._find(avatar)[0] / _PICTURE)
 
-    def add(self, picture: Picture, name: str, rig: Rig | None = None) -> AvatarInfo:
-        """Keep a picture; one that is there already stays as it is, unless a rig is given.
+    def add(self, picture: Picture, name: str, rig: Rig | None = None, voice: str = "") -> AvatarInfo:
+        """Keep a picture; one that is there already stays as it is, but for a rig or a voice that is given.
 
         Raises:
             FaceError: the picture holds no usable face and no rig is given.
@@ -128,12 +134,16 @@ class AvatarStore:
             check_rig(rig, (picture.shape[1], picture.shape[0]))
         picture, rig = _reduced(picture, rig)
         identity = _identity(picture)
-        folder = self._kept / identity
+        folder, voice = self._kept / identity, _printable(voice)[:MAX_VOICE]
         if not folder.exists():
             points = rig or self._find_rig(picture)
-            self._make(self._kept, identity, picture, points, {"name": _clean_name(name, identity), "licence": ""})
-        elif rig is not None:
+            about = {"name": _printable(name)[:MAX_NAME] or f"Avatar {identity[:4]}", "licence": "", "voice": voice}
+            self._make(self._kept, identity, picture, points, about)
+            return _info(folder, builtin=False)
+        if rig is not None:
             _replace_text(folder / _RIG, rig.to_json())
+        if voice:
+            _replace_text(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}))
         return _info(folder, builtin=False)
 
     def edit(self, avatar: str, rig: Rig) -> AvatarInfo:
@@ -200,7 +210,7 @@ class AvatarStore:
         try:
             (draft / _PICTURE).write_bytes(encode_png(picture))
             (draft / _RIG).write_text(rig.to_json(), encoding="utf-8")
-            (draft / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+            (draft / _ABOUT).write_text(_about_json(about), encoding="utf-8")
             with self._lock:
                 if parent == self._kept:
                     self._check_room(draft)
@@ -274,10 +284,9 @@ def _identity(picture: Picture) -> str:
     return digest.hexdigest()[:16]
 
 
-def _clean_name(name: str, identity: str) -> str:
-    """Printable text of at most `MAX_NAME` characters; a name from the id when nothing is left."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    return text[:MAX_NAME] or f"Avatar {identity[:4]}"
+def _printable(text: str) -> str:
+    """`text` on one line, without what cannot be shown."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _info(folder: Path, builtin: bool) -> AvatarInfo:
@@ -288,6 +297,7 @@ def _info(folder: Path, builtin: bool) -> AvatarInfo:
         builtin=builtin,
         summary=about.get("summary", ""),
         licence=about.get("licence", ""),
+        voice=about.get("voice", ""),
         width=rig.size[0],
         height=rig.size[1],
         confidence=round(float(rig.confidence.mean()), 3),
@@ -299,6 +309,10 @@ def _read_about(folder: Path) -> dict[str, str]:
     path = folder / _ABOUT
     document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {str(key): str(value) for key, value in document.items()}
+
+
+def _about_json(about: dict[str, str]) -> str:
+    return json.dumps(about, ensure_ascii=False)
 
 
 def _read_picture(path: Path) -> Picture:

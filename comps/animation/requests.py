@@ -70,8 +70,9 @@ class AnimationRequest(Look):
 
 
 class NewAvatar(BaseModel):
-    """An avatar as JSON: the picture as base64, and its rig if it is known."""
+    """An avatar as JSON: the picture as base64, its rig if it is known, and the voice that goes with the face."""
 
     image: str
     name: str = Field("", max_length=200)
     rig: dict[str, object] | None = None
+    voice: str = Field("", max_length=100)

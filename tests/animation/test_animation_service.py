@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -270,10 +271,13 @@ async def test_points_that_make_no_face_are_refused(
 async def test_an_avatar_as_json_with_its_own_rig(service: Running) -> None:
     scribble = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3), np.uint8)
     rig = (await service.client.get("/v1/avatars/ada/rig")).json()
-    body = {"image": base64.b64encode(jpeg(scribble)).decode(), "name": "Scribble", "rig": rig}
+    body = {"image": base64.b64encode(jpeg(scribble)).decode(), "name": "Scribble", "rig": rig, "voice": "male"}
     response = await service.client.post("/v1/avatars", json=body)
     assert response.status_code == 201, response.text
-    assert response.json()["name"] == "Scribble"
+    assert (response.json()["name"], response.json()["voice"]) == ("Scribble", "male")
+    form = {"rig": json.dumps(rig), "voice": "female"}
+    response = await service.client.post("/v1/avatars", files={"file": ("x.jpg", jpeg(scribble))}, data=form)
+    assert (response.json()["name"], response.json()["voice"]) == ("Scribble", "female")
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,14 @@ def test_the_same_picture_is_the_same_avatar_and_its_rig_is_found_once(store: Av
     assert finder.calls == 1
 
 
+def test_a_voice_goes_with_a_face(store: AvatarStore) -> None:
+    assert {info.id: info.voice for info in store.list()} == {"ada": "female", "noor": "male"}
+    first = store.add(picture(), "one", voice=" en-us\n+f3 ")
+    assert (first.voice, store.add(picture(), "one").voice) == ("en-us +f3", "en-us +f3")
+    assert store.add(picture(), "two", voice="male") == replace(first, voice="male")
+    assert len(store.add(picture(1), "long", voice="x" * 200).voice) == 100
+
+
 def test_it_survives_a_restart(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:
     info = store.add(picture(), "kept")
     (tmp_path / "avatars" / ".half-written").mkdir()

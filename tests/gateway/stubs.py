@@ -33,6 +33,8 @@ class Notes:
     llm_headers: list[Body] = field(default_factory=list)
     tts_headers: list[Body] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
+    lookups: list[str] = field(default_factory=list)
+    avatar_voices: dict[str, str] = field(default_factory=dict)
     break_after: int = 0
     """When set, the animation closes its session after this many fragments."""
     hold: asyncio.Event | None = None
@@ -98,7 +100,8 @@ def _tts_routes(app: FastAPI, notes: Notes) -> None:
 
     @app.get("/v1/voices")
     async def voices() -> Body:
-        return {"voices": [{"id": "en", "name": "English", "languages": ["en"], "gender": ""}]}
+        notes.lookups.append("voices")
+        return {"voices": [{"id": name, "languages": [tag]} for name, tag in (("en", "en"), ("male", "mul"))]}
 
 
 def _speech(body: Body) -> SpeechChunk:
@@ -116,6 +119,11 @@ def _animation_routes(app: FastAPI, notes: Notes) -> None:
         async with request.form() as form:
             notes.pictures.append(await form["file"].read())  # type: ignore[union-attr]
             return {"id": f"picture-{len(notes.pictures)}", "temporary": form.get("temporary")}
+
+    @app.get("/v1/avatars/{avatar}")
+    async def about(avatar: str) -> Body:
+        notes.lookups.append(avatar)
+        return {"id": avatar, "voice": notes.avatar_voices.get(avatar, "")}
 
     @app.get("/v1/avatars/{avatar}/{part}")
     async def part(avatar: str, part: str, request: Request) -> Response:

@@ -133,8 +133,9 @@ class MouthPainter:
         upper = np.interp(columns, edges.upper[:, 0], edges.upper[:, 1])
         ends = edges.upper[[0, -1], 0]
         depth = np.clip((rows - upper) / (LIP_SHADOW * self._unit), 0, 1)
-        beside = np.clip(np.minimum(columns - ends[0], ends[1] - columns) / (0.16 * self._unit), 0, 1)
-        shade: Plane = ((0.74 + 0.26 * depth) * (0.50 + 0.50 * beside)).astype(np.float32)
+        reach = min(0.16 * self._unit, 0.28 * float(ends[1] - ends[0]) + 1)
+        beside = np.clip(np.minimum(columns - ends[0], ends[1] - columns) / reach, 0, 1)
+        shade: Plane = ((0.80 + 0.20 * depth) * (0.55 + 0.45 * beside)).astype(np.float32)
         return shade
 
     def _colour(self, targets: tuple[Bytes, Bytes], layers: Plane) -> None:
@@ -142,11 +143,11 @@ class MouthPainter:
         colours = self._mouth.colours
         small = cv2.resize(layers, targets[0].shape[::-1], interpolation=cv2.INTER_AREA)
         mask, light, teeth, tongue = (small[..., i] for i in range(4))
-        # What is in shadow is less colourful, as it is darker.
+        # What is in shadow is lit by the flesh around it: teeth there turn rosy, never grey.
         lit = np.clip((light - 16) / (colours.teeth[0] - 16), 0.15, 1)
         for axis in (1, 2):
             cavity, flesh = colours.cavity[axis], colours.tongue[axis]
-            white = 128 + (colours.teeth[axis] - 128) * (0.4 + 0.6 * lit)
+            white = colours.teeth[axis] + 0.45 * (1 - lit) * (flesh - colours.teeth[axis])
             inside = cavity + tongue * (flesh - cavity) + teeth * (white - cavity)
             plane = targets[axis - 1]
             plane[:] = plane + mask * (inside - plane) + 0.5

@@ -216,3 +216,17 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
             pass
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"role": "robot", "content": "hi"}]}, "messages.0.role"),
+        ({"messages": "hi", "stop": "x" * 201}, "stop"),
+        ({"query": 5}, "query"),
+    ],
+)
+async def test_the_field_at_fault_is_named(client: httpx.AsyncClient, body: dict[str, Any], param: str) -> None:
+    response = await client.post("/v1/chat/completions", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (422, param)

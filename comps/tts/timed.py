@@ -16,7 +16,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from comps.core.errors import UnknownChoiceError, UpstreamError
+from comps.core.errors import UnknownChoiceError, UnprocessableError, UpstreamError
 from comps.core.language.alignment import SAMPLE_RATE, Alignment, align, fit_durations
 from comps.core.language.scripts import detect_language
 from comps.core.language.sentences import split_sentences
@@ -62,8 +62,9 @@ async def _by_sentence(
             while ready:
                 yield ready.pop(0)
         place += len(sentence)
-    if chunks is not None:
-        chunks.finish()
+    if chunks is None:
+        raise UnprocessableError("the text holds nothing that can be spoken", param="text")
+    chunks.finish()
     for chunk in ready:
         yield chunk
 

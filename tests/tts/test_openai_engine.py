@@ -18,7 +18,7 @@ from comps.core.framing import parse_speech, unpack_stream
 from comps.core.media.audio import encode_audio
 from comps.core.serve import running, started
 from comps.core.settings import ServiceSettings
-from comps.tts.engines.openai import WavReader
+from comps.tts.engines.openai import VOICES, WavReader
 from comps.tts.service import create_app
 from comps.tts.settings import TtsSettings
 
@@ -137,6 +137,29 @@ async def test_voices_without_a_list_are_openais() -> None:
     async with upstream(lambda: Response(WAV)) as (url, _), service(url) as client:
         voices = (await client.get("/v1/voices")).json()["voices"]
     assert {"default", "alloy"} <= {voice["id"] for voice in voices}
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        ({"voices": ["bella", {"id": "nova"}, {"name": "adam"}, None, 3, {}]}, ["bella", "nova", "adam"]),
+        ({"voices": None}, [*VOICES]),
+        ("garbage", [*VOICES]),
+    ],
+)
+async def test_a_servers_list_of_voices_is_read_with_care(listed: Any, names: list[str]) -> None:
+    app = FastAPI()
+    app.state.settings = ServiceSettings(shutdown_grace_s=0)
+    app.add_api_route("/v1/audio/voices", lambda: listed)
+    async with running(app) as url, service(url + "/v1") as client:
+        voices = (await client.get("/v1/voices")).json()["voices"]
+    assert [voice["id"] for voice in voices] == ["default", *names]
+
+
+async def test_a_long_text_of_nothing_but_marks_is_refused() -> None:
+    async with service("http://127.0.0.1:9/v1") as client:
+        response = await client.post("/v1/tts", json={"text": "[](a) " * 400})
+    assert (response.status_code, response.json()["error"]["param"]) == (422, "text")
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 100_000])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import httpx
 import numpy as np
@@ -64,9 +65,7 @@ class OpenAIEngine(TtsEngine):
             found = await request_json(self._connected(), Call(_SERVICE, "audio/voices", method="GET", timeout_s=5.0))
         except AvatarError:
             found = {}
-        listed = found.get("voices", []) if isinstance(found, dict) else found
-        names = [v if isinstance(v, str) else str(v.get("id") or v.get("voice_id")) for v in listed] or list(VOICES)
-        return tuple(Voice(name, name, ("mul",)) for name in ("default", *names))
+        return tuple(Voice(name, name, ("mul",)) for name in ("default", *(_names(found) or VOICES)))
 
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
         """Samples as they arrive; see `TtsEngine.speak`.
@@ -102,6 +101,15 @@ class OpenAIEngine(TtsEngine):
         if self._client is None:
             raise RuntimeError("load() comes first")
         return self._client
+
+
+def _names(found: Any) -> list[str]:
+    """The voices in a server's list, which holds names, or objects with an ``id``, ``voice_id`` or ``name``."""
+    listed = found.get("voices") if isinstance(found, dict) else found
+    if not isinstance(listed, list):
+        return []
+    named = (v.get("id") or v.get("voice_id") or v.get("name") if isinstance(v, dict) else v for v in listed)
+    return [name for name in named if name and isinstance(name, str)]
 
 
 class WavReader:

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +98,10 @@ def test_endless_text_is_cut_and_not_kept() -> None:
 
 def test_a_word_longer_than_any_sentence_is_cut_inside() -> None:
     assert "".join(split_sentences("a" * 1000, max_chars=100)) == "a" * 1000
+
+
+def test_many_blank_lines_are_passed_over_in_no_time() -> None:
+    text = "\n" * 20_000 + "One."
+    began = time.process_time()
+    assert split_sentences(text) == [text]
+    assert time.process_time() - began < 0.5

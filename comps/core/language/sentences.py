@@ -113,8 +113,9 @@ def sentence_end(text: str, *, final: bool) -> int:
 
     With `final` nothing follows `text`; without, an end that the next character could undo is not given.
     """
+    begin = len(text) - len(text.lstrip())
     for match in _CANDIDATE.finditer(text):
-        if not text[: match.start()].strip():
+        if match.start() <= begin:
             continue
         verdict = _judge_line(text, match, final) if match["line"] else _judge_stop(text, match, final)
         if verdict == "wait":

@@ -7,7 +7,7 @@ a sentence onto the clock of the whole answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,4 +104,3 @@ class Transcript:
     words: tuple[Word, ...] = ()
     duration: float = 0.0
     final: bool = True
-    alternatives: tuple[str, ...] = field(default=())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from comps.llm.knowledge.text import tokens
 
 _EN = [
-    "",
     "what is the",
     "what is a",
     "what are the",
@@ -108,11 +107,9 @@ _EN = [
     "that is",
     "this is",
     "there is",
-    "",
 ]
 
 _ZH = [
-    "",
     "什么是",
     "是什么",
     "什么",
@@ -169,7 +166,6 @@ _ZH = [
     "的吗",
     "呢",
     "吗",
-    "",
 ]
 
 _EN_FILLERS = """
@@ -215,10 +211,7 @@ _ZH_FILLERS = """
 FILLERS = frozenset(_EN_FILLERS.split()) | frozenset(_ZH_FILLERS) - {"\n"}
 """Words and Chinese characters that name no topic: they count, but little."""
 
-FRAMES = {
-    "en": tuple(line for line in _EN if line),
-    "zh": tuple(line for line in _ZH if line),
-}
+FRAMES = {"en": tuple(_EN), "zh": tuple(_ZH)}
 """Frames by language; others have none and rely on the folder's own words."""
 
 _PREFIXES = {language: frozenset(tuple(tokens(frame)) for frame in frames) for language, frames in FRAMES.items()}

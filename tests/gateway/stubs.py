@@ -101,7 +101,8 @@ def _tts_routes(app: FastAPI, notes: Notes) -> None:
     @app.get("/v1/voices")
     async def voices() -> Body:
         notes.lookups.append("voices")
-        return {"voices": [{"id": name, "languages": [tag]} for name, tag in (("en", "en"), ("male", "mul"))]}
+        listed = (("en", "English", "en"), ("male", "Male", "mul"))
+        return {"voices": [{"id": id, "name": name, "languages": [tag], "gender": ""} for id, name, tag in listed]}
 
 
 def _speech(body: Body) -> SpeechChunk:

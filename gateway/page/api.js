@@ -10,6 +10,7 @@ export class ServerError extends Error {
   }
 }
 
+const LOST = "The connection was lost in the middle of the answer.";
 const UNREACHABLE = "The server cannot be reached. Is it still running?";
 
 async function call(path, options = {}) {
@@ -62,17 +63,12 @@ export async function ask(question, signal, on) {
     signal,
   });
   let ended = false;
-  try {
-    for await (const { name, data } of events(response.body)) {
-      if (name === "error") throw new ServerError(data.error.message, data.error);
-      ended ||= name === "done";
-      on(name, data);
-    }
-  } catch (cause) {
-    if (cause instanceof ServerError || cause.name === "AbortError") throw cause;
-    throw new ServerError("The connection was lost in the middle of the answer.");
+  for await (const { name, data } of events(response.body)) {
+    if (name === "error") throw new ServerError(data.error.message, data.error);
+    ended ||= name === "done";
+    on(name, data);
   }
-  if (!ended) throw new ServerError("The connection was lost in the middle of the answer.");
+  if (!ended) throw new ServerError(LOST);
 }
 
 /** Server-sent events out of a byte stream. */
@@ -80,7 +76,9 @@ async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((cause) => {
+      throw cause.name === "AbortError" ? cause : new ServerError(LOST);
+    });
     if (done) return;
     buffer += value.replaceAll("\r", "");
     let end;

@@ -3,6 +3,9 @@
 import { getJson } from "./api.js";
 
 const REMEMBERED = "speech";
+const ANY_LANGUAGE = "mul"; // BCP 47's tag for several languages
+
+const base = (code) => code.split("-")[0];
 
 export class Voices {
   constructor(language, voice) {
@@ -19,9 +22,9 @@ export class Voices {
   }
 
   async load() {
-    // a voice without a language is a tint of others (whisper, robot...): the API takes it, a list of people has no use for it
-    this.voices = (await getJson("v1/voices")).voices.filter((voice) => voice.languages.length);
-    const codes = [...new Set(this.voices.flatMap((voice) => voice.languages.map((code) => code.split("-")[0])))];
+    // "+f3" is a tint of any voice: the API takes it, a list of people has no use for it
+    this.voices = (await getJson("v1/voices")).voices.filter((voice) => voice.id !== "default" && !voice.id.startsWith("+"));
+    const codes = [...new Set(this.voices.flatMap((voice) => voice.languages.map(base)))].filter((code) => code !== ANY_LANGUAGE);
     const named = codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
     fill(this.languageBox, [["", "Language"], ...named]);
     const saved = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
@@ -32,7 +35,9 @@ export class Voices {
 
   #fillVoices() {
     const language = this.languageBox.value;
-    const fitting = this.voices.filter((voice) => !language || voice.languages.some((code) => code.split("-")[0] === language));
+    const fitting = this.voices.filter(
+      (voice) => !language || voice.languages.some((code) => [language, ANY_LANGUAGE].includes(base(code))),
+    );
     fill(this.voiceBox, [["default", "Voice"], ...fitting.map((voice) => [voice.id, voice.name])]);
     this.#remember();
   }

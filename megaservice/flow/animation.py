@@ -83,8 +83,17 @@ class AnimationNode:
         """The next message; once all speech is sent, silence for `STALL_S` is an error."""
         service = self._endpoint.service
         try:
-            with anyio.fail_after(STALL_S if sending.done() else None):
-                return await channel.receive()
+            with anyio.fail_after(None) as scope:
+
+                def bound(_: object) -> None:
+                    scope.deadline = anyio.current_time() + STALL_S
+
+                # calls `bound` soon where all is sent already, else when it is
+                sending.add_done_callback(bound)
+                try:
+                    return await channel.receive()
+                finally:
+                    sending.remove_done_callback(bound)
         except ChannelClosedError as error:
             raise UpstreamError(
                 f"{service} ended the session before the video was complete", service=service

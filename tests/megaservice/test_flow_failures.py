@@ -137,6 +137,15 @@ async def test_slow_stage_is_504_with_its_name_and_stops(behaviour: Behaviour, s
     assert stage in log.stopped
 
 
+async def test_animation_that_stalls_after_the_speech_is_504_before_the_turns_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("megaservice.flow.animation.STALL_S", 0.1)
+    failed, _ = await outcome(Behaviour(animation_delay=60), deadline_s=10)
+    assert (failed.error.status, failed.error.service) == (504, "animation")
+    assert "sent nothing for 0.1 s" in failed.error.message
+
+
 async def test_missing_stage_is_a_clear_refusal() -> None:
     failed, _ = await outcome(Behaviour(), SpokenQuestion(b"x"), missing="asr")
     assert "no asr service" in failed.error.message

@@ -168,6 +168,8 @@ class AvatarStore:
         identity = folder.name
         gone = folder.with_name(f".{uuid4().hex}")
         with self._lock:
+            if not folder.exists():  # another request was quicker
+                raise NotFoundError(f"there is no avatar '{identity}'", param="avatar")
             folder.rename(gone)
             if self.default == identity:
                 self.default = ""

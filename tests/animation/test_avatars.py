@@ -73,6 +73,32 @@ def test_the_same_picture_is_the_same_avatar_and_its_rig_is_found_once(store: Av
     assert finder.calls == 1
 
 
+def test_two_requests_delete_an_avatar_once(store: AvatarStore) -> None:
+    identity = store.add(picture(), "one").id
+    both = threading.Barrier(2)
+    find, outcomes = store._find, []
+
+    def found_by_both(avatar: str) -> tuple[Path, bool]:
+        found = find(avatar)
+        both.wait(5)
+        return found
+
+    def delete() -> None:
+        try:
+            store.delete(identity)
+            outcomes.append("deleted")
+        except NotFoundError:
+            outcomes.append("not found")
+
+    store._find = found_by_both  # type: ignore[method-assign]
+    threads = [threading.Thread(target=delete) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["deleted", "not found"]
+
+
 def test_a_voice_goes_with_a_face(store: AvatarStore) -> None:
     assert {info.id: info.voice for info in store.list()} == {"ada": "female", "noor": "male"}
     first = store.add(picture(), "one", voice=" en-us\n+f3 ")

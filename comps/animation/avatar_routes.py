@@ -16,7 +16,7 @@ from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.requests import NewAvatar
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import BadRequestError, UnprocessableError
-from comps.core.media.base64_data import decode_base64
+from comps.core.media.base64_data import decoded_base64
 from comps.core.media.image import decode_image
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
@@ -145,7 +145,7 @@ async def _from_json(request: Request, studio: Studio) -> _Given:
             raise BadRequestError("the body is neither a multipart form nor JSON") from error
         field = ".".join(str(part) for part in problem["loc"])
         raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
-    picture = decode_base64(wanted.image, "image", studio.settings.max_body_bytes)
+    picture = await decoded_base64(wanted.image, "image", studio.settings.max_body_bytes)
     return _Given(picture, wanted.name, _parse_rig(wanted.rig) if wanted.rig else None, wanted.voice)
 
 

@@ -19,7 +19,7 @@ from comps.animation.speech_input import is_silent, spoken
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import NoSpeechError
 from comps.core.media.audio import decode_audio
-from comps.core.media.base64_data import decode_base64
+from comps.core.media.base64_data import decoded_base64
 from comps.core.media.video import Segment, remux_to_file
 
 RATE = 24_000
@@ -48,8 +48,8 @@ async def wav2lip(wanted: AnimationRequest, studio: StudioHere) -> dict[str, str
 
 async def _material(wanted: AnimationRequest, studio: Studio) -> tuple[NDArray[np.float32], Avatar]:
     settings = studio.settings
-    data = decode_base64(wanted.speech, "audio", settings.max_body_bytes)
-    picture = decode_base64(wanted.image, "image", settings.max_body_bytes) if wanted.image else None
+    data = await decoded_base64(wanted.speech, "audio", settings.max_body_bytes)
+    picture = await decoded_base64(wanted.image, "image", settings.max_body_bytes) if wanted.image else None
     avatar = await studio.avatar(wanted.avatar, picture)
     audio = await studio.in_thread(decode_audio, data, rate=RATE, max_seconds=settings.max_audio_s)
     if is_silent(audio):

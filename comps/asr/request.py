@@ -14,7 +14,7 @@ from comps.asr.languages import language_tag
 from comps.asr.settings import AsrSettings
 from comps.asr.table import TABLE
 from comps.core.errors import BadRequestError, UnknownChoiceError, UnprocessableError
-from comps.core.media.base64_data import decode_base64
+from comps.core.media.base64_data import decoded_base64
 
 ResponseFormat = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -111,10 +111,10 @@ async def read_upload(request: Request, settings: AsrSettings) -> Upload:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequestError("the body is neither a multipart form nor valid JSON") from error
-    return _from_json(fields, settings)
+    return await _from_json(fields, settings)
 
 
-def _from_json(fields: Any, settings: AsrSettings) -> Upload:
+async def _from_json(fields: Any, settings: AsrSettings) -> Upload:
     if not isinstance(fields, dict):
         raise UnprocessableError("the body must be a JSON object")
     given = {name: fields.pop(name) for name in ("byte_str", "audio", "file") if fields.get(name) is not None}
@@ -124,7 +124,7 @@ def _from_json(fields: Any, settings: AsrSettings) -> Upload:
     if not all(isinstance(other, str) and other == text for other in given.values()):
         names = " and ".join(f"'{alias}'" for alias in given)
         raise UnprocessableError(f"{names} must be a string of base64, the same if both are sent", param=name)
-    data = decode_base64(text, name, settings.max_body_bytes)
+    data = await decoded_base64(text, name, settings.max_body_bytes)
     return Upload(data=data, wishes=validated(TranscriptionRequest, fields), legacy="byte_str" in given)
 
 
@@ -136,7 +136,7 @@ async def _from_form(request: Request, settings: AsrSettings) -> Upload:
         if isinstance(file, UploadFile):
             data = await file.read()
         else:
-            data = decode_base64(file, "file", settings.max_body_bytes)
+            data = await decoded_base64(file, "file", settings.max_body_bytes)
         return Upload(data=data, wishes=validated(TranscriptionRequest, _fields(form)))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from comps.asr.engine import SAMPLE_RATE, AsrCapabilities, AsrEngine, AsrOptions, Audio
 from comps.asr.pcm_stream import pieces, read_start
@@ -21,8 +21,9 @@ from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
 from comps.core.errors import NoSpeechError, UpstreamError
 from comps.core.media.audio import decode_audio
-from comps.core.media.base64_data import decode_base64
+from comps.core.media.base64_data import decoded_base64
 from comps.core.speech import Transcript
+from comps.core.web.streaming import begun, event_stream
 
 Host = EngineHost[AsrEngine, AsrCapabilities]
 
@@ -70,7 +71,8 @@ class Transcription:
         """Recognise a recording (OPEA's Whisper server)."""
         options = body.options(self._settings)
         engine = await self._host.get(body.engine)
-        audio = await self._decoded(decode_base64(body.audio, "audio", self._settings.max_body_bytes))
+        data = await decoded_base64(body.audio, "audio", self._settings.max_body_bytes)
+        audio = await self._decoded(data)
         return asr_response(await _final(_heard(engine, _cut(audio), options)))
 
     async def transcriptions(self, request: Request) -> Response:
@@ -80,7 +82,7 @@ class Transcription:
         engine = await self._host.get(upload.wishes.engine_name(self._settings.model))
         transcripts = _heard(engine, _cut(await self._decoded(upload.data)), options)
         if upload.wishes.stream:
-            return StreamingResponse(events(await _begun(transcripts)), media_type="text/event-stream")
+            return event_stream(events(await begun(transcripts, SERVICE)))
         transcript = await _final(transcripts)
         return document(transcript) if upload.legacy else formatted(transcript, upload.wishes)
 
@@ -120,21 +122,6 @@ async def _final(transcripts: AsyncGenerator[Transcript, None]) -> Transcript:
             if transcript.final:
                 return transcript
     raise UpstreamError("the recogniser ended without a transcript", service=SERVICE)
-
-
-async def _begun(transcripts: AsyncGenerator[Transcript, None]) -> AsyncGenerator[Transcript, None]:
-    """The same transcripts, the first one made already, so that a failure to begin has its own status."""
-    first = await anext(transcripts, None)
-    if first is None:
-        raise UpstreamError("the recogniser ended without a transcript", service=SERVICE)
-    return _resume(first, transcripts)
-
-
-async def _resume(first: Transcript, rest: AsyncGenerator[Transcript, None]) -> AsyncGenerator[Transcript, None]:
-    async with aclosing(rest):
-        yield first
-        async for transcript in rest:
-            yield transcript
 
 
 async def _cut(audio: Audio) -> AsyncIterator[Audio]:

@@ -9,10 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
 import orjson
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from comps.core.context import request_id
 from comps.core.error_shape import error_body
@@ -124,20 +121,3 @@ def _chunk(head: Head, delta: dict[str, str], finish: FinishReason | None, extra
 
 def _event(body: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(body) + b"\n\n"
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events that stop their source when the client leaves."""
-
-    def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        super().__init__(source, media_type="text/event-stream", headers=headers)
-        self._source = source
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events; the source is closed however this ends."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._source.aclose()

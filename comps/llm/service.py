@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse, Response
 
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
-from comps.core.errors import UpstreamError
-from comps.llm.engine import LlmCapabilities, LlmEngine, TextPiece
-from comps.llm.reply import SERVICE, EventStream, Head, Pieces, collect, completion, document, events
+from comps.core.web.streaming import begun, event_stream
+from comps.llm.engine import LlmCapabilities, LlmEngine
+from comps.llm.reply import SERVICE, Head, collect, completion, document, events
 from comps.llm.request import ChatRequest
 from comps.llm.settings import LlmSettings
 from comps.llm.stops import until_stop
@@ -63,30 +63,13 @@ async def _respond(body: ChatRequest, host: Host, settings: LlmSettings) -> Resp
     if not host.table.spec(name).capabilities.sampling:
         body.require_no_sampling(name)
     engine = await host.get(name)
-    pieces = await _begun(until_stop(engine.generate(messages, options), options.stop))
+    pieces = await begun(until_stop(engine.generate(messages, options), options.stop), SERVICE)
     head = Head(options.model or engine.model)
     if body.stream:
         wanted = body.stream_options is not None and body.stream_options.include_usage
-        return EventStream(events(head, pieces, include_usage=wanted))
+        return event_stream(events(head, pieces, include_usage=wanted))
     answer = await collect(pieces)
     return JSONResponse(completion(head, answer) if body.query is None else document(body.query, answer))
-
-
-async def _begun(pieces: Pieces) -> Pieces:
-    """The same pieces, the first one made already, so that a failure to begin has its own status."""
-    first = await anext(pieces, None)
-    if first is None:
-        raise UpstreamError("the language model answered nothing", service=SERVICE)
-    return _resume(first, pieces)
-
-
-async def _resume(first: TextPiece, rest: Pieces) -> Pieces:
-    try:
-        yield first
-        async for piece in rest:
-            yield piece
-    finally:
-        await rest.aclose()
 
 
 async def _check(host: Host) -> dict[str, str]:

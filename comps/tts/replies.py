@@ -12,8 +12,6 @@ from typing import Any
 import anyio
 import numpy as np
 import soxr
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from comps.core.error_shape import error_body
 from comps.core.errors import AvatarError
@@ -33,34 +31,6 @@ _ENCODERS = anyio.CapacityLimiter(2)
 logger = logging.getLogger(__name__)
 
 Chunks = AsyncGenerator[SpeechChunk, None]
-
-
-class ByteStream(StreamingResponse):
-    """A streamed body whose source is closed as soon as the client has left or the body is complete."""
-
-    def __init__(self, pieces: AsyncGenerator[bytes, None], media_type: str) -> None:
-        super().__init__(pieces, media_type=media_type)
-        self._pieces = pieces
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the body."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._pieces.aclose()
-
-
-async def begun(chunks: Chunks) -> Chunks:
-    """The same chunks, the first one made already, so that a failure to begin has its own status."""
-    return _resumed(await anext(chunks), chunks)
-
-
-async def _resumed(first: SpeechChunk, rest: Chunks) -> Chunks:
-    async with aclosing(rest):
-        yield first
-        async for chunk in rest:
-            yield chunk
 
 
 async def framed(chunks: Chunks, sentence: int) -> AsyncGenerator[bytes, None]:

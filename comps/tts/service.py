@@ -15,13 +15,12 @@ from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
 from comps.core.framing import SPEECH_MEDIA_TYPE
 from comps.core.media.audio import MEDIA_TYPES
+from comps.core.web.streaming import ClosingStream, begun
 from comps.tts.engine import TtsCapabilities, TtsEngine
 from comps.tts.replies import (
     LEGACY_RATE,
     SERVICE,
-    ByteStream,
     Chunks,
-    begun,
     collected,
     encoded,
     framed,
@@ -65,7 +64,7 @@ class _Speaker:
     async def speak(self, text: str, request: SpeechOptions, param: str = "text") -> Chunks:
         check_text(text, self.settings, param)
         engine = await self.host.get(request.engine_name(self.settings))
-        return await begun(speech(engine, text, request.options(), self.settings.language))
+        return await begun(speech(engine, text, request.options(), self.settings.language), SERVICE)
 
 
 def _routes(speaker: _Speaker) -> APIRouter:
@@ -84,12 +83,12 @@ def _routes(speaker: _Speaker) -> APIRouter:
         if body.legacy:
             wav = await legacy_wav(await collected(chunks))
             return JSONResponse({"id": uuid.uuid4().hex, "byte_str": wav})
-        return ByteStream(encoded(chunks, body.response_format), MEDIA_TYPES[body.response_format])
+        return ClosingStream(encoded(chunks, body.response_format), MEDIA_TYPES[body.response_format])
 
     @router.post("/v1/tts/stream", summary="Speak a text; framed speech messages", response_model=None)
     async def stream(body: StreamRequest) -> Response:
         """PCM with phones and words, phones ahead of their sound; see docs/architecture.md."""
-        return ByteStream(framed(await speaker.speak(body.text, body), body.sentence), SPEECH_MEDIA_TYPE)
+        return ClosingStream(framed(await speaker.speak(body.text, body), body.sentence), SPEECH_MEDIA_TYPE)
 
     @router.get("/v1/voices", summary="Voices of an engine")
     async def voices(engine: str = "") -> dict[str, Any]:

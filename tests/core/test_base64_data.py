@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from contextlib import suppress
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comps.core.errors import TooLargeError, UnprocessableError
-from comps.core.media.base64_data import decode_base64
+from comps.core.media.base64_data import decode_base64, decoded_base64
 
 PREFIXES = ("", "data:audio/wav;base64,", "DATA:;BASE64,", "data:audio/webm;codecs=opus;base64,")
 
@@ -47,3 +48,20 @@ def test_the_size_is_known_before_decoding(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(base64, "b64decode", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(TooLargeError):
         decode_base64("A" * 1_000_000, "audio", 1000)
+
+
+async def test_the_event_loop_does_not_decode() -> None:
+    class Text(str):
+        def split(self, *args: object) -> list[str]:
+            threads.add(threading.current_thread())
+            return [str(self)]
+
+        def __getitem__(self, key: object) -> Text:
+            return Text(str.__getitem__(self, key))  # type: ignore[index]
+
+    threads: set[threading.Thread] = set()
+    assert await decoded_base64(Text("YWJj"), "audio", 10) == b"abc"
+    assert threads
+    assert threading.current_thread() not in threads
+    with pytest.raises(UnprocessableError, match="audio is not valid base64"):
+        await decoded_base64("!!!!", "audio", 10)

@@ -28,6 +28,7 @@ async def read_chat(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[TextPi
     async with aclosing(parts), aclosing(read_bodies(parts, SERVICE, _CHAT)) as bodies:
         async for raw in bodies:
             if raw == DONE:
+                finish = finish or "stop"  # some servers end with this alone
                 break
             text, ended, counted = _read(raw)
             finish, usage = ended or finish, counted or usage

@@ -296,3 +296,10 @@ async def test_a_client_that_leaves_stops_the_model(stream: bool) -> None:
             assert not server.left.is_set()
             writer.close()
             await asyncio.wait_for(server.left.wait(), 10)
+
+
+async def test_done_without_a_reason_is_the_end() -> None:
+    async with upstream(HEAD + chunk("Hello ") + chunk("there.") + b"data: [DONE]\n\n") as server:
+        pieces = await answer(server.url)
+    assert "".join(piece.text for piece in pieces) == "Hello there."
+    assert pieces[-1].finish == "stop"

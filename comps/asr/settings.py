@@ -52,5 +52,10 @@ class AsrSettings(ServiceSettings):
     )
     api_key: str = Field("", description="bearer token for that server; empty sends none")
     upstream_stream: bool = Field(False, description="ask that server to stream: partial texts, but no word times")
-    upstream_timeout_s: float = Field(60.0, gt=0, description="longest silence of that server, seconds")
+    upstream_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="longest silence of that server, seconds; "
+        "not streaming, it may take this and the length of the recording",
+    )
     stream_idle_s: float = Field(30.0, gt=0, description="longest silence of a streaming client, seconds")

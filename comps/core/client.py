@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -56,7 +56,8 @@ class Call:
         json: body as JSON; or `content`, raw bytes; or `files` and `data`, a form.
         idempotent: doing it twice does no harm, so that it may be tried again after any passing failure;
             otherwise it is tried again only when no connection was made.
-        timeout_s: longest time for the whole call; the deadline of the request being served also holds.
+        timeout_s: longest time for the whole call, from its first attempt to the last byte of a streamed answer;
+            the deadline of the request being served also holds. Silence is bounded by the client.
         max_bytes: longest answer taken by `request_json` and `request_bytes`.
     """
 
@@ -136,7 +137,7 @@ async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
 
 async def request_bytes(client: httpx.AsyncClient, call: Call) -> Answer:
     """The whole answer of a service; errors as for `request_json`."""
-    return await _retrying(call, lambda: _request_once(client, call))
+    return await _retrying(call, lambda attempt: _request_once(client, attempt))
 
 
 async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[bytes, None]:
@@ -144,10 +145,11 @@ async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[
 
     Closing the iterator closes the connection, which tells the service to stop.
     """
+    ends = anyio.current_time() + _budget(call)
     async with open_stream(client, call) as response:
         pieces = response.aiter_bytes()
         while True:
-            with _mapped(call), anyio.fail_after(_budget(call)):
+            with _mapped(call), anyio.fail_after(ends - anyio.current_time()):
                 piece = await anext(pieces, None)
             if piece is None:
                 return
@@ -157,7 +159,7 @@ async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[
 @asynccontextmanager
 async def open_stream(client: httpx.AsyncClient, call: Call) -> AsyncIterator[httpx.Response]:
     """A good answer whose headers have arrived and whose body has not been read."""
-    response = await _retrying(call, lambda: _open_once(client, call))
+    response = await _retrying(call, lambda attempt: _open_once(client, attempt))
     try:
         yield response
     finally:
@@ -262,23 +264,28 @@ def _mapped(call: Call) -> Iterator[None]:
         raise UpstreamError(message, service=call.service) from error
 
 
-async def _retrying(call: Call, once: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """The result of `once`, tried again after growing pauses while that is harmless and there is time."""
+async def _retrying(call: Call, once: Callable[[Call], Awaitable[ResultT]]) -> ResultT:
+    """The result of `once`, tried again after growing pauses while that is harmless and there is time.
+
+    Every attempt gets the call with the time that is left of it.
+    """
+    ends = anyio.current_time() + _budget(call)
+    attempt = call
     for pause_s in _RETRIES_AFTER_S:
         try:
-            return await once()
+            return await once(attempt)
         except AvatarError as error:
-            if not _may_retry(call, error):
-                raise
             asked_s = error.retry_after_s
-        await anyio.sleep(pause_s * random.uniform(0.75, 1.25) if asked_s is None else min(asked_s, _LONGEST_WAIT_S))
-    return await once()
+            wait_s = pause_s * random.uniform(0.75, 1.25) if asked_s is None else asked_s
+            if not _may_retry(call, error) or wait_s > _LONGEST_WAIT_S or wait_s >= ends - anyio.current_time():
+                raise
+        await anyio.sleep(wait_s)
+        if call.timeout_s is not None:
+            attempt = replace(call, timeout_s=max(0.0, ends - anyio.current_time()))
+    return await once(attempt)
 
 
-def _may_retry(call: Call, error: BaseException) -> bool:
-    left = remaining_s()
-    if not isinstance(error, AvatarError) or (left is not None and left < _RETRIES_AFTER_S[0]):
-        return False
+def _may_retry(call: Call, error: AvatarError) -> bool:
     if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return True
     return call.idempotent and error.retryable and not isinstance(error, UpstreamTimeoutError)

@@ -38,6 +38,7 @@ class Upstream:
     def __init__(self) -> None:
         self.answer = b""
         self.hang = False
+        self.pause_s = 0.0
         self.requests: list[bytes] = []
         self.url = ""
 
@@ -55,6 +56,7 @@ class Upstream:
                 (int(v.split(b":")[1]) for v in head.lower().split(b"\r\n") if v.startswith(b"content-length")), 0
             )
             self.requests.append(head + await reader.readexactly(length))
+            await asyncio.sleep(self.pause_s)
             writer.write(self.answer)
             await writer.drain()
             if self.hang:
@@ -176,6 +178,13 @@ async def test_a_silent_server(upstream: Upstream, stream: bool) -> None:
     upstream.hang = True
     with pytest.raises(UpstreamTimeoutError, match="asr did not answer in time"):
         await _hear(upstream.url, upstream_timeout_s=0.2, upstream_stream=stream)
+
+
+async def test_a_slow_server_may_take_the_length_of_the_recording(upstream: Upstream) -> None:
+    upstream.says(VERBOSE)
+    upstream.pause_s = 0.3
+    (final,) = await _hear(upstream.url, upstream_timeout_s=0.1)
+    assert final.text == "Hello there."
 
 
 async def test_a_server_that_is_down_or_fails(upstream: Upstream) -> None:

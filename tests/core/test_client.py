@@ -339,3 +339,37 @@ async def test_a_connection_never_made_is_tried_again_even_if_not_idempotent(
         await asyncio.sleep(0)
         async with running(make_app(), port=port):
             assert (await call)["text"] == "late"
+
+
+@pytest.mark.parametrize(("asked", "left"), [("30", 600.0), ("1", 0.9)])
+async def test_a_wait_that_is_too_long_is_left_to_the_caller(asked: str, left: float) -> None:
+    def busy() -> Response:
+        body = {"error": {"code": "busy", "message": "full", "service": "tts", "retryable": True}}
+        return JSONResponse(body, 429, {"Retry-After": asked})
+
+    app, calls = _failing_first(1, busy)
+    async with client_of(app) as client:
+        with pytest.raises(BusyError) as failure:
+            await request_json(client, Call("tts", "/v1/flaky", idempotent=True, timeout_s=left))
+    assert failure.value.retry_after_s == float(asked)
+    assert len(calls) == 1
+
+
+async def test_the_limit_of_a_call_holds_for_all_pieces_of_its_stream_together() -> None:
+    done = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, create_client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+        with pytest.raises(UpstreamTimeoutError):
+            async for _ in stream_bytes(client, Call("tts", "/x", timeout_s=0.3)):
+                pass
+        await done.wait()

@@ -40,9 +40,10 @@ class OpenAIEngine(AsrEngine):
 
     async def load(self) -> None:
         """Open the client; the server may come up later."""
-        options = ClientOptions(
-            api_key=self._settings.api_key or None, read_timeout_s=self._settings.upstream_timeout_s
-        )
+        # A server that does not stream is silent for as long as it works: `_call` bounds that by the recording.
+        chosen = self._settings
+        silence_s = chosen.upstream_timeout_s if chosen.upstream_stream else chosen.request_timeout_s
+        options = ClientOptions(api_key=chosen.api_key or None, read_timeout_s=silence_s)
         self._client = create_client(self._settings.url.rstrip("/"), options)
 
     async def close(self) -> None:
@@ -63,7 +64,8 @@ class OpenAIEngine(AsrEngine):
 
         Raises:
             UpstreamError: the server is down, fails, or answers with something else than a transcript.
-            UpstreamTimeoutError: it is silent for too long.
+            UpstreamTimeoutError: it streams and is silent for longer than the setting `upstream_timeout_s`, or it
+                does not stream and takes that and the length of the recording.
         """
         samples = await collected(audio)
         duration = len(samples) / SAMPLE_RATE
@@ -81,6 +83,7 @@ class OpenAIEngine(AsrEngine):
         return self._client
 
     def _call(self, samples: Audio, options: AsrOptions) -> Call:
+        whole_s = self._settings.upstream_timeout_s + len(samples) / SAMPLE_RATE
         pcm = np.clip(samples * 32767, -32768, 32767).astype(np.int16)
         return Call(
             SERVICE,
@@ -88,7 +91,7 @@ class OpenAIEngine(AsrEngine):
             data=form_fields(self._settings, options),
             files={"file": ("speech.wav", encode_audio(pcm, SAMPLE_RATE, "wav"), "audio/wav")},
             idempotent=True,
-            timeout_s=self._settings.upstream_timeout_s,
+            timeout_s=None if self._settings.upstream_stream else whole_s,
             max_bytes=_MAX_ANSWER_BYTES,
         )
 

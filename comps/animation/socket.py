@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
-from contextlib import aclosing
+import math
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import anyio
@@ -18,24 +19,28 @@ from comps.animation.session import AnimationSession
 from comps.animation.speech_input import SpeechClock
 from comps.animation.studio import Studio
 from comps.core.error_shape import error_body
-from comps.core.errors import AvatarError, BadRequestError, UnprocessableError
+from comps.core.errors import AvatarError, BadRequestError, TooLargeError, UnprocessableError
 from comps.core.framing import pack, parse_speech, unpack
 from comps.core.media.video import Segment
 from comps.core.speech import SpeechChunk
 
 logger = logging.getLogger(__name__)
 
-QUEUED_CHUNKS = 16
-"""Speech messages that may wait; when there are more, the client is no longer read until one is drawn."""
+OVERHEAD_BYTES = 4 * 1024 * 1024
+"""What the messages of a session may weigh beside four times its longest sound; `_listen` says why."""
 SEND_TIMEOUT_S = 60.0
 """Seconds a client may leave a message unread."""
+_SMALLEST_BYTES = 500
+"""What a chunk takes in memory beside its message: many empty ones must not be free."""
+_SMALLEST_BYTES = 500
+"""What a chunk takes in memory beside its message: many empty ones must not be free."""
 _NORMAL, _BAD, _BUSY = 1000, 1008, 1013
 
 Text = dict[str, Any]
 
 
 class _LeftError(Exception):
-    """The client cancelled or closed."""
+    """The client cancelled, closed, or stopped reading."""
 
 
 class AnimationSocket:
@@ -75,7 +80,7 @@ class AnimationSocket:
         avatar = await self._studio.avatar(start.avatar)
         failures: list[Exception] = []
         async with self._studio.session(start, avatar, start.sample_rate) as session:
-            send, receive = anyio.create_memory_object_stream[SpeechChunk](QUEUED_CHUNKS)
+            send, receive = anyio.create_memory_object_stream[SpeechChunk](math.inf)
             with send, receive:
                 async with anyio.create_task_group() as tasks:
 
@@ -92,16 +97,25 @@ class AnimationSocket:
             raise failures[0]
 
     async def _listen(self, start: StartMessage, speech: MemoryObjectSendStream[SpeechChunk]) -> None:
-        """Read the client until it leaves; after ``end`` only to notice that it leaves."""
-        clock = SpeechClock(start.sample_rate, self._studio.settings.max_audio_s)
+        """Read the client until it leaves; after ``end`` only to notice that it leaves.
+
+        Speech never waits for the drawing here, or a cancel or close behind it would not be seen. What may pile
+        up is bounded all the same: in seconds by the clock, in bytes of messages here.
+        """
+        longest_s = self._studio.settings.max_audio_s
+        clock = SpeechClock(start.sample_rate, longest_s)
+        room = round(longest_s * start.sample_rate) * 8 + OVERHEAD_BYTES
         ended = False
         while True:
             message = await self._receive(forever=ended)
             if "bytes" in message and message["bytes"] is not None:
                 if ended:
                     raise BadRequestError("speech came after the end")
+                room -= len(message["bytes"]) + _SMALLEST_BYTES
+                if room < 0:
+                    raise TooLargeError("the messages of this session are larger than any speech it may hold")
                 for chunk in clock.admit(_speech(message["bytes"])):
-                    await speech.send(chunk)
+                    speech.send_nowait(chunk)
                 continue
             kind = _text(message).get("type")
             if kind == "cancel":
@@ -146,17 +160,17 @@ class AnimationSocket:
         raise BadRequestError(f"the client sent nothing for {idle_s:g} s; the session is closed")
 
     async def _say(self, message: Text) -> None:
-        with anyio.fail_after(SEND_TIMEOUT_S):
+        with _patience():
             await self._socket.send_text(orjson.dumps(message).decode())
 
     async def _send(self, message: bytes) -> None:
-        with anyio.fail_after(SEND_TIMEOUT_S):
+        with _patience():
             await self._socket.send_bytes(message)
 
     async def _fail(self, error: AvatarError, code: int) -> None:
         try:
             await self._say({"type": "error", **error_body(error, "animation")})
-        except (WebSocketDisconnect, RuntimeError, TimeoutError):
+        except (WebSocketDisconnect, RuntimeError, _LeftError):
             return
         await self._close(code)
 
@@ -165,6 +179,26 @@ class AnimationSocket:
             await self._socket.close(code)
         except (WebSocketDisconnect, RuntimeError):
             logger.debug("the client had already closed the session")
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Bounds one send; a client that leaves it unread for `SEND_TIMEOUT_S` counts as one that has left."""
+    try:
+        with anyio.fail_after(SEND_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise _LeftError from error
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Bounds one send; a client that leaves it unread for `SEND_TIMEOUT_S` counts as one that has left."""
+    try:
+        with anyio.fail_after(SEND_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise _LeftError from error
 
 
 def _text(message: Any) -> Text:

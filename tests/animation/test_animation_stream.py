@@ -181,7 +181,46 @@ async def test_a_client_that_leaves_stops_the_work(service: Running, how: str) -
     assert service.engine.drawn == drawn < 15 * 25
 
 
-async def test_a_client_that_does_not_read_stops_being_read(service: Running) -> None:
+@pytest.mark.parametrize("how", ["cancel", "close"])
+async def test_a_client_that_leaves_with_much_speech_undrawn_is_noticed(service: Running, how: str) -> None:
+    async with session(service) as socket:
+        assert json.loads(await socket.recv())["type"] == "ready"
+        service.engine.delay_s = 3600
+        for part in range(100):
+            await socket.send(speech(0.1, 0.1 * part))
+        if how == "cancel":
+            await socket.send('{"type":"cancel"}')
+            await collect(socket)
+        else:
+            await socket.close()
+        await idle(service)
+
+
+async def test_endless_empty_messages_end_the_session(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comps.animation.socket.OVERHEAD_BYTES", -20 * RATE * 8 + 5000)
+    async with session(service) as socket:
+        for _ in range(20):
+            await socket.send(speech(0.0))
+        answer = await collect(socket)
+    assert answer.error["code"] == "too_large"
+
+
+async def test_a_client_that_never_reads_has_left(
+    service: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("comps.animation.socket.SEND_TIMEOUT_S", 0.3)
+    async with session(service, format="raw", size=512, fps=60) as socket:
+        socket.transport.pause_reading()
+        for second in range(19):
+            await socket.send(speech(1.0, second))
+        while not service.engine.open_now:  # noqa: ASYNC110 - what is waited for happens in the server
+            await asyncio.sleep(0.01)
+        await idle(service)
+        socket.transport.abort()
+    assert "a session failed" not in caplog.text
+
+
+async def test_a_client_that_does_not_read_is_not_drawn_for(service: Running) -> None:
     async with session(service, format="raw", size=512, fps=60) as socket:
         await socket.send(speech(0.2))
         socket.transport.pause_reading()

@@ -28,7 +28,7 @@ class Engine(ABC):
         """Load models once; raises EngineUnavailableError when they cannot be had here."""
 
     async def close(self) -> None:
-        """Free what `load` took. Called once; the default has nothing to free."""
+        """Free what `load` took, also when it failed half-way. Called once; the default has nothing to free."""
 
     async def check(self) -> dict[str, str]:
         """State of the engine's own upstreams, name to ``ok`` or a sentence; empty when it has none."""
@@ -116,6 +116,7 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         self._engines: dict[str, EngineT] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._loading: set[str] = set()
+        self._closings = 0
 
     async def get(self, name: str | None = None) -> EngineT:
         """The loaded engine `name` (the default when None); loads it on first use.
@@ -139,10 +140,18 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
                 f"there is no room to load engine '{name}'; these are loaded: {', '.join(held)}", param="engine"
             )
         self._loading.add(name)
+        closings = self._closings
         try:
             # In a thread, because importing an engine's library can take seconds and the probes must answer.
             engine = await anyio.to_thread.run_sync(self.table.create, name, self._settings)
-            await engine.load()
+            try:
+                await engine.load()
+                if self._closings != closings:
+                    raise EngineUnavailableError(f"engine '{name}' is not kept: the service is shutting down")
+            except BaseException:  # also a cancelled load has taken what only `close` frees
+                with anyio.CancelScope(shield=True):
+                    await engine.close()
+                raise
             return engine
         finally:
             self._loading.discard(name)
@@ -162,7 +171,8 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         return dict(self._engines)
 
     async def close(self) -> None:
-        """Close every loaded engine."""
+        """Close every loaded engine; one that is still loading is closed when it has loaded."""
+        self._closings += 1
         engines, self._engines = self._engines, {}
         for engine in engines.values():
             await engine.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -42,24 +43,30 @@ def fetch(weight: Weight, folder: Path, client: httpx.Client) -> Path:
     The file appears under its name only after its hash was right, so a reader never sees a part of it.
 
     Raises:
-        EngineUnavailableError: the download failed or its hash is wrong.
+        EngineUnavailableError: the download failed, its hash is wrong, or the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / weight.file
-    if target.exists() and _sha256(target) == weight.sha256:
-        return target
-    partial = target.with_name(target.name + ".part")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or _sha256(target) != weight.sha256:
+            _fetch(weight, target, client)
+    except httpx.HTTPError as error:
+        raise EngineUnavailableError(f"{weight.file} could not be fetched: {error}") from error
+    except OSError as error:
+        message = f"{weight.file} could not be kept in {folder}: {error.strerror or error}"
+        raise EngineUnavailableError(message) from error
+    return target
+
+
+def _fetch(weight: Weight, target: Path, client: httpx.Client) -> None:
+    # A folder of its own: two processes that share the volume must not write one file.
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as own:
+        partial = Path(own, target.name)
         _download(weight.url, partial, client)
         found = _sha256(partial)
         if found != weight.sha256:
             raise EngineUnavailableError(f"{weight.file} has sha256 {found}, not {weight.sha256}: it was not kept")
         partial.replace(target)
-    except httpx.HTTPError as error:
-        raise EngineUnavailableError(f"{weight.file} could not be fetched: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
 
 
 def _download(url: str, path: Path, client: httpx.Client) -> None:

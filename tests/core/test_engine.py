@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import ClassVar
 
 import pytest
 
@@ -35,7 +36,10 @@ class Remote(Plain):
 
 
 class Unloadable(Plain):
+    made: ClassVar[list[Unloadable]] = []
+
     async def load(self) -> None:
+        self.made.append(self)
         raise EngineUnavailableError("its model is missing")
 
 
@@ -98,6 +102,7 @@ async def test_a_failed_load_is_tried_again_when_asked_again() -> None:
         with pytest.raises(EngineUnavailableError, match="its model is missing"):
             await host.get("unloadable")
     assert Unloadable.instances == 2
+    assert all(engine.closed for engine in Unloadable.made)
     assert host.loaded == {}
 
 
@@ -122,3 +127,42 @@ async def test_checks_report_the_default_the_loaded_and_their_upstreams() -> Non
     await host.get("remote")
     await host.get()
     assert await host.checks() == {"remote": "ok", "remote.server": "cannot be reached", "plain": "ok"}
+
+
+async def test_an_engine_that_still_loads_when_the_host_closes_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[Plain] = []
+    loading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def load(engine: Plain) -> None:
+        engines.append(engine)
+        loading.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Plain, "load", load)
+    host = EngineHost(TABLE, "plain", None)
+    asking = asyncio.create_task(host.get())
+    await loading.wait()
+    await host.close()
+    go_on.set()
+    with pytest.raises(EngineUnavailableError, match="shutting down"):
+        await asking
+    assert engines[0].closed
+    assert host.loaded == {}
+
+
+async def test_a_load_that_is_cancelled_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[Plain] = []
+    loading = asyncio.Event()
+
+    async def load(engine: Plain) -> None:
+        engines.append(engine)
+        loading.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Plain, "load", load)
+    asking = asyncio.create_task(EngineHost(TABLE, "plain", None).get())
+    await loading.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert engines[0].closed

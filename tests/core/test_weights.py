@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -90,3 +91,35 @@ def test_every_row_of_the_manifest_has_a_hash_in_its_url() -> None:
 def test_the_command_refuses_unknown_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert weights.main([str(tmp_path), "nothing"]) == 2
     assert "whisper-small" in capsys.readouterr().err
+
+
+def test_processes_that_share_a_folder_do_not_disturb_each_other(
+    server: ThreadingHTTPServer, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partials: list[Path] = []
+
+    def download(url: str, path: Path, client: httpx.Client) -> None:
+        partials.append(path)
+        real(url, path, client)
+        if len(partials) == 1:  # another one starts and ends while this one is between its bytes and its hash
+            weights.fetch(weight(server, "/w"), tmp_path, client)
+            assert path.read_bytes() == BYTES
+
+    real = weights._download
+    monkeypatch.setattr(weights, "_download", download)
+    assert weights.fetch(weight(server, "/w"), tmp_path, client).read_bytes() == BYTES
+    assert len(set(partials)) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["w.pt"]
+
+
+def test_a_full_disk_is_one_sentence(
+    server: ThreadingHTTPServer, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(url: str, path: Path, client: httpx.Client) -> None:
+        path.write_bytes(b"some")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(weights, "_download", full)
+    with pytest.raises(EngineUnavailableError, match=r"w\.pt could not be kept in .*: No space left on device"):
+        weights.fetch(weight(server, "/w"), tmp_path, client)
+    assert list(tmp_path.iterdir()) == []

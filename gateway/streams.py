@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
+import anyio
 import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -31,7 +33,26 @@ from megaservice.flow.events import (
 )
 
 PING_EVERY_S = 15.0
+WRITE_TIMEOUT_S = 30.0
+"""Seconds a client may leave what was written unread; its turn holds a place that others want."""
+WRITE_TIMEOUT_S = 30.0
+"""Seconds a client may leave what was written unread; its turn holds a place that others want."""
 Events = AsyncGenerator[Event, None]
+
+logger = logging.getLogger(__name__)
+
+
+class _UnreadError(Exception):
+    """The client is connected but does not read."""
+
+
+@contextlib.contextmanager
+def _giving_up() -> Iterator[None]:
+    """Leave the answer incomplete, and so the connection broken, when its client does not read it."""
+    try:
+        yield
+    except _UnreadError as error:
+        logger.info("the answer is given up: %s", error)
 
 
 class VideoStream(Response):
@@ -47,14 +68,15 @@ class VideoStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the init segment and each fragment; a failure after the first byte breaks the connection."""
         begun = False
-        async with contextlib.aclosing(self._events) as events:
-            async for event in events:
-                if isinstance(event, MediaInit) and not begun:
-                    await _begin(send, self._about(event))
-                    begun = True
-                if isinstance(event, MediaInit | MediaFragment):
-                    await _body(send, event.payload)
-        await _body(send, b"", more=False)
+        with _giving_up():
+            async with contextlib.aclosing(self._events) as events:
+                async for event in events:
+                    if isinstance(event, MediaInit) and not begun:
+                        await _begin(send, self._about(event))
+                        begun = True
+                    if isinstance(event, MediaInit | MediaFragment):
+                        await _body(send, event.payload)
+            await _body(send, b"", more=False)
 
     def _about(self, init: MediaInit) -> dict[str, str]:
         path = f"/outputs/{self._account.video_id}.mp4"
@@ -82,19 +104,23 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send every event of the turn; a failure after the first one is an ``error`` event."""
         out = _EventWriter(send)
-        async with contextlib.aclosing(self._events) as events, out.pinging():
-            try:
-                async for event in events:
-                    await out.begin(self._account.video_id)
-                    named = describe(event)
-                    if named is not None:
-                        await out.event(*named)
-                await out.event("done", self._account.reply(self._base_url).model_dump(exclude={"video_base64"}))
-            except AvatarError as error:
-                if not out.begun:
-                    raise
-                await out.event("error", error_body(error, "gateway", request_id()))
-        await _body(send, b"", more=False)
+        with _giving_up():
+            async with contextlib.aclosing(self._events) as events, out.pinging():
+                try:
+                    await self._tell(events, out)
+                except AvatarError as error:
+                    if not out.begun:
+                        raise
+                    await out.event("error", error_body(error, "gateway", request_id()))
+            await _body(send, b"", more=False)
+
+    async def _tell(self, events: Events, out: _EventWriter) -> None:
+        async for event in events:
+            await out.begin(self._account.video_id)
+            named = describe(event)
+            if named is not None:
+                await out.event(*named)
+        await out.event("done", self._account.reply(self._base_url).model_dump(exclude={"video_base64"}))
 
 
 class _EventWriter:
@@ -180,4 +206,8 @@ async def _begin(send: Send, headers: Mapping[str, str]) -> None:
 
 
 async def _body(send: Send, data: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": more})
+    try:
+        with anyio.fail_after(WRITE_TIMEOUT_S):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+    except TimeoutError as error:
+        raise _UnreadError(f"the client has read nothing for {WRITE_TIMEOUT_S:g} s") from error

@@ -191,16 +191,6 @@ def _patience() -> Iterator[None]:
         raise _LeftError from error
 
 
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Bounds one send; a client that leaves it unread for `SEND_TIMEOUT_S` counts as one that has left."""
-    try:
-        with anyio.fail_after(SEND_TIMEOUT_S):
-            yield
-    except TimeoutError as error:
-        raise _LeftError from error
-
-
 def _text(message: Any) -> Text:
     if message.get("text") is None:
         raise BadRequestError('the session begins with a text message {"type": "start", ...}')

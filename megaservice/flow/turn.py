@@ -29,6 +29,9 @@ EVENTS_AHEAD = 64
 _GRACE_S = 0.25
 """A stage's own time-out, which can say more, comes this long before the turn's."""
 
+LAST_EVENTS_S = 30.0
+"""Seconds the listener may take for what a finished turn still has to say; then it ends unsaid."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -93,10 +96,12 @@ class Turn:
         deadline_var.set(self._started + self._deadline_s)
         with self._events_in:
             failure = await self._run(work)
-            for timing in self.clocks.timings():
-                await self.emit(timing)
-            total = time.monotonic() - self._started
-            await self.emit(TurnFailed(failure) if failure else self._summary.done(total))
+            # past the deadline, which bounds the work alone
+            with anyio.move_on_after(LAST_EVENTS_S):
+                for timing in self.clocks.timings():
+                    await self.emit(timing)
+                total = time.monotonic() - self._started
+                await self.emit(TurnFailed(failure) if failure else self._summary.done(total))
 
     async def _run(self, work: Work) -> AvatarError | None:
         try:

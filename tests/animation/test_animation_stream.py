@@ -118,7 +118,7 @@ async def test_raw_frames(service: Running) -> None:
         await socket.send(speech(0.5))
         await socket.send('{"type":"end"}')
         answer = await collect(socket)
-    numbers = []
+    numbers: list[int] = []
     for header, payload in answer.messages:
         assert header["type"] == "frames"
         assert header["pixel_format"] == "yuv420p"

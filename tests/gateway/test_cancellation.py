@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import httpx
 import orjson
 import pytest
 
+from gateway.streams import EventStream, VideoStream
+from gateway.turn_reply import Account
+from megaservice.flow.events import Event, MediaInit, TextDelta
 from tests.gateway.conftest import Stack, open_stack
 
 
@@ -37,6 +41,25 @@ async def test_a_client_that_leaves_stops_every_stage(stack: Stack, path: str, a
     await until(lambda: not list(stack.outputs.iterdir()))
     stack.notes.hold = None
     assert (await stack.client.post(path, json={"text": "again"})).status_code == 200
+
+
+async def test_clients_that_read_nothing_give_their_places_back_when_they_leave(tmp_path: Path) -> None:
+    async with AsyncExitStack() as exits:
+        stack = await open_stack(exits, tmp_path, max_turns=2)
+        body = orjson.dumps({"text": "hello. " * 2000, "stream": True})
+        host, port = stack.url.removeprefix("http://").split(":")
+        head = f"POST /v1/say HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        writers = []
+        for _ in range(2):
+            _, writer = await asyncio.open_connection(host, int(port), limit=1)
+            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            writers.append(writer)
+        await until(lambda: len(stack.notes.animation) == 2)
+        assert (await stack.client.post("/v1/say", json={"text": "x"})).status_code == 429
+        for writer in writers:
+            writer.transport.abort()
+        await until(lambda: not stack.notes.running and not list(stack.outputs.iterdir()))
+        assert (await stack.client.post("/v1/say", json={"text": "x"})).status_code == 200
 
 
 async def test_more_turns_than_fit_are_refused_for_a_while(tmp_path: Path) -> None:
@@ -99,3 +122,27 @@ async def test_a_stream_that_breaks_in_the_middle_is_not_taken_for_whole(stack: 
     reply = await stack.client.post("/v1/avatarchatbot", json=body)
     assert reply.status_code == 502
     assert list(stack.outputs.iterdir()) == []
+
+
+@pytest.mark.parametrize(("accept", "piece"), [("video/mp4", MediaInit), ("text/event-stream", TextDelta)])
+async def test_a_client_that_never_reads_loses_its_place(
+    monkeypatch: pytest.MonkeyPatch, accept: str, piece: type[Any]
+) -> None:
+    monkeypatch.setattr("gateway.streams.WRITE_TIMEOUT_S", 0.05)
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[Event, None]:
+        try:
+            while True:
+                yield MediaInit("video/mp4", 64, 64, 25.0, b"x") if piece is MediaInit else TextDelta("x")
+        finally:
+            closed.set()
+
+    async def never_read(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    account = Account("video")
+    streams = {"video/mp4": VideoStream(endless(), account), "text/event-stream": EventStream(endless(), account, "")}
+    await streams[accept]({"type": "http"}, never_read, never_read)  # type: ignore[arg-type]
+    assert closed.is_set()

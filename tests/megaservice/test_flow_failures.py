@@ -12,9 +12,10 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from comps.core.errors import NoSpeechError
 from comps.core.framing import pack, pack_speech
-from megaservice.flow.events import MediaFragment, StageTiming, TurnDone, TurnFailed
+from megaservice.flow.events import MediaFragment, StageTiming, TextDelta, TurnDone, TurnFailed
 from megaservice.flow.flow import open_flow, unless_failed
 from megaservice.flow.request import SayText, SpokenAnswer, SpokenQuestion, TurnInput, TurnRequest, TypedQuestion
+from megaservice.flow.turn import Turn, Work
 from tests.megaservice.stubs import Behaviour, Log, _chunk, no_leaks, stubs
 
 ASK: TurnInput = TypedQuestion("how many?")
@@ -253,3 +254,22 @@ async def test_cancelling_before_the_start_is_quiet() -> None:
             turn.cancel()
             assert [event async for event in turn] == []
         await asyncio.sleep(0)
+
+
+async def test_a_turn_nobody_listens_to_ends_after_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("megaservice.flow.turn.LAST_EVENTS_S", 0.05)
+    ended = asyncio.Event()
+
+    class Watched(Turn):
+        async def _conduct(self, work: Work) -> None:
+            await super()._conduct(work)
+            ended.set()
+
+    async def talk(turn: Turn) -> None:
+        while True:
+            await turn.emit(TextDelta("x"))
+
+    turn = Watched("unheard", deadline_s=0.01)
+    turn.start(talk)
+    await ended.wait()
+    await turn.close()

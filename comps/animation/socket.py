@@ -32,8 +32,6 @@ SEND_TIMEOUT_S = 60.0
 """Seconds a client may leave a message unread."""
 _SMALLEST_BYTES = 500
 """What a chunk takes in memory beside its message: many empty ones must not be free."""
-_SMALLEST_BYTES = 500
-"""What a chunk takes in memory beside its message: many empty ones must not be free."""
 _NORMAL, _BAD, _BUSY = 1000, 1008, 1013
 
 Text = dict[str, Any]

@@ -35,8 +35,6 @@ from megaservice.flow.events import (
 PING_EVERY_S = 15.0
 WRITE_TIMEOUT_S = 30.0
 """Seconds a client may leave what was written unread; its turn holds a place that others want."""
-WRITE_TIMEOUT_S = 30.0
-"""Seconds a client may leave what was written unread; its turn holds a place that others want."""
 Events = AsyncGenerator[Event, None]
 
 logger = logging.getLogger(__name__)

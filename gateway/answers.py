@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from gateway.settings import GatewaySettings
 from gateway.streams import EventStream, VideoStream
 from gateway.turn_reply import VIDEO_PREFIX, Account, TurnReply
 from gateway.turn_request import TurnBuilder
-from gateway.turns import Turns
+from gateway.turns import Build, Turns
 from gateway.video_store import VideoStore
 from megaservice.flow.events import Event, TurnDone
-from megaservice.flow.request import TurnRequest
+
+_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,21 @@ class Answers:
     async def chat(self, body: AvatarChatRequest, request: Request, *, stream: bool = False) -> Response:
         """Answer a question; errors are the one tree's."""
         memory = () if body.messages else self.sessions.recall(body.session_id)
-        turn = await self.builder.chat(body, memory)
         account = Account(self.store.new_id(), body.question)
-        events = self._remembered(self.turns.run(turn, account), body, account)
+        events = self._remembered(self.turns.run(partial(self.builder.chat, body, memory), account), body, account)
         return await self._respond(events, account, body, request, stream=stream)
 
     async def say(self, body: SayRequest, request: Request) -> Response:
         """Speak a text as it is."""
-        return await self._plain(await self.builder.say(body), body, request)
+        return await self._plain(partial(self.builder.say, body), body, request)
 
     async def animate(self, body: AnimateRequest, request: Request) -> Response:
         """Mouth a recording as it is."""
-        return await self._plain(await self.builder.animate(body), body, request)
+        return await self._plain(partial(self.builder.animate, body), body, request)
 
-    async def _plain(self, turn: TurnRequest, body: Reply, request: Request) -> Response:
+    async def _plain(self, build: Build, body: Reply, request: Request) -> Response:
         account = Account(self.store.new_id())
-        return await self._respond(self.turns.run(turn, account), account, body, request)
+        return await self._respond(self.turns.run(build, account), account, body, request)
 
     async def _respond(
         self,
@@ -64,11 +66,11 @@ class Answers:
         *,
         stream: bool = False,
     ) -> Response:
-        accepts = request.headers.get("accept", "")
+        accepted = _accepted(request.headers.get("accept", ""))
         base_url = str(request.base_url).rstrip("/")
-        if stream or body.stream or "text/event-stream" in accepts:
+        if stream or body.stream or "text/event-stream" in accepted:
             return EventStream(events, account, base_url)
-        if "video/mp4" in accepts:
+        if "video/mp4" in accepted:
             return VideoStream(events, account)
         async with aclosing(events):
             async for _ in events:
@@ -93,6 +95,16 @@ class Answers:
                 yield event
                 if isinstance(event, TurnDone):
                     self.sessions.note(body.session_id, event.transcript or body.question, event.text)
+
+
+def _accepted(header: str) -> set[str]:
+    """The media types an ``Accept`` header names, but for those it names only to refuse them (``q=0``)."""
+    types = set()
+    for item in header.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        if not any(_REFUSED.fullmatch(parameter) for parameter in parameters):
+            types.add(name)
+    return types
 
 
 def _json(reply: TurnReply) -> Response:

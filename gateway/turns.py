@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from megaservice.flow.flow import AvatarFlow
 from megaservice.flow.request import TurnRequest
 
 RETRY_AFTER_S = 2.0
+Build = Callable[[], Awaitable[TurnRequest]]
 
 
 @dataclass(slots=True)
@@ -63,16 +64,26 @@ class Turns:
         self._metrics = metrics
         self.live = LiveVideos()
 
-    async def run(self, request: TurnRequest, account: Account) -> AsyncGenerator[Event, None]:
+    async def run(self, build: Build, account: Account) -> AsyncGenerator[Event, None]:
         """Yield the turn's events; after the last one its video is in the store.
 
+        `build` is only called once there is a place: decoding what a client sent costs something too.
         Closing the iterator stops the work and leaves no file. `account` is filled on the way.
 
         Raises:
-            AvatarError: what a failed stage said, with its service's name.
+            AvatarError: what a failed stage said, with its service's name, or what `build` raised.
             BusyError: too many turns are running.
         """
         self._admission.enter()
+        try:
+            async with aclosing(self._measured(await build(), account)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._store.discard(account.video_id)
+            self._admission.leave()
+
+    async def _measured(self, request: TurnRequest, account: Account) -> AsyncGenerator[Event, None]:
         try:
             with self._metrics.turn() as watch:
                 async with aclosing(self._recorded(request, account, watch)) as events:
@@ -81,9 +92,6 @@ class Turns:
         except AvatarError as error:
             self._metrics.failed(error.service)
             raise
-        finally:
-            self._store.discard(account.video_id)
-            self._admission.leave()
 
     async def _recorded(self, request: TurnRequest, account: Account, watch: TurnWatch) -> AsyncGenerator[Event, None]:
         spool = self._store.spool(account.video_id)

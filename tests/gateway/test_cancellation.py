@@ -72,6 +72,10 @@ async def test_more_turns_than_fit_are_refused_for_a_while(tmp_path: Path) -> No
         assert second.status_code == 429
         assert int(second.headers["retry-after"]) >= 1
         assert second.json()["error"]["retryable"] is True
+        undecodable = {"audio": "bm8gc291bmQ=", "image": "bm8gcGljdHVyZQ=="}
+        refused = await stack.client.post("/v1/animate", json=undecodable)
+        assert refused.status_code == 429, "what was sent is looked at only once there is a place"
+        assert not stack.notes.pictures
         stack.notes.hold.set()
         assert (await first).status_code == 200
         assert (await stack.client.post("/v1/avatarchatbot", json={"text": "three"})).status_code == 200

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import orjson
+import pytest
 
 from tests.gateway.conftest import Stack
 from tests.gateway.stubs import ANSWER_S
@@ -175,3 +176,18 @@ async def test_nothing_unfinished_is_left_behind(stack: Stack) -> None:
     await stack.client.post("/v1/avatarchatbot", json={"text": "hello"})
     await stack.client.post("/v1/avatarchatbot", json={"text": "hello", "voice": "nobody"})
     assert [path.suffix for path in stack.outputs.iterdir()] == [".mp4"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("video/mp4;q=0, application/json", "application/json"),
+        ("text/event-stream; q=0.0, application/json", "application/json"),
+        ("application/json;q=0.5, Video/MP4;q=0.9", "video/mp4"),
+        ("*/*", "application/json"),
+    ],
+)
+async def test_a_form_the_client_refuses_is_not_sent(stack: Stack, accept: str, kind: str) -> None:
+    reply = await stack.client.post("/v1/say", json={"text": "hello"}, headers={"Accept": accept})
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].partition(";")[0] == kind

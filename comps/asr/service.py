@@ -46,7 +46,7 @@ def create_app(settings: AsrSettings | None = None) -> FastAPI:
             await host.close()
 
     info = ServiceInfo(SERVICE, "ASR", "Turns speech into text", "0.1.0")
-    app = create_service_app(info, chosen, startup=startup, checks=partial(_check, host))
+    app = create_service_app(info, chosen, startup=startup, checks=host.checks)
     app.include_router(Transcription(host, chosen).routes())
     return app
 
@@ -128,10 +128,3 @@ async def _cut(audio: Audio) -> AsyncIterator[Audio]:
     step = int(FILE_PIECE_S * SAMPLE_RATE)
     for start in range(0, len(audio), step):
         yield audio[start : start + step]
-
-
-async def _check(host: Host) -> dict[str, str]:
-    states = dict.fromkeys(host.loaded, "ok")
-    for engine in host.loaded.values():
-        states |= await engine.check()
-    return states

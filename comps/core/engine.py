@@ -19,6 +19,9 @@ from comps.core.errors import EngineUnavailableError, UnknownChoiceError
 
 SettingsT = TypeVar("SettingsT")
 
+UPSTREAM = "server"
+"""How `Engine.check` calls the one server an engine sends its work to."""
+
 
 class Engine(ABC):
     """What every engine can do besides its work."""

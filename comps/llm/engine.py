@@ -63,7 +63,7 @@ class TextPiece:
         sentence: index of the sentence when the piece is exactly one whole sentence, else None.
         language, emotion: how to say that sentence (BCP 47 tag, mood), or ``""``.
         finish: on the last piece only: why the answer ends. An engine that does not say has stopped.
-        usage: on the last piece only, when the engine counts tokens.
+        usage: on the last piece, when the engine counts tokens; on earlier ones what it has counted so far, if known.
     """
 
     text: str

@@ -36,7 +36,7 @@ def create_app(settings: LlmSettings | None = None) -> FastAPI:
             await host.close()
 
     info = ServiceInfo(SERVICE, "LLM", "Answers a conversation, sentence by sentence", "0.1.0")
-    app = create_service_app(info, chosen, startup=startup, checks=lambda: _check(host))
+    app = create_service_app(info, chosen, startup=startup, checks=host.checks)
     app.include_router(_routes(host, chosen))
     return app
 
@@ -70,10 +70,3 @@ async def _respond(body: ChatRequest, host: Host, settings: LlmSettings) -> Resp
         return event_stream(events(head, pieces, include_usage=wanted))
     answer = await collect(pieces)
     return JSONResponse(completion(head, answer) if body.query is None else document(body.query, answer))
-
-
-async def _check(host: Host) -> dict[str, str]:
-    states = dict.fromkeys(host.loaded, "ok")
-    for engine in host.loaded.values():
-        states |= await engine.check()
-    return states

@@ -49,7 +49,7 @@ def create_app(settings: TtsSettings | None = None) -> FastAPI:
             await host.close()
 
     info = ServiceInfo(SERVICE, "TTS", "Speaks text, with the times of its phones and words", "0.1.0")
-    app = create_service_app(info, chosen, startup=startup, checks=lambda: _check(host))
+    app = create_service_app(info, chosen, startup=startup, checks=host.checks)
     app.include_router(_routes(_Speaker(host, chosen)))
     return app
 
@@ -98,10 +98,3 @@ def _routes(speaker: _Speaker) -> APIRouter:
         return {"engine": name, "voices": [asdict(voice) for voice in found]}
 
     return router
-
-
-async def _check(host: Host) -> dict[str, str]:
-    states = dict.fromkeys(host.loaded, "ok")
-    for engine in host.loaded.values():
-        states |= await engine.check()
-    return states

@@ -135,7 +135,7 @@ async def test_bad_requests(client: httpx.AsyncClient, content: bytes, status: i
     error = response.json()["error"]
     assert error["code"] == code
     assert error["service"] == "llm"
-    assert set(error) == {"code", "message", "service", "param", "retryable", "request_id"}
+    assert set(error) == {"code", "message", "service", "node", "param", "retryable", "request_id"}
 
 
 async def test_unknown_engines_and_languages_are_listed(client: httpx.AsyncClient) -> None:
@@ -230,3 +230,12 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
 async def test_the_field_at_fault_is_named(client: httpx.AsyncClient, body: dict[str, Any], param: str) -> None:
     response = await client.post("/v1/chat/completions", json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (422, param)
+
+
+async def test_an_answer_cut_by_a_stop_string_is_counted_too(client: httpx.AsyncClient) -> None:
+    whole = (await ask(client)).json()
+    first = whole["sentences"][0]["text"].split()[1]
+    body = (await ask(client, stop=[first])).json()
+    assert len(body["choices"][0]["message"]["content"]) < len(whole["choices"][0]["message"]["content"])
+    assert body["usage"]["prompt_tokens"] == whole["usage"]["prompt_tokens"]
+    assert 0 < body["usage"]["completion_tokens"] < whole["usage"]["completion_tokens"]

@@ -223,10 +223,10 @@ async def test_closing_the_answer_closes_the_connection() -> None:
 async def test_the_check_asks_for_the_models() -> None:
     async with upstream(plain("200 OK", b'{"data": []}', "application/json")) as server:
         async with engine_at(server.url) as engine:
-            assert await engine.check() == {"openai": "ok"}
+            assert await engine.check() == {"server": "ok"}
         url = server.url
     async with engine_at(url) as engine:
-        assert "cannot be reached" in (await engine.check())["openai"]
+        assert "cannot be reached" in (await engine.check())["server"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from comps.asr.engines.whole import collected, placed
 from comps.asr.languages import NAMES, primary
 from comps.asr.settings import AsrSettings
 from comps.core.client import Call, ClientOptions, create_client, request_bytes, request_json, stream_bytes
+from comps.core.engine import UPSTREAM
 from comps.core.error_shape import excerpt
 from comps.core.errors import AvatarError, UpstreamError
 from comps.core.media.audio import encode_audio
@@ -56,8 +57,8 @@ class OpenAIEngine(AsrEngine):
         try:
             await request_bytes(self._open(), Call(SERVICE, "/models", "GET", timeout_s=_CHECK_TIMEOUT_S))
         except AvatarError as error:
-            return {self._settings.url: error.message}
-        return {self._settings.url: "ok"}
+            return {UPSTREAM: error.message}
+        return {UPSTREAM: "ok"}
 
     async def transcribe(self, audio: AsyncIterator[Audio], options: AsrOptions) -> AsyncIterator[Transcript]:
         """Yield partials if the server streams, then the final transcript.

@@ -67,16 +67,17 @@ class KnowledgeEngine(LlmEngine):
 
 def _pieces(reply: Reply, max_tokens: int, prompt_tokens: int) -> Iterator[TextPiece]:
     sentences, finish = _within(reply.sentences, max_tokens)
-    usage = Usage(prompt_tokens, sum(count_tokens(sentence) for sentence in sentences))
+    written = 0
     for index, sentence in enumerate(sentences):
         last = index == len(sentences) - 1
+        written += count_tokens(sentence)
         yield TextPiece(
             text=sentence if last or has_cjk(sentence[-2:]) else f"{sentence} ",
             sentence=index,
             language=reply.language,
             emotion=reply.emotion,
             finish=finish if last else None,
-            usage=usage if last else None,
+            usage=Usage(prompt_tokens, written),
         )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
+from comps.core.engine import UPSTREAM
 from comps.core.errors import AvatarError, EngineUnavailableError, UnprocessableError
 from comps.llm.chat_stream import read_chat
 from comps.llm.engine import LlmCapabilities, LlmEngine, LlmOptions, Message, TextPiece
@@ -54,8 +55,8 @@ class OpenAiEngine(LlmEngine):
         try:
             await request_json(self._loaded, call)
         except AvatarError as error:
-            return {"openai": error.message}
-        return {"openai": "ok"}
+            return {UPSTREAM: error.message}
+        return {UPSTREAM: "ok"}
 
     async def generate(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
         """Yield pieces as they arrive; closing the generator closes the connection, which stops the server.

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
+from comps.core.engine import UPSTREAM
 from comps.core.errors import AvatarError, UnprocessableError, UpstreamError
 from comps.core.speech import SpeechChunk
 from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice
@@ -56,8 +57,8 @@ class OpenAIEngine(TtsEngine):
             await request_json(self._connected(), Call(_SERVICE, "models", method="GET", timeout_s=1.5))
         except AvatarError as error:
             # A server without a list of models is a working one.
-            return {"tts upstream": "ok" if error.status < 500 else error.message}
-        return {"tts upstream": "ok"}
+            return {UPSTREAM: "ok" if error.status < 500 else error.message}
+        return {UPSTREAM: "ok"}
 
     async def voices(self) -> tuple[Voice, ...]:
         """The server's own list (`GET audio/voices`, as Kokoro and Speaches have it), or OpenAI's names."""

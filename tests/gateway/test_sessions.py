@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from gateway.sessions import MESSAGES, Sessions
+import pytest
+
+from gateway.sessions import MESSAGES, SESSION_CHARACTERS, Sessions
 
 ID = "session-0123456789"
 
@@ -63,3 +65,25 @@ def test_a_long_session_keeps_its_latest_messages() -> None:
     kept = said(sessions, ID)
     assert len(kept) == MESSAGES
     assert kept[-1] == f"a{MESSAGES - 1}"
+
+
+def test_the_characters_of_a_session_are_bounded() -> None:
+    sessions = Sessions(2, 60, Clock())
+    sessions.note(ID, "first", "x" * (SESSION_CHARACTERS // 2))
+    sessions.note(ID, "second", "y" * (SESSION_CHARACTERS // 2))
+    assert [text[:6] for text in said(sessions, ID)] == ["second", "yyyyyy"]
+    sessions.note(ID, "third", "z" * SESSION_CHARACTERS)
+    assert said(sessions, ID) == []
+
+
+def test_the_characters_of_all_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.sessions.ALL_CHARACTERS", 100)
+    clock = Clock()
+    sessions = Sessions(10, 60, clock)
+    for name in "abc":
+        sessions.note(name * 16, "q" * 20, "a" * 20)
+    assert [len(said(sessions, name * 16)) for name in "abc"] == [0, 2, 2]
+    clock.now = 61  # what is forgotten makes room
+    for name in "de":
+        sessions.note(name * 16, "q" * 20, "a" * 30)
+    assert [len(said(sessions, name * 16)) for name in "de"] == [2, 2]

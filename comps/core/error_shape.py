@@ -50,7 +50,8 @@ _BY_CODE: dict[str, type[AvatarError]] = {
 def error_body(error: BaseException, service: str, request_id: str = "") -> dict[str, Any]:
     """The public JSON shape of `error`; what is no `AvatarError` says nothing but "internal error".
 
-    `service` is used when the error names none, and shown as ``node`` too; `request_id` defaults to that of the request being served.
+    `service` is used when the error names none, and shown as ``node`` too; `request_id` defaults to that of the
+    request being served.
     """
     shown = error if isinstance(error, AvatarError) else AvatarError("internal error; the log of the service says more")
     name = shown.service or service

@@ -55,6 +55,7 @@ def test_the_shape_names_service_param_and_request() -> None:
             "code": "unknown_choice",
             "message": "no such voice",
             "service": "tts",
+            "node": "tts",
             "param": "voice",
             "retryable": False,
             "request_id": "turn-1",

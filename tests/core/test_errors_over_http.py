@@ -14,7 +14,7 @@ from fastapi import File, UploadFile
 from .conftest import Serving, make_app
 
 JSON = {"Content-Type": "application/json"}
-FIELDS = {"code", "message", "service", "param", "retryable", "request_id"}
+FIELDS = {"code", "message", "service", "node", "param", "retryable", "request_id"}
 
 
 def _error(response: httpx.Response) -> dict[str, Any]:

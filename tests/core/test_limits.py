@@ -55,6 +55,7 @@ async def test_more_requests_than_fit_get_429_and_probes_still_pass(serving: Ser
             "code": "busy",
             "message": "1 requests are being served, which is as many as fit",
             "service": "tts",
+            "node": "tts",
             "param": None,
             "retryable": True,
             "request_id": "",

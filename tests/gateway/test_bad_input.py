@@ -107,7 +107,7 @@ async def test_bad_input(live: httpx.AsyncClient, body: dict[str, Any], status: 
 def check(reply: httpx.Response, status: int, service: str) -> None:
     assert reply.status_code == status, reply.text[:500]
     error = reply.json()["error"]
-    assert set(error) == {"code", "message", "service", "param", "retryable", "request_id"}
+    assert set(error) == {"code", "message", "service", "node", "param", "retryable", "request_id"}
     assert error["service"] == service or not service
     assert len(error["message"]) > 8
     assert error["request_id"] == reply.headers["x-request-id"]

@@ -123,7 +123,7 @@ async def test_gateway_refuses_bad_bodies_and_names_failing_nodes(url: str) -> N
     ):
         answer = await ask(app, body)
         assert answer.status_code == status, answer.text
-        assert set(answer.json()["error"]) == {"code", "message", "service", "param", "retryable", "request_id"}
+        assert set(answer.json()["error"]) == {"code", "message", "service", "node", "param", "retryable", "request_id"}
     assert answer.json()["error"]["service"] == "tts"
     assert "<html>no</html>" in answer.json()["error"]["message"]
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from comps.core.engine import Engine
+from comps.core.errors import UnknownChoiceError
 from comps.core.speech import SpeechChunk
 
 
@@ -56,3 +57,15 @@ class TtsEngine(Engine):
     @abstractmethod
     async def voices(self) -> tuple[Voice, ...]:
         """Every voice the engine has."""
+
+
+def require_language(language: str, *speaks: str) -> None:
+    """Nothing, when `language` is ``""`` or one of `speaks` in any region; else raises UnknownChoiceError (422)."""
+    if language and _base(language) not in {_base(tag) for tag in speaks}:
+        known = ", ".join(dict.fromkeys(speaks))
+        raise UnknownChoiceError(f"this voice does not speak '{language[:40]}'; it speaks: {known}", param="language")
+
+
+def _base(tag: str) -> str:
+    primary = tag.lower().replace("_", "-").partition("-")[0]
+    return "zh" if primary == "cmn" else primary

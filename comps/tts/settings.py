@@ -19,7 +19,9 @@ class TtsSettings(ServiceSettings):
         description="engine of requests that name none",
         validation_alias=AliasChoices("engine", "AVATAR_TTS_ENGINE", "TTS_COMPONENT_NAME"),
     )
-    language: str = Field("en", description="language of text whose letters do not tell it")
+    language: str = Field(
+        "en", description="language of text whose letters do not tell it; the one language of a model that has one"
+    )
     max_text_chars: int = Field(20_000, gt=0, description="longest text spoken, characters")
     model: str = Field("", description="model name or path for the engines coqui, transformers and openai")
     device: str = Field("auto", description="auto, cpu, cuda or another torch device, for coqui and transformers")

@@ -183,3 +183,17 @@ def test_a_wav_of_unknown_length_ends_with_the_stream() -> None:
 def test_float_wav_is_refused() -> None:
     with pytest.raises(UpstreamError, match="16-bit"):
         WavReader().feed(WAV[:20] + b"\x03\x00" + WAV[22:])
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "status"),
+    [("Hello.", "en-GB", 200), ("\u4f60\u597d\u3002", "zh-CN", 200), ("OpenAI.", "zh", 200), ("Bonjour.", "fr", 422)],
+)
+async def test_a_language_the_server_would_not_hear_of_is_refused(text: str, language: str, status: int) -> None:
+    async with upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, _), service(url) as client:
+        response = await client.post("/v1/tts", json={"text": text, "language": language})
+    assert response.status_code == status
+    if status == 422:
+        error = response.json()["error"]
+        assert error["param"] == "language"
+        assert "it speaks: en" in error["message"]

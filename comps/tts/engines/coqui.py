@@ -15,7 +15,7 @@ import numpy as np
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError, UnprocessableError
 from comps.core.language.scripts import detect_language
 from comps.core.speech import Pcm, SpeechChunk
-from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice
+from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.settings import TtsSettings
 
 DEFAULT_MODEL = "tts_models/en/vctk/vits"
@@ -44,7 +44,7 @@ class CoquiEngine(TtsEngine):
 
     async def voices(self) -> tuple[Voice, ...]:
         """``default`` and the model's speakers."""
-        languages = tuple(self._languages()) or ("mul",)
+        languages = tuple(self._languages()) or (self._own_language(),)
         return tuple(Voice(name, name.strip(), languages) for name in ("default", *self._speakers()))
 
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
@@ -75,7 +75,14 @@ class CoquiEngine(TtsEngine):
             if wanted not in languages:
                 raise UnknownChoiceError(f"this model speaks {', '.join(languages)}", param="language")
             arguments["language"] = wanted
+        else:
+            require_language(options.language, self._own_language())
         return arguments
+
+    def _own_language(self) -> str:
+        """Of a model of one language: the one in its name (``tts_models/en/vctk/vits``), else the setting."""
+        parts = self._name.split("/")
+        return parts[1] if len(parts) == 4 and parts[0] == "tts_models" else self._language
 
     def _say(self, text: str, arguments: dict[str, Any]) -> tuple[Pcm, int]:
         wave = np.asarray(self._tts.tts(text=text, split_sentences=False, **arguments), dtype=np.float32)

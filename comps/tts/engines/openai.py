@@ -16,8 +16,9 @@ import numpy as np
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
 from comps.core.engine import UPSTREAM
 from comps.core.errors import AvatarError, UnprocessableError, UpstreamError
+from comps.core.language.scripts import is_latin
 from comps.core.speech import SpeechChunk
-from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice
+from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.settings import TtsSettings
 
 VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
@@ -73,11 +74,15 @@ class OpenAIEngine(TtsEngine):
 
         Raises:
             UnprocessableError: a pitch was asked for, which the protocol cannot carry.
+            UnknownChoiceError: a language other than the setting's, which the protocol cannot carry either and
+                Latin letters do not tell.
             UpstreamError: the server is down, failed, broke off, or sent no WAV.
             UpstreamTimeoutError: it was silent for longer than the setting `upstream_timeout_s`.
         """
         if options.pitch != 1.0:
             raise UnprocessableError("engine 'openai' cannot change the pitch", param="pitch")
+        if is_latin(options.language):  # other letters tell the server their language
+            require_language(options.language, self._settings.language)
         call = Call(_SERVICE, "audio/speech", json=self._body(text, options))
         pieces = stream_bytes(self._connected(), call)
         async with aclosing(pieces):

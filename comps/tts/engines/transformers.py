@@ -1,7 +1,8 @@
 """Engine ``transformers``: SpeechT5 and VITS/MMS checkpoints of Hugging Face transformers.
 
 ``model`` is a hub name or a folder (``facebook/mms-tts-eng``, ``microsoft/speecht5_tts``). Weights are
-fetched when the engine loads, never in a request.
+fetched when the engine loads, never in a request. A checkpoint speaks one language, which the setting
+`language` names.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError, UnprocessableError
 from comps.core.speech import Pcm, SpeechChunk
-from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice
+from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.settings import TtsSettings
 
 DEFAULT_MODEL = "facebook/mms-tts-eng"
@@ -36,6 +37,7 @@ class TransformersEngine(TtsEngine):
         self._torch: Any = torch
         self._transformers: Any = transformers
         self._name = settings.model or DEFAULT_MODEL
+        self._language = settings.language
         self._device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self._turn = anyio.CapacityLimiter(1)
         self._model: Any = None
@@ -48,7 +50,7 @@ class TransformersEngine(TtsEngine):
 
     async def voices(self) -> tuple[Voice, ...]:
         """``default``, and the numbers of the speakers of a checkpoint that has several."""
-        return tuple(Voice(name, f"{self._name} {name}", ("mul",)) for name in self._voice_names())
+        return tuple(Voice(name, f"{self._name} {name}", (self._language,)) for name in self._voice_names())
 
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
         """One chunk with the whole text; see `TtsEngine.speak`."""
@@ -75,6 +77,7 @@ class TransformersEngine(TtsEngine):
         self._model = self._model.to(self._device).eval()
 
     def _check(self, options: TtsOptions) -> None:
+        require_language(options.language, self._language)
         if options.voice not in self._voice_names():
             known = ", ".join(self._voice_names()[:20])
             raise UnknownChoiceError(f"no voice is called '{options.voice[:60]}'; it has: {known}", param="voice")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 import threading
@@ -24,6 +25,8 @@ from comps.animation.engine import Avatar
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.engines.portrait.rig.warnings import rig_warnings
 from comps.core.errors import NotFoundError, UnprocessableError
+
+logger = logging.getLogger(__name__)
 
 Picture = NDArray[np.uint8]
 FindRig = Callable[[Picture], Rig]
@@ -93,8 +96,8 @@ class AvatarStore:
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def list(self) -> list[AvatarInfo]:
-        """Every avatar: the default first, then the shipped, then the uploaded, by name."""
-        infos = [_info(folder, builtin) for folder, builtin in self._folders()]
+        """Every avatar: the default first, then the shipped, then the uploaded, by name; damaged ones are left out."""
+        infos = [info for folder, builtin in self._folders() if (info := _readable(folder, builtin))]
         default = self.resolve("") if infos else ""
         return sorted(infos, key=lambda info: (info.id != default, not info.builtin, info.name.lower(), info.id))
 
@@ -305,6 +308,15 @@ def _info(folder: Path, builtin: bool) -> AvatarInfo:
         confidence=round(float(rig.confidence.mean()), 3),
         warnings=rig_warnings(rig),
     )
+
+
+def _readable(folder: Path, builtin: bool) -> AvatarInfo | None:
+    """What clients are told of it, or None when a file of the avatar is damaged or has just been deleted."""
+    try:
+        return _info(folder, builtin)
+    except (OSError, ValueError, AttributeError) as error:
+        logger.warning("avatar %s cannot be read and is not listed: %s", folder.name, error)
+        return None
 
 
 def _read_about(folder: Path) -> dict[str, str]:

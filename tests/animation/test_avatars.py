@@ -107,6 +107,20 @@ def test_a_voice_goes_with_a_face(store: AvatarStore) -> None:
     assert len(store.add(picture(1), "long", voice="x" * 200).voice) == 100
 
 
+@pytest.mark.parametrize(
+    ("file", "content"), [("rig.json", b"{"), ("rig.json", b"\xff"), ("about.json", b"[]"), ("about.json", b"no")]
+)
+def test_a_damaged_avatar_is_left_out_of_the_list(
+    store: AvatarStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, content: bytes
+) -> None:
+    whole, damaged = store.add(picture(1), "Whole"), store.add(picture(2), "Damaged")
+    (tmp_path / "avatars" / damaged.id / file).write_bytes(content)
+    listed = [info.id for info in store.list()]
+    assert whole.id in listed
+    assert damaged.id not in listed
+    assert damaged.id in caplog.text
+
+
 def test_it_survives_a_restart(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:
     info = store.add(picture(), "kept")
     (tmp_path / "avatars" / ".half-written").mkdir()

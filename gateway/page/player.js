@@ -4,6 +4,8 @@ import { fromBase64 } from "./api.js";
 
 const Source = window.ManagedMediaSource ?? window.MediaSource;
 const KEEP_BEHIND_S = 30; // seconds of played video kept before the browser is told to forget them
+const KEEP_WHEN_FULL_S = 5; // the same when the browser has no more room
+const RETRY_MS = 500;
 
 export class Player {
   /** `video`: the element; `onTime(seconds)` at each frame shown; `onEnd()` after the last. */
@@ -88,9 +90,23 @@ export class Player {
     if (this.buffer.buffered.length && this.buffer.buffered.start(0) < behind - KEEP_BEHIND_S) {
       this.buffer.remove(0, behind);
     } else if (this.queue.length) {
-      this.buffer.appendBuffer(this.queue.shift());
+      this.#feed();
     } else if (this.complete) {
       this.source.endOfStream();
+    }
+  }
+
+  /** Give the browser the next piece; when it has no room, first make some, or wait until some was played. */
+  #feed() {
+    try {
+      this.buffer.appendBuffer(this.queue[0]);
+      this.queue.shift();
+    } catch (cause) {
+      if (cause.name !== "QuotaExceededError") throw cause;
+      const behind = this.video.currentTime - KEEP_WHEN_FULL_S;
+      const { buffered } = this.buffer;
+      if (buffered.length && buffered.start(0) < behind) this.buffer.remove(0, behind);
+      else setTimeout(() => this.#pump(), RETRY_MS);
     }
   }
 

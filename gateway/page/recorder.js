@@ -9,36 +9,42 @@ export class Recorder {
   constructor(canvas, timer) {
     this.canvas = canvas;
     this.timer = timer;
-  }
-
-  get active() {
-    return Boolean(this.recorder);
+    this.active = false; // from the question for permission to the end of the recording
   }
 
   /** Start; resolves with the recording when `stop` is called, or null after `cancel`. */
   async start() {
-    this.stream = await openMicrophone();
+    this.active = true;
+    this.cancelled = false;
+    try {
+      this.stream = await openMicrophone();
+      return this.cancelled ? null : await this.#record();
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** End the recording; while the browser still asks for permission there is none, and none will be made. */
+  stop() {
+    if (!this.recorder) this.cancelled = true;
+    else if (this.recorder.state === "recording") this.recorder.stop();
+  }
+
+  cancel() {
+    this.cancelled = true;
+    this.stop();
+  }
+
+  async #record() {
     this.recorder = new MediaRecorder(this.stream);
     const pieces = [];
     this.recorder.ondataavailable = (event) => pieces.push(event.data);
     const finished = new Promise((resolve) => {
       this.recorder.onstop = () => resolve(this.cancelled ? null : new Blob(pieces, { type: pieces[0]?.type }));
     });
-    this.cancelled = false;
     this.recorder.start(250);
     this.#draw();
-    const blob = await finished;
-    this.#close();
-    return blob;
-  }
-
-  stop() {
-    if (this.recorder?.state === "recording") this.recorder.stop();
-  }
-
-  cancel() {
-    this.cancelled = true;
-    this.stop();
+    return await finished;
   }
 
   #draw() {
@@ -63,8 +69,9 @@ export class Recorder {
   #close() {
     clearInterval(this.ticker);
     this.context?.close();
-    this.stream.getTracks().forEach((track) => track.stop());
-    this.recorder = null;
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.context = this.stream = this.recorder = null;
+    this.active = false;
     this.timer.textContent = "0:00";
   }
 }

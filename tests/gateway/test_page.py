@@ -155,6 +155,55 @@ def test_a_recorded_question_is_sent(page: Page) -> None:
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible(timeout=30_000)
 
 
+WATCH_MICROPHONE = """() => {
+    const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+    window.streams = [];
+    window.allowed = Promise.resolve();
+    media.getUserMedia = async (wanted) => {
+        await window.allowed;
+        window.streams.push(await open(wanted));
+        return window.streams.at(-1);
+    };
+}"""
+TRACKS = "window.streams.flatMap((stream) => stream.getTracks().map((track) => track.readyState))"
+
+
+def test_a_second_click_while_the_browser_asks_gives_up(page: Page) -> None:
+    page.evaluate(WATCH_MICROPHONE)
+    page.evaluate("() => { window.allowed = new Promise((allow) => (window.allow = allow)); }")
+    page.get_by_role("button", name="Record a question").click()
+    page.get_by_role("button", name="Stop recording and ask").click()
+    page.evaluate("() => window.allow()")
+    expect(page.get_by_role("button", name="Record a question")).to_be_visible()
+    assert page.evaluate(TRACKS) == ["ended"]
+
+
+def test_a_recorder_that_fails_lets_go_of_the_microphone(page: Page) -> None:
+    page.evaluate(WATCH_MICROPHONE)
+    page.evaluate("() => { window.MediaRecorder = class { constructor() { throw new Error('no codec'); } }; }")
+    for tries in (1, 2):
+        page.get_by_role("button", name="Record a question").click()
+        expect(page.get_by_role("button", name="Record a question")).to_be_visible()
+        expect(page.get_by_text("no codec")).to_be_visible()
+        assert page.evaluate(TRACKS) == ["ended"] * tries
+
+
+def test_a_browser_without_room_is_asked_again(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const append = SourceBuffer.prototype.appendBuffer;
+            window.refused = 0;
+            SourceBuffer.prototype.appendBuffer = function (piece) {
+                if (window.refused++ % 3 === 1) throw new DOMException("full", "QuotaExceededError");
+                return append.call(this, piece);
+            };
+        }"""
+    )
+    ask(page, "Hello!")
+    until(page, "document.querySelector('video').ended")
+    assert page.evaluate("window.refused") > 2
+
+
 def test_a_bad_upload_says_why_and_a_good_one_is_chosen(page: Page) -> None:
     chooser = page.locator("#avatar-file")
     chooser.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})

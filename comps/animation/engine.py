@@ -27,7 +27,6 @@ class AnimationCapabilities:
     needs_phones: bool
     head_pose: bool
     emotion: bool
-    video_avatars: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class AnimationNode:
             "engine": self._engine or None,
             "fps": picture.fps,
             "size": picture.size,
-            "format": picture.format,
+            "format": "fmp4",
             "emotion": picture.emotion,
             "seed": picture.seed,
             "sample_rate": self._sample_rate,
@@ -119,9 +119,6 @@ class AnimationNode:
                 case "fragment":
                     start, duration = float(header["start"]), float(header["duration"])
                     return MediaFragment(int(header["index"]), start, duration, int(header["frames"]), payload)
-                case "frames":
-                    first, count = int(header["first"]), int(header["count"])
-                    return MediaFragment(first, first / fps, count / fps, count, payload)
         except (KeyError, TypeError, ValueError) as error:
             raise self._garbage(error) from error
         raise self._garbage(header["type"])

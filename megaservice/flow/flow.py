@@ -18,7 +18,6 @@ from comps.core.speech import TaggedSentence
 from megaservice.flow.animation import AnimationNode
 from megaservice.flow.asr import AsrNode
 from megaservice.flow.clock import AnswerClock
-from megaservice.flow.events import Event, TurnFailed
 from megaservice.flow.llm import LlmChoices, LlmNode, sentences
 from megaservice.flow.request import LiveQuestion, SayText, SpokenAnswer, SpokenQuestion, TurnRequest, TypedQuestion
 from megaservice.flow.tts import TtsNode
@@ -166,11 +165,3 @@ async def open_flow(targets: Mapping[str, Target], options: ClientOptions | None
     """An `AvatarFlow` over `targets`: stage name to base URL or in-process app."""
     async with open_endpoints(targets, options) as endpoints:
         yield AvatarFlow(endpoints)
-
-
-async def unless_failed(turn: Turn) -> AsyncIterator[Event]:
-    """The events of `turn`, with the error of `TurnFailed` raised instead of returned."""
-    async for event in turn:
-        if isinstance(event, TurnFailed):
-            raise event.error
-        yield event

@@ -60,11 +60,9 @@ class ChatTurn:
 
 @dataclass(frozen=True, slots=True)
 class VoiceOptions:
-    """How the answer sounds; the fields are those of `POST /v1/tts/stream`."""
+    """How the answer sounds; `voice` is that of `POST /v1/tts/stream`."""
 
     voice: str = "default"
-    speed: float = 1.0
-    pitch: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,6 @@ class PictureOptions:
     avatar: str = ""
     fps: int = 25
     size: int = 512
-    format: Literal["fmp4", "raw"] = "fmp4"
     emotion: str = ""
     seed: int = 0
 

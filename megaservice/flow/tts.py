@@ -77,8 +77,6 @@ class TtsNode:
         body: dict[str, Any] = {
             "text": sentence.text,
             "voice": self._voice.voice,
-            "speed": self._voice.speed,
-            "pitch": self._voice.pitch,
             "sentence": sentence.index,
         }
         if sentence.language:

@@ -137,7 +137,7 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
         language="de",
         engines=Engines(llm="L", tts="T", animation="A"),
         sampling={"max_tokens": 9, "temperature": 0.0, "seed": None},
-        voice=VoiceOptions("anna", 1.5, 0.9),
+        voice=VoiceOptions("anna"),
         picture=PictureOptions("me", 30, 256, emotion="joy", seed=7),
     )
     async with serving("in process", Behaviour(), log) as flow:
@@ -146,7 +146,7 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
     assert [message["content"] for message in llm["messages"]] == ["Be brief.", "a", "b", "q"]
     assert (llm["max_tokens"], llm["temperature"], llm["engine"], llm["language"]) == (9, 0.0, "L", "de")
     assert "seed" not in llm
-    assert (tts["voice"], tts["speed"], tts["pitch"], tts["engine"], tts["language"]) == ("anna", 1.5, 0.9, "T", "de")
+    assert (tts["voice"], tts["engine"], tts["language"]) == ("anna", "T", "de")
     assert (animation["avatar"], animation["fps"], animation["size"], animation["engine"]) == ("me", 30, 256, "A")
     assert (animation["emotion"], animation["seed"]) == ("joy", 7)
     assert {identity for _, identity in log.ids} == {"turn-1"}

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from comps.core.errors import NoSpeechError
 from comps.core.framing import pack, pack_speech
 from megaservice.flow.events import MediaFragment, StageTiming, TextDelta, TurnDone, TurnFailed
-from megaservice.flow.flow import open_flow, unless_failed
+from megaservice.flow.flow import open_flow
 from megaservice.flow.request import SayText, SpokenAnswer, SpokenQuestion, TurnInput, TurnRequest, TypedQuestion
 from megaservice.flow.turn import Turn, Work
 from tests.megaservice.stubs import Behaviour, Log, _chunk, no_leaks, stubs
@@ -106,7 +106,7 @@ async def test_whole_json_answer_is_taken_as_well() -> None:
     whole = Response('{"choices":[{"message":{"content":"One.\\nTwo."}}]}', media_type="application/json")
     log = Log()
     async with open_flow(stubs(Behaviour(raw={"llm": whole}), log)) as flow, flow.turn(TurnRequest(ASK)) as turn:
-        events = [event async for event in unless_failed(turn)]
+        events = [event async for event in turn]
     assert isinstance(events[-1], TurnDone)
     assert events[-1].text.split() == ["One.", "Two."]
 
@@ -215,7 +215,7 @@ async def test_speech_alone_is_animated() -> None:
     request = TurnRequest(SpokenAnswer(chunks(), 16_000))  # type: ignore[arg-type]
     targets = {"animation": stubs(Behaviour(), log)["animation"]}
     async with no_leaks(), open_flow(targets) as flow, flow.turn(request) as turn:
-        events = [event async for event in unless_failed(turn)]
+        events = [event async for event in turn]
     assert [event.start for event in events if isinstance(event, MediaFragment)] == pytest.approx([0, 0.1, 0.2])
     assert log.of("animation")[0]["sample_rate"] == 16_000
 

@@ -27,12 +27,16 @@ _FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class Child:
-    """A running process of `spec`; `last_lines` holds the end of its output, `ready` whether it said so."""
+    """A running process of `spec`; `last_lines` holds the end of its output, `ready` whether it said so.
+
+    `refusal` is what a service that cannot load here (unknown engine, missing extra) says about it.
+    """
 
     def __init__(self, spec: ServiceSpec, process: asyncio.subprocess.Process, log: LogSink) -> None:
         self.spec = spec
         self.process = process
         self.ready = False
+        self.refusal = ""
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._log = log
         self._reader = asyncio.create_task(self._read())
@@ -51,12 +55,15 @@ class Child:
         return cls(spec, process, log)
 
     async def wait_ready(self, client: httpx.AsyncClient) -> None:
-        """Return when `/readyz` says yes, or the process has ended."""
+        """Return when `/readyz` says yes or that it never will, or the process has ended."""
         while self.process.returncode is None:
             with suppress(httpx.HTTPError):
                 answer = await client.get(f"{self.spec.url}/readyz", timeout=1.0)
                 if answer.status_code == httpx.codes.OK:
                     self.ready = True
+                    return
+                self.refusal = _refusal(answer)
+                if self.refusal:
                     return
             await asyncio.sleep(_POLL_S)
 
@@ -99,3 +106,12 @@ class Child:
         text = line.decode("utf-8", "replace").rstrip()
         self.last_lines.append(text)
         self._log(self.spec.name, text)
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """Why a service will never be ready, from its `/readyz`; empty while it may be."""
+    with suppress(ValueError):
+        body = answer.json()
+        if isinstance(body, dict) and body.get("status") == "failed":
+            return str(body.get("error", {}).get("message") or "it failed to load")
+    return ""

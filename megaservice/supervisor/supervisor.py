@@ -120,7 +120,11 @@ class Supervisor:
         in_a_row = 0
         while True:
             in_a_row += 1
-            ready_for, why = await self._run_once(spec)
+            try:
+                ready_for, why = await self._run_once(spec)
+            except PlanError as error:
+                await self._set(spec, "failed", str(error))
+                return
             if ready_for > self._options.steady_s:
                 in_a_row = 1
             if in_a_row >= self._options.attempts:
@@ -132,7 +136,11 @@ class Supervisor:
             await asyncio.sleep(min(self._options.longest_backoff_s, self._options.backoff_s * 2 ** (in_a_row - 1)))
 
     async def _run_once(self, spec: ServiceSpec) -> tuple[float, str]:
-        """Start and watch until the end; returns the seconds it was ready for and why it ended."""
+        """Start and watch until the end; returns the seconds it was ready for and why it ended.
+
+        Raises:
+            PlanError: it cannot load here, and starting it again would not help.
+        """
         child = await Child.start(spec, self._log)
         self._children[spec.name] = child
         ready_at: float | None = None
@@ -140,6 +148,8 @@ class Supervisor:
             await self._set(spec, "starting")
             assert self._client is not None  # made by `start`
             await child.wait_ready(self._client)
+            if child.refusal:
+                raise PlanError(f"{spec.name} cannot start: {child.refusal}")
             if child.ready:
                 ready_at = time.monotonic()
                 await self._set(spec, "ready")

@@ -163,7 +163,7 @@ async def test_a_service_whose_engine_cannot_load_says_why(tmp_path: Path) -> No
         assert (await http.get("/livez")).status_code == 200
         ready = await http.get("/readyz")
         assert ready.status_code == 503
-        assert "AVATAR_LLM_KNOWLEDGE_DIR" in ready.text
+        assert "AVATAR_KNOWLEDGE_DIR" in ready.text
         assert (await http.post(PATH, json=PORTS)).status_code == 503
 
 

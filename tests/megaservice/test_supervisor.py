@@ -142,6 +142,17 @@ async def test_service_that_does_not_get_ready_is_named() -> None:
     assert {status.state for status in supervisor.status.values()} == {"stopped"}
 
 
+async def test_service_that_cannot_load_is_given_up_with_its_reason() -> None:
+    spec = ServiceSpec("asr", free_port(), env={"AVATAR_ASR_ENGINE": "nope"})
+    supervisor = Supervisor([spec])
+    await supervisor.start()
+    try:
+        with pytest.raises(PlanError, match="asr cannot start: asr has no engine 'nope'; it has: pocketsphinx"):
+            await supervisor.wait_ready()
+    finally:
+        await supervisor.stop()
+
+
 async def test_service_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     spec = tiny("one", "stubborn", str(tmp_path))
     supervisor = Supervisor([spec], lambda *_: None, SupervisorOptions(stop_grace_s=0.2))

@@ -67,14 +67,14 @@ async def _hold(app: FastAPI, readiness: Readiness, startup: Startup, stop: asyn
             readiness.become("ready")
             await stop.wait()
     except AvatarError as error:
-        _fail(readiness, error.message)
+        _fail(readiness, error.message, expected=True)
     except Exception as error:  # noqa: BLE001 - task boundary: the probes must go on answering and say so
         _fail(readiness, f"loading failed ({type(error).__name__}); the log says why")
 
 
-def _fail(readiness: Readiness, reason: str) -> None:
+def _fail(readiness: Readiness, reason: str, *, expected: bool = False) -> None:
     if readiness.state == "loading":
         readiness.become("failed", reason)
-        logger.exception("the service failed to load")
+        logger.error("the service failed to load: %s", reason, exc_info=not expected)
     else:
         logger.exception("the service failed to shut down cleanly")

@@ -132,6 +132,7 @@ class ErrorDetail(BaseModel):
     code: str
     message: str
     service: str
+    node: str
     param: str | None = None
     retryable: bool = False
     request_id: str = ""

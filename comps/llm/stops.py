@@ -21,18 +21,21 @@ async def until_stop(
         async for piece in pieces:
             held.append(piece)
             text = "".join(part.text for part in held)
-            if (cut := _first_stop(text, stops)) is not None:
-                for part in _cut(held, cut):
-                    yield part
-                yield TextPiece("", finish="stop", usage=piece.usage)
-                return
-            keep = 0 if piece.finish else _possible_stop(text, stops)
-            while held and len(text) - len(held[0].text) >= keep:
+            undecided = 0 if piece.finish else _possible_stop(text, stops)
+            cut = _first_stop(text, stops)
+            if cut is not None:
+                if cut <= len(text) - undecided:
+                    break
+                continue  # a longer stop may have begun before this one
+            while held and len(text) - len(held[0].text) >= undecided:
                 part = held.pop(0)
                 text = text[len(part.text) :]
                 yield part
-    for part in held:
+    cut = _first_stop("".join(part.text for part in held), stops)
+    for part in held if cut is None else _cut(held, cut):
         yield part
+    if cut is not None:
+        yield TextPiece("", finish="stop", usage=held[-1].usage)
 
 
 def _first_stop(text: str, stops: tuple[str, ...]) -> int | None:

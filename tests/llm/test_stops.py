@@ -74,6 +74,11 @@ async def test_the_first_of_several_stops_counts() -> None:
     assert text(await read(Source("a b c d"), "c", "b")) == "a "
 
 
+async def test_a_longer_stop_that_began_earlier_wins() -> None:
+    assert text(await read(Source("ab", "b"), "b", "abb")) == ""
+    assert text(await read(Source("ab", "c"), "b", "abb")) == "a"
+
+
 @given(
     st.lists(st.text("abX", max_size=6), min_size=1, max_size=6),
     st.lists(st.text("abX", min_size=1, max_size=3), max_size=3),

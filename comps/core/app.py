@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from comps.core.error_shape import error_body, error_from_body, error_from_response
 from comps.core.settings import ServiceSettings
@@ -14,6 +15,7 @@ from comps.core.web.handlers import install_handlers
 from comps.core.web.limits import AdmissionMiddleware, BodyLimitMiddleware, LifetimeMiddleware
 from comps.core.web.metrics import Metrics
 from comps.core.web.observe import ObserveMiddleware
+from comps.core.web.origin import OriginMiddleware
 from comps.core.web.probes import Checks, ServiceInfo, Vitals, probe_routes
 from comps.core.web.readiness import Readiness, Startup, loading
 
@@ -30,6 +32,9 @@ __all__ = [
     "readiness_of",
     "statistics_of",
 ]
+
+_SHOWN_TO_PAGES = ("X-Request-ID", "X-Video-Id", "X-Video-Size", "Link", "Location", "Retry-After", "Content-Range")
+"""Headers that pages elsewhere may read besides those every page may."""
 
 
 def create_service_app(
@@ -79,6 +84,7 @@ def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings, laten
     app.add_middleware(LifetimeMiddleware, service=service)
     app.add_middleware(BodyLimitMiddleware, service=service, max_bytes=settings.max_body_bytes)
     app.add_middleware(AdmissionMiddleware, readiness=readiness_of(app), max_concurrent=settings.max_concurrent)
+    app.add_middleware(OriginMiddleware, allowed=settings.origins)
     app.add_middleware(
         ObserveMiddleware,
         service=service,
@@ -86,6 +92,14 @@ def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings, laten
         latencies=latencies,
         timeout_s=settings.request_timeout_s,
     )
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=_SHOWN_TO_PAGES,
+        )
 
 
 def metrics_of(app: FastAPI) -> Metrics:

@@ -46,6 +46,12 @@ class BadRequestError(AvatarError):
     status, code = 400, "bad_request"
 
 
+class ForeignOriginError(AvatarError):
+    """403: a page on another site made a browser send this."""
+
+    status, code = 403, "foreign_origin"
+
+
 class NotFoundError(AvatarError):
     """404: no such avatar, video or route."""
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 SHARED_PREFIX = "AVATAR_"
+ANY_ORIGIN = "*"
 
 
 class ServiceSettings(BaseSettings):
@@ -36,12 +38,27 @@ class ServiceSettings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["json", "text"] = Field("json", description="one JSON object per line, or plain text")
+    allowed_origins: str = Field(
+        "", description="web pages elsewhere that may call, such as https://a.example; commas between them; * for all"
+    )
     max_body_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest request body and WebSocket message, bytes")
     max_audio_s: float = Field(300.0, gt=0, description="longest audio taken, seconds")
     max_pixels: int = Field(50_000_000, gt=0, description="largest picture taken, width times height")
     max_concurrent: int = Field(32, gt=0, description="requests and sessions served at once; more get 429")
     request_timeout_s: float = Field(300.0, gt=0, description="longest time one HTTP request may take, seconds")
     shutdown_grace_s: float = Field(10.0, ge=0, description="time open requests get to finish at shutdown, seconds")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins in `allowed_origins`, as browsers write them."""
+        return tuple(_origin(item.strip()) for item in self.allowed_origins.split(",") if item.strip())
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _only_origins(cls, value: str) -> str:
+        for item in value.split(","):
+            _origin(item.strip())
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -56,6 +73,16 @@ class ServiceSettings(BaseSettings):
         for source in (env_settings, dotenv_settings):
             _forget_bare_names(settings_cls, source)
         return init_settings, env_settings, dotenv_settings, _SharedSource(settings_cls, env_prefix=SHARED_PREFIX)
+
+
+def _origin(text: str) -> str:
+    """One origin in the form browsers send; raises ValueError when it is none."""
+    if text in ("", ANY_ORIGIN):
+        return text
+    parts = urlsplit(text)
+    if not parts.scheme or not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"'{text}' is no origin of a page; one looks like https://a.example or http://localhost:8080")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def _forget_bare_names(settings_cls: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:

@@ -20,6 +20,7 @@ from comps.core.errors import (
     BusyError,
     EngineUnavailableError,
     FaceError,
+    ForeignOriginError,
     MethodNotAllowedError,
     NoSpeechError,
     NotFoundError,
@@ -73,6 +74,14 @@ def test_the_request_being_served_is_the_default_id() -> None:
         assert error_body(NoSpeechError("silence"), "asr")["error"]["request_id"] == "turn-2"
     finally:
         request_id_var.reset(token)
+
+
+def test_a_service_that_takes_us_for_a_page_elsewhere_is_an_upstream_failure() -> None:
+    error = error_from_response(
+        403, orjson.dumps(error_body(ForeignOriginError("no"), "asr")), "application/json", "asr"
+    )
+    assert isinstance(error, UpstreamError)
+    assert error.service == "asr"
 
 
 def test_what_is_not_ours_says_nothing() -> None:

@@ -24,6 +24,13 @@ async def test_an_upload_passes(stack: Stack) -> None:
     assert stack.notes.pictures == [b"p" * 300_000]
 
 
+async def test_a_page_on_another_site_uploads_nothing(stack: Stack) -> None:
+    files = {"file": ("me.png", b"picture")}
+    reply = await stack.client.post("/v1/avatars", files=files, headers={"Origin": "https://elsewhere.example"})
+    assert (reply.status_code, reply.json()["error"]["service"]) == (403, "gateway")
+    assert stack.notes.pictures == []
+
+
 async def test_a_stream_passes_as_it_comes(stack: Stack) -> None:
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
     async with stack.client.stream("POST", "/v1/chat/completions", json=body) as reply:

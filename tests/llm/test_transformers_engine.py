@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
+import os
+import shutil
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from comps.core.errors import EngineUnavailableError
 from comps.llm.engine import LlmOptions, Message, TextPiece
@@ -92,15 +98,56 @@ async def test_leaving_stops_the_model_within_a_token(engine: Any) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "llm-transformers"]
 
 
-async def test_a_reader_who_is_slow_holds_the_model_back(engine: Any) -> None:
-    from comps.llm.engines import transformers
+async def test_a_reader_that_never_reads_does_not_hold_up_the_next(engine: Any) -> None:
+    unread = engine.generate(HELLO, LlmOptions(max_tokens=600))
+    await anext(unread)
+    answer = await asyncio.wait_for(write(engine, max_tokens=10), 60)
+    kept = [piece async for piece in unread]
+    assert answer[-1].usage is not None
+    assert kept[-1].usage is not None
+    assert (kept[-1].finish, kept[-1].usage.completion_tokens) == ("length", 600)
 
-    pieces = engine.generate(HELLO, LlmOptions(max_tokens=1000))
-    await anext(pieces)
-    await asyncio.sleep(1.0)
-    frame: Any = pieces.ag_frame
-    assert frame.f_locals["writing"]._queue.qsize() <= transformers.QUEUE_PIECES
-    await pieces.aclose()
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reads=st.lists(st.integers(0, 6), min_size=2, max_size=4))
+async def test_however_much_each_reads_everybody_gets_a_turn(engine: Any, reads: list[int]) -> None:
+    """Each reads some pieces and then no more until the last of them has begun."""
+    alone = "".join(piece.text for piece in await write(engine, max_tokens=24))
+    begun: list[AsyncGenerator[TextPiece, None]] = []
+    texts = []
+    for count in reads:
+        answer = engine.generate(HELLO, LlmOptions(max_tokens=24))
+        begun.append(answer)
+        texts.append("".join([(await asyncio.wait_for(anext(answer), 60)).text for _ in range(count)]))
+    for number, answer in enumerate(begun):
+        texts[number] += "".join([piece.text async for piece in answer])
+    assert texts == [alone] * len(reads)
+
+
+async def test_an_answer_is_kept_no_longer_than_the_model_writes(engine: Any) -> None:
+    unread = engine.generate(HELLO, LlmOptions(max_tokens=50))
+    await anext(unread)
+    await write(engine, max_tokens=1)
+    frame: Any = unread.ag_frame
+    assert frame.f_locals["writing"]._queue.qsize() <= 51
+    await unread.aclose()
+
+
+async def test_a_seed_holds_whatever_else_draws_in_the_process(engine: Any) -> None:
+    import torch
+
+    wanted = {"max_tokens": 60, "temperature": 1.5, "seed": 3}
+    alone = await write(engine, **wanted)
+    before = torch.random.get_rng_state()
+    disturbed = []
+    async for piece in engine.generate(HELLO, LlmOptions(**wanted)):
+        torch.rand(1)
+        torch.manual_seed(0)
+        disturbed.append(piece)
+    assert disturbed == alone
+    torch.random.set_rng_state(before)
+    await write(engine, **wanted)
+    assert torch.equal(torch.random.get_rng_state(), before)  # nor does the engine disturb others
 
 
 async def test_cancelling_stops_it_too(engine: Any) -> None:
@@ -132,15 +179,40 @@ async def test_long_conversations_lose_their_oldest_turns(engine: Any) -> None:
     assert engine._loaded.encode((Message("user", "hello " * 500),), 64).shape[1] == 64
 
 
-def test_sampling_options() -> None:
+def chosen(options: LlmOptions, scores: list[float], draws: int = 4000) -> list[float]:
+    """How often each of the tokens is the best after the processors of `options`, and after greedy choice."""
+    import torch
+
     from comps.llm.engines.transformers import sampling
 
-    assert sampling(LlmOptions()) == {"do_sample": False}
-    assert sampling(LlmOptions(temperature=0.0, top_p=0.5)) == {"do_sample": False}
-    assert sampling(LlmOptions(top_p=0.5)) == {"do_sample": True, "temperature": 1.0, "top_p": 0.5, "top_k": 0}
-    assert sampling(LlmOptions(temperature=0.7, top_k=9, repetition_penalty=1.1)) == {
-        "do_sample": True, "temperature": 0.7, "top_p": 1.0, "top_k": 9, "repetition_penalty": 1.1,
-    }  # fmt: skip
+    processors = sampling(options, torch.device("cpu"))
+    counts = [0] * len(scores)
+    for _ in range(draws):
+        now = torch.tensor([scores])
+        for processor in processors:
+            now = processor(torch.zeros((1, 1), dtype=torch.long), now)
+        counts[int(now.argmax())] += 1
+    return [count / draws for count in counts]
+
+
+@pytest.mark.parametrize("options", [LlmOptions(), LlmOptions(temperature=0.0, top_p=0.5), LlmOptions(seed=3)])
+def test_no_wish_and_no_temperature_are_greedy(options: LlmOptions) -> None:
+    assert chosen(options, [0.0, 1.0, 0.9], 3) == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "shares"),
+    [
+        ({"top_p": 1.0}, [0.5, 0.3, 0.2]),
+        ({"temperature": 0.5}, [25 / 38, 9 / 38, 4 / 38]),
+        ({"top_k": 2}, [0.625, 0.375, 0.0]),
+        ({"top_p": 0.4}, [1.0, 0.0, 0.0]),
+        ({"top_p": 0.0}, [1.0, 0.0, 0.0]),
+    ],
+)
+def test_tokens_are_drawn_as_often_as_they_are_probable(wishes: dict[str, float], shares: list[float]) -> None:
+    scores = [math.log(0.5), math.log(0.3), math.log(0.2)]
+    assert chosen(LlmOptions(seed=1, **wishes), scores) == pytest.approx(shares, abs=0.03)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("model", ["", "/no/such/model"])
@@ -150,3 +222,86 @@ async def test_a_model_that_cannot_be_had(model: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(EngineUnavailableError):
         await TransformersEngine(LlmSettings(model=model)).load()
+
+
+def cut_in_half(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+    return change
+
+
+def changed_config(**fields: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | fields))
+
+    return change
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (os.environ["TEST_MALICE"],)
+
+
+def pickled_code(folder: Path) -> None:
+    import torch
+
+    (folder / "model.safetensors").unlink()
+    torch.save({"lm_head.weight": Malicious()}, folder / "pytorch_model.bin")
+
+
+DAMAGES = {
+    "weights cut": cut_in_half("model.safetensors"),
+    "tokenizer cut": cut_in_half("tokenizer.json"),
+    "config cut": cut_in_half("config.json"),
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "another size": changed_config(hidden_size=64),
+    "more layers than weights": changed_config(num_hidden_layers=3),
+    "unknown kind": changed_config(model_type="oracle"),
+    "code of its own": changed_config(model_type="oracle", auto_map={"AutoConfig": "oracle.Config"}),
+    "no language model": changed_config(model_type="vits", architectures=["VitsModel"]),
+    "pickled code": pickled_code,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_model_is_unavailable(
+    damage: str, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from comps.llm.engines.transformers import TransformersEngine
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TEST_MALICE", str(tmp_path / "malice"))
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    DAMAGES[damage](folder)
+    with pytest.raises(EngineUnavailableError, match=f"the model '{folder}' cannot be loaded: "):
+        await TransformersEngine(LlmSettings(model=str(folder), device="cpu")).load()
+    assert not (tmp_path / "malice").exists()
+
+
+async def test_prompt_and_answer_fit_the_models_context(tmp_path: Path, model_folder: Path) -> None:
+    """GPT-2 has learned places: one token more than those is an index error."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from comps.llm.engines.transformers import TransformersEngine
+
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    config = GPT2Config(
+        vocab_size=213, n_positions=48, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=None
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    small = TransformersEngine(LlmSettings(model=str(folder), device="cpu", system_prompt=""))
+    await small.load()
+    long = (Message("user", "hello " * 100),)
+    for wanted, counts in ((1000, (24, 24)), (10, (38, 10))):
+        *_, last = [piece async for piece in small.generate(long, LlmOptions(max_tokens=wanted))]
+        assert last.finish == "length"
+        assert last.usage is not None
+        assert (last.usage.prompt_tokens, last.usage.completion_tokens) == counts
+    *_, last = [piece async for piece in small.generate(HELLO, LlmOptions(max_tokens=1000))]
+    assert last.usage is not None
+    assert last.usage.prompt_tokens + last.usage.completion_tokens == 48

@@ -19,6 +19,9 @@ from transformers import (
     LogitsProcessorList,
     StoppingCriteria,
     StoppingCriteriaList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )
 from transformers.generation.streamers import TextStreamer
 
@@ -27,14 +30,16 @@ from comps.llm.engine import FinishReason, LlmCapabilities, LlmEngine, LlmOption
 from comps.llm.prompt import with_system_prompt
 from comps.llm.settings import LlmSettings
 
-QUEUE_PIECES = 64
-_WAIT_S = 0.2
 _COLDEST = 1e-2
 _NARROWEST = 1e-6
 
 
 class TransformersEngine(LlmEngine):
-    """One generation at a time; others wait their turn. A client that leaves stops it within one token."""
+    """One generation at a time; others wait their turn, as many as the service admits requests.
+
+    The model never waits for a reader: an answer is kept, at most `max_tokens` tokens of it, until it is read.
+    A client that leaves stops the model within one token.
+    """
 
     def __init__(self, settings: object) -> None:
         self._settings = cast("LlmSettings", settings)
@@ -58,15 +63,19 @@ class TransformersEngine(LlmEngine):
         if self._loaded is None:
             raise RuntimeError("load() comes before generate()")
         conversation = with_system_prompt(messages, self._settings.system_prompt, options)
-        async with self._turn:
-            inputs = await anyio.to_thread.run_sync(self._loaded.encode, conversation, self._settings.max_prompt_tokens)
-            writing = _Writing(self._loaded, inputs, options)
-            try:
-                async for text in writing.texts():
-                    yield TextPiece(text)
-                yield writing.last()
-            finally:
-                await writing.stop()
+        job = _Job(self._loaded, conversation, self._settings.max_prompt_tokens, options)
+        await self._turn.acquire()
+        try:
+            writing = _Writing(job, self._turn.release)
+        except BaseException:
+            self._turn.release()  # no thread, so nobody else would
+            raise
+        try:
+            async for text in writing.texts():
+                yield TextPiece(text)
+            yield writing.last()
+        finally:
+            await writing.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,12 @@ class _Loaded:
             if ids.shape[1] <= limit or oldest is None:
                 return ids[:, -limit:].to(self.model.device)
             del kept[oldest]
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens of prompt and answer together, when the model has such a limit."""
+        places = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(places) if places else None
 
     def _ids(self, messages: list[Message]) -> Any:
         turns = [{"role": message.role, "content": message.content} for message in messages]
@@ -114,24 +129,49 @@ def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
 def _load(name: str, device: str) -> _Loaded:
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, torch_dtype="auto").to(chosen).eval()
-    except (OSError, ValueError, RuntimeError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            name, torch_dtype="auto", trust_remote_code=False, output_loading_info=True
+        )
+        if missing := sorted(report["missing_keys"]):  # these would be random numbers
+            raise ValueError(f"its weights lack {missing[0]} and {len(missing) - 1} more")
+        return _Loaded(tokenizer, model.to(chosen).eval())
+    except Exception as error:  # a damaged file raises whatever its reader does
         raise EngineUnavailableError(f"the model '{name}' cannot be loaded: {str(error)[:300]}") from error
-    return _Loaded(tokenizer, model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one generation needs; its parts are made on the generation's thread."""
+
+    loaded: _Loaded
+    messages: tuple[Message, ...]
+    max_prompt_tokens: int
+    options: LlmOptions
+
+    def prompt(self) -> Any:
+        """Token ids `[1, n]`; of the model's context at least half is left for the answer, if it wants that much."""
+        limit = self.max_prompt_tokens
+        if context := self.loaded.context:
+            limit = min(limit, context - min(self.options.max_tokens, context // 2))
+        return self.loaded.encode(self.messages, limit)
+
+    def max_new_tokens(self, prompt: Any) -> int:
+        """Most tokens of the answer to a prompt `[1, n]`."""
+        wanted, context = self.options.max_tokens, self.loaded.context
+        return wanted if context is None else min(wanted, context - int(prompt.shape[1]))
 
 
 class _Writing:
-    """One generation on a thread of its own; a bounded queue holds it back when nobody reads."""
+    """One generation on a thread of its own. `release` is called in the event loop as soon as the model is free."""
 
-    def __init__(self, loaded: _Loaded, inputs: Any, options: LlmOptions) -> None:
-        self._loaded, self._inputs, self._options = loaded, inputs, options
+    def __init__(self, job: _Job, release: Callable[[], None]) -> None:
+        self._job, self._release = job, release
         self._stopped = threading.Event()
-        self._room = threading.Semaphore(QUEUE_PIECES)
         self._queue: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        self._tokens = 0
-        self._ended_by_itself = False
+        self._usage = Usage(0, 0)
+        self._finish: FinishReason = "length"
         self._thread = threading.Thread(target=self._run, name="llm-transformers", daemon=True)
         self._thread.start()
 
@@ -140,13 +180,11 @@ class _Writing:
         while (item := await self._queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            self._room.release()
             yield item
 
     def last(self) -> TextPiece:
         """The final piece."""
-        finish: FinishReason = "stop" if self._ended_by_itself else "length"
-        return TextPiece("", finish=finish, usage=Usage(int(self._inputs.shape[1]), self._tokens))
+        return TextPiece("", finish=self._finish, usage=self._usage)
 
     async def stop(self) -> None:
         """End the generation at its next token and wait for its thread."""
@@ -157,37 +195,42 @@ class _Writing:
     def _run(self) -> None:
         try:
             self._write()
-            self._put(None)
+            self._post(self._queue.put_nowait, None)
         except Exception as error:  # noqa: BLE001 - thread boundary: the reader raises it
-            self._put(error)
+            self._post(self._queue.put_nowait, error)
+        finally:
+            self._post(self._release)
 
     def _write(self) -> None:
-        options = self._options
-        if options.seed is not None:
-            torch.manual_seed(options.seed)
+        loaded, options = self._job.loaded, self._job.options
+        prompt = self._job.prompt()
+        prompt_tokens, max_new = int(prompt.shape[1]), self._job.max_new_tokens(prompt)
         with torch.inference_mode():
-            output = self._loaded.model.generate(
-                self._inputs,
-                attention_mask=torch.ones_like(self._inputs),
-                max_new_tokens=options.max_tokens,
-                streamer=_Streamer(self._loaded.tokenizer, self._put_text),
-                logits_processor=LogitsProcessorList([_Penalties(int(self._inputs.shape[1]), options)]),
+            output = loaded.model.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                max_new_tokens=max_new,
+                streamer=_Streamer(loaded.tokenizer, self._put_text),
+                logits_processor=LogitsProcessorList(
+                    [_Penalties(prompt_tokens, options), *sampling(options, prompt.device)]
+                ),
                 stopping_criteria=StoppingCriteriaList([_WhenSet(self._stopped)]),
-                pad_token_id=_pad(self._loaded),
-                **sampling(options),
+                pad_token_id=_pad(loaded),
+                do_sample=False,  # the last of the logits processors draws
+                num_beams=1,
+                **_own_penalty(options),
             )
-        self._tokens = int(output.shape[1] - self._inputs.shape[1])
-        self._ended_by_itself = self._tokens < options.max_tokens or _is_end(self._loaded, int(output[0, -1]))
+        written = int(output.shape[1]) - prompt_tokens
+        self._usage = Usage(prompt_tokens, written)
+        self._finish = "stop" if written < max_new or _is_end(loaded, int(output[0, -1])) else "length"
 
     def _put_text(self, text: str) -> None:
-        while text and not self._stopped.is_set():
-            if self._room.acquire(timeout=_WAIT_S):
-                self._put(text)
-                return
+        if text and not self._stopped.is_set():
+            self._post(self._queue.put_nowait, text)
 
-    def _put(self, item: str | BaseException | None) -> None:
+    def _post(self, call: Callable[..., None], *items: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
+            self._loop.call_soon_threadsafe(call, *items)
 
 
 class _Streamer(TextStreamer):  # type: ignore[misc]
@@ -230,17 +273,42 @@ class _Penalties(LogitsProcessor):  # type: ignore[misc]
         return scores - self._presence * (counts > 0) - self._frequency * counts
 
 
-def sampling(options: LlmOptions) -> dict[str, Any]:
-    """Options as `generate` takes them; a temperature of 0 is greedy, and so is no wish at all."""
+class _Draw(LogitsProcessor):  # type: ignore[misc]
+    """Makes one token, drawn with the scores' probabilities by a generator of this request alone, the best.
+
+    The Gumbel-max trick: the best of log p + Gumbel noise is distributed as p (Gumbel 1954; Maddison et al. 2014).
+    `generate` itself would draw from torch's global generator, which all threads share.
+    """
+
+    def __init__(self, seed: int | None, device: Any) -> None:
+        self._generator = torch.Generator(device)
+        if seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(seed)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Scores `[1, vocabulary]` with noise; what was at minus infinity stays there."""
+        waiting = torch.empty_like(scores, dtype=torch.float32).exponential_(generator=self._generator)
+        return scores.float() - waiting.log()
+
+
+def sampling(options: LlmOptions, device: Any) -> list[Any]:
+    """Processors that narrow the choice and draw; none when greedy: a temperature of 0, or no wish at all."""
     wanted = (options.temperature, options.top_p, options.top_k)
-    chosen: dict[str, Any] = {"do_sample": options.temperature != 0 and any(value is not None for value in wanted)}
-    if chosen["do_sample"]:
-        chosen["temperature"] = 1.0 if options.temperature is None else max(options.temperature, _COLDEST)
-        chosen["top_p"] = 1.0 if options.top_p is None else max(options.top_p, _NARROWEST)
-        chosen["top_k"] = options.top_k or 0
-    if options.repetition_penalty is not None:
-        chosen["repetition_penalty"] = options.repetition_penalty
-    return chosen
+    if options.temperature == 0 or all(value is None for value in wanted):
+        return []
+    chosen: list[Any] = [TemperatureLogitsWarper(max(float(options.temperature or 1.0), _COLDEST))]
+    if options.top_k:
+        chosen.append(TopKLogitsWarper(options.top_k))
+    if options.top_p is not None and options.top_p < 1:
+        chosen.append(TopPLogitsWarper(max(options.top_p, _NARROWEST)))
+    return [*chosen, _Draw(options.seed, device)]
+
+
+def _own_penalty(options: LlmOptions) -> dict[str, float]:
+    """`generate` knows this one; without it the model's own default holds."""
+    return {} if options.repetition_penalty is None else {"repetition_penalty": options.repetition_penalty}
 
 
 def _pad(loaded: _Loaded) -> int | None:

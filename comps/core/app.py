@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from comps.core.error_shape import error_body, error_from_body, error_from_response
 from comps.core.settings import ServiceSettings
 from comps.core.statistics import LatencyWindow, Statistics
+from comps.core.web.docs_page import install_docs
 from comps.core.web.handlers import install_handlers
 from comps.core.web.limits import AdmissionMiddleware, BodyLimitMiddleware, LifetimeMiddleware
 from comps.core.web.metrics import Metrics
@@ -70,10 +71,18 @@ def create_service_app(
         async with loading(app, readiness, startup):
             yield
 
-    app = FastAPI(title=info.title, description=info.description, version=info.version, lifespan=lifespan)
+    app = FastAPI(
+        title=info.title,
+        description=info.description,
+        version=info.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.info, app.state.settings = info, settings
     app.state.readiness, app.state.statistics, app.state.metrics = readiness, statistics, metrics
     app.include_router(probe_routes(Vitals(info, readiness, statistics, metrics, checks)))
+    install_docs(app)
     install_handlers(app, info.name)
     _add_middleware(app, info.name, settings, latencies)
     return app

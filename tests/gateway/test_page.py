@@ -263,6 +263,15 @@ def test_an_error_of_a_stage_is_shown(page: Page) -> None:
     expect(page.locator("[data-stage=asr][data-state=failed]")).to_be_visible()
 
 
+def test_the_api_can_be_tried_without_another_host(page: Page, up: str) -> None:
+    page.goto(f"{up}/docs")
+    expect(page.get_by_text("/v1/avatarchatbot", exact=True)).to_be_visible(timeout=15_000)
+    page.locator("#operations-tts-pass_tts_v1_voices_v1_voices_get").get_by_role("button").first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+
+
 def test_the_theme_is_kept(page: Page) -> None:
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

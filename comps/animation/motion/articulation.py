@@ -47,6 +47,8 @@ _STRESS = {0: 0.88, 1: 1.12, 2: 1.0}
 def targets(phone: str, stress: int = 0) -> tuple[Vector, Vector]:
     """Target and dominance of every organ for one phone (not a diphthong), float32 `[8]` each; read only."""
     known = facts(phone)
+    goal: Vector
+    claim: Vector
     if known.kind == "pause":
         goal, claim = REST.copy(), np.full(len(ORGANS), 0.9, np.float32)
     elif known.kind == "vowel":

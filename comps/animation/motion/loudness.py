@@ -37,9 +37,9 @@ class Loudness:
     def __init__(self, sample_rate: int) -> None:
         self._hop = max(1, round(sample_rate * HOP_S))
         self._hop_s = self._hop / sample_rate
-        self._rest = np.zeros(0, np.float32)
-        self._power = np.zeros(0)
-        self._peak = np.zeros(0)
+        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._power: Times = np.zeros(0)
+        self._peak: Times = np.zeros(0)
         self._first = 0
 
     def add(self, pcm: Pcm) -> None:

@@ -100,7 +100,7 @@ class MotionStream:
         """Frames from the next one to `stop`; `end` is the end of the speech, once known."""
         first, fps = self._next, self._options.fps
         times = np.arange(first, stop) / fps
-        weights = np.zeros((len(times), len(MOUTH)), np.float32)
+        weights: Plane = np.zeros((len(times), len(MOUTH)), np.float32)
         head, gaze = np.zeros((len(times), 6), np.float32), np.zeros((len(times), 2), np.float32)
         if len(times):
             organs = articulate(self._phones, times, fps)

@@ -144,8 +144,8 @@ class _Eye:
         t = np.array([-0.25, 1.25])
         span = self._corner + t[:, None] * self._width * self._along
         reach = self._unit * self._down
-        high = min(0.0, float(self._height(self._upper, np.linspace(0, 1, 9)).min()))
-        low = max(0.0, float(self._height(self._lower, np.linspace(0, 1, 9)).max()))
+        high = min(0.0, float(self._height(self._upper, np.linspace(0, 1, 9, dtype=np.float64)).min()))
+        low = max(0.0, float(self._height(self._lower, np.linspace(0, 1, 9, dtype=np.float64)).max()))
         corners = np.vstack([span + (high - 0.24) * reach, span + (low + 0.14) * reach])
         limit = np.array([shape[1], shape[0]])
         start = np.clip(np.floor(corners.min(0) / 2) * 2, 0, limit - 4).astype(int)
@@ -197,7 +197,7 @@ class _Eye:
     def _beyond(self, grid: tuple[Points, Points], step: int) -> Points:
         """How far each pixel lies outside the eye and its lashes, in units; negative inside."""
         t, y = grid
-        steps = np.linspace(0, 1, 25)
+        steps = np.linspace(0, 1, 25, dtype=np.float64)
         upper, lower = (np.stack([steps, self._height(curve, steps)], 1) for curve in (self._upper, self._lower))
         axes = np.stack([self._along * self._width, self._down * self._unit]) / step
         first = self._corner + np.array([t[0, 0], y[0, 0]]) @ (axes * step)
@@ -225,8 +225,8 @@ class _Eye:
         near = (np.abs(above) < 0.04) & (t > 0.1) & (t < 0.9)
         pixels = patch[near] if near.any() else patch.reshape(-1, patch.shape[-1])
         if patch.shape[-1] == 1:
-            return np.percentile(pixels, 8, axis=0)
-        return np.median(pixels, axis=0)
+            return np.asarray(np.percentile(pixels, 8, axis=0), np.float64)
+        return np.asarray(np.median(pixels, axis=0), np.float64)
 
 
 def _fill(picture: Points, known: Points, unit: float) -> Points:

@@ -101,7 +101,7 @@ class Renderer:
         upper = (anatomy.upper + (channels @ field.upper_curve).reshape(shape)).astype(np.float32)
         lower = (anatomy.lower + (channels @ field.lower_curve).reshape(shape)).astype(np.float32)
         down = anatomy.down.astype(np.float32)
-        return [meet(u, v, down) for u, v in zip(upper, lower, strict=True)]
+        return [meet(upper[k], lower[k], down) for k in range(len(channels))]
 
     def _placement(self, motion: FaceMotion, k: int, press: float) -> Placement:
         anatomy = self._anatomy

@@ -71,7 +71,7 @@ def snap(energy: Plane, curve: Points, search: Search) -> Snapped:
     values = sample(energy, curve[:, None] + across[:, None] * offsets[None, :, None]).astype(np.float64)
     score = values - 0.5 * (offsets / search.sigma) ** 2
     chosen = _best_path(score, search.stiffness * search.step)
-    moved = offsets[chosen]
+    moved = np.asarray(offsets[chosen], np.float64)
     return Snapped(curve + across * moved[:, None], moved, values[np.arange(len(curve)), chosen])
 
 

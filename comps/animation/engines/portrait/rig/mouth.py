@@ -41,7 +41,7 @@ def mouth_centre(canvas: Canvas) -> tuple[Points, float]:
     top, bottom = int(ORIGIN[1] + 0.5 * UNIT), int(ORIGIN[1] + 1.7 * UNIT)
     left, right = int(ORIGIN[0] - 0.6 * UNIT), int(ORIGIN[0] + 0.6 * UNIT)
     dark, red = dark[top:bottom, left:right], red[top:bottom, left:right]
-    red = red - float(np.median(red))
+    red = red - float(np.median(np.asarray(red, np.float32)))
     y, x = np.mgrid[top:bottom, left:right]
     side, level = (x - ORIGIN[0]) / UNIT, (y - ORIGIN[1]) / UNIT
     off = level - LEVEL - 0.4 * np.abs(side)
@@ -77,7 +77,7 @@ _OVERSHOOT = 0.025 * UNIT
 
 def mouth_line(canvas: Canvas, centre: Points) -> MouthLine:
     """Follow the dark valley from `centre` to both sides, and end it where it and the red of the lips end."""
-    columns = np.arange(-_REACH, _REACH + 1, 2.0)
+    columns = np.arange(-_REACH, _REACH + 1, 2.0, dtype=np.float64)
     level = np.stack([centre[0] + columns, np.full(len(columns), centre[1])], 1)
     dark = blurred(valley(canvas), 1.5)
     line = snap(np.clip(dark, -3, 15) / np.float32(6.0), level, Search(0.14 * UNIT, 0.09 * UNIT, stiffness=0.35))

@@ -36,7 +36,7 @@ def draw_preview(picture: NDArray[np.uint8], rig: Rig) -> NDArray[np.uint8]:
     left, top, right, bottom = _window(rig)
     scale = SIDE / max(right - left, bottom - top)
     face = cv2.resize(picture[top:bottom, left:right], None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    layer = face.copy()
+    layer = np.asarray(face, np.uint8).copy()
     start = 0
     for name, count in GROUPS.items():
         points = _fixed((rig.group(name) - (left, top) + 0.5) * scale - 0.5)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, Canvas, cut
 from comps.animation.engines.portrait.rig.contours import brow, eye_place, jaw, lips, unlike_skin, upper_lid
 from comps.animation.engines.portrait.rig.eyes import refine_iris
-from comps.animation.engines.portrait.rig.faces import find_faces
+from comps.animation.engines.portrait.rig.faces import Face, find_faces
 from comps.animation.engines.portrait.rig.fit import fit_face
 from comps.animation.engines.portrait.rig.mouth import MouthLine, mouth_centre, mouth_line, opening
 from comps.animation.engines.portrait.rig.nose import nostrils
@@ -31,6 +31,11 @@ def find_rig(picture: NDArray[np.uint8]) -> Rig:
     faces = find_faces(grey)
     face = choose(faces, [face.eye_distance for face in faces])
     check_size(face.eye_distance)
+    return fit_rig(picture, face)
+
+
+def fit_rig(picture: NDArray[np.uint8], face: Face) -> Rig:
+    """The rig of one `face` that was found in `picture`, uint8 `[h, w, 3]` RGB."""
     canvas = cut(picture, face.right_eye, face.left_eye)
     points, irises, confidence = _features(canvas)
     height, width = picture.shape[:2]

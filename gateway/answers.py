@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import anyio
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from gateway.accept import EVENTS, VIDEO, preferred
 from gateway.request import AnimateRequest, AvatarChatRequest, Reply, SayRequest
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -24,8 +24,6 @@ from gateway.turn_request import TurnBuilder
 from gateway.turns import Build, Turns
 from gateway.video_store import VideoStore
 from megaservice.flow.events import Event, TurnDone
-
-_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +64,11 @@ class Answers:
         *,
         stream: bool = False,
     ) -> Response:
-        accepted = _accepted(request.headers.get("accept", ""))
+        form = preferred(",".join(request.headers.getlist("accept")))
         base_url = str(request.base_url).rstrip("/")
-        if stream or body.stream or "text/event-stream" in accepted:
+        if stream or body.stream or form == EVENTS:
             return EventStream(events, account, base_url)
-        if "video/mp4" in accepted:
+        if form == VIDEO:
             return VideoStream(events, account)
         async with aclosing(events):
             async for _ in events:
@@ -95,16 +93,6 @@ class Answers:
                 yield event
                 if isinstance(event, TurnDone):
                     self.sessions.note(body.session_id, event.transcript or body.question, event.text)
-
-
-def _accepted(header: str) -> set[str]:
-    """The media types an ``Accept`` header names, but for those it names only to refuse them (``q=0``)."""
-    types = set()
-    for item in header.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        if not any(_REFUSED.fullmatch(parameter) for parameter in parameters):
-            types.add(name)
-    return types
 
 
 def _json(reply: TurnReply) -> Response:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from comps.core.app import readiness_of
 from comps.core.logs import configure_logging
 from comps.core.serve import running
 from gateway.cli.failure import FailureError, UsageFailureError, run
@@ -69,7 +70,11 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
     urls = {f"{stage}_url": url for stage, url in plan.urls.items()}
     settings = GatewaySettings(host=options.host, port=options.port, **urls)  # type: ignore[arg-type]
     app = create_app(settings)
+    readiness = readiness_of(app)
     async with running(app, options.host, options.port) as url:
+        await readiness.settled()
+        if readiness.state == "ready":
+            readiness.become("loading", "the services are still starting")
         waiting = asyncio.create_task(supervisor.wait_ready())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,9 +83,11 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
             waiting.cancel()
             return
         waiting.result()
+        if readiness.state == "loading":
+            readiness.become("ready")
         _announce(url, plan)
         await stop.wait()
-        app.state.readiness.become("stopping", "the service is shutting down")
+        readiness.become("stopping", "the service is shutting down")
         Console(stderr=True).print("stopping", style="dim")
 
 

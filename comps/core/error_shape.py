@@ -105,6 +105,8 @@ def error_from_response(
     kind = _BY_CODE.get(str(detail.get("code")))
     if kind is None or kind.status != status:
         kind = _BY_STATUS.get(status) if status in _PASSED_ON else None
+    if kind is BusyError:  # proxies and load balancers send it without a word
+        message = message or f"{service} is busy"
     if kind is None or not message:
         return UpstreamError(_refusal(status, body, message, service), service=_named(detail, service))
     error = _build(kind, detail, service, message)

@@ -112,6 +112,7 @@ def test_every_error_survives_the_wire(kind: type[AvatarError]) -> None:
         (404, b'{"error": "model llama not found"}', NotFoundError, "model llama"),
         (404, b'{"message": "no route"}', NotFoundError, "no route"),
         (429, b'{"error": {"message": "slow down", "code": null}}', BusyError, "slow down"),
+        (429, b"", BusyError, "llm is busy"),
         (401, b'{"error": {"message": "bad key"}}', UpstreamError, "llm answered with status 401: bad key"),
         (405, b'{"detail": "Method Not Allowed"}', UpstreamError, "405"),
         (408, b"", UpstreamTimeoutError, "did not answer in time"),

@@ -81,6 +81,8 @@ def animate_recording(speech: Path, common: Common) -> None:
 
 
 async def _make(job: Any, common: Common, alignment: Path | None) -> None:
+    if common.output.suffix.lower() != ".mp4" and not common.output.is_dir():
+        raise UsageFailureError(f"{common.output} does not end in .mp4; only MP4 can be written")
     for path in (common.output, alignment):
         if path is not None:
             check_writable(path)

@@ -39,10 +39,15 @@ def list_avatars(url: str, *, as_json: bool) -> None:
 
 async def _voices(language: str, url: str) -> list[dict[str, Any]]:
     voices = await _fetch(url, ("tts",), "/v1/voices", "voices")
-    fitting = [voice for voice in voices if not language or language in voice["languages"]]
+    fitting = [voice for voice in voices if any(_within(tag, language) for tag in voice["languages"])]
     if not fitting:
         raise UsageFailureError(f"no voice speaks '{language}'")
     return fitting
+
+
+def _within(tag: str, wanted: str) -> bool:
+    """Whether a BCP 47 tag is in the range `wanted`, as ``en-GB`` is in ``en`` (RFC 4647, basic filtering)."""
+    return not wanted or f"{tag}-".lower().startswith(f"{wanted}-".lower())
 
 
 async def _fetch(url: str, stages: tuple[str, ...], path: str, key: str) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def _tts_routes(app: FastAPI, notes: Notes) -> None:
     @app.get("/v1/voices")
     async def voices() -> Body:
         notes.lookups.append("voices")
-        listed = (("en", "English", "en"), ("male", "Male", "mul"))
+        listed = (("en", "English", "en"), ("en-us", "English (America)", "en-US"), ("male", "Male", "mul"))
         return {"voices": [{"id": id, "name": name, "languages": [tag], "gender": ""} for id, name, tag in listed]}
 
 

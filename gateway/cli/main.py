@@ -46,14 +46,15 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write."
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port of the gateway and its page.")] = 3009,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the gateway and its page.")] = 3009,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
     asr_url: Annotated[str, typer.Option(help="Use this speech recognition service.")] = "",
     llm_url: Annotated[str, typer.Option(help="Use this language model service (any OpenAI-compatible one).")] = "",
     tts_url: Annotated[str, typer.Option(help="Use this speech service.")] = "",
     animation_url: Annotated[str, typer.Option(help="Use this animation service.")] = "",
     base_port: Annotated[
-        int, typer.Option(help="Put the services on this port and the three after it; 0 keeps the usual ones.")
+        int,
+        typer.Option(min=0, max=65532, help="Put the services on this port and the three after it; 0: the usual ones."),
     ] = 0,
     profile: Annotated[str, typer.Option(help="The set of engines: embedded or cpu.")] = "embedded",
 ) -> None:

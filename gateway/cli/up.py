@@ -18,7 +18,7 @@ from comps.core.serve import running
 from gateway.cli.failure import FailureError, UsageFailureError, run
 from gateway.settings import GatewaySettings
 from megaservice.supervisor.plan import Plan, PlanError, make_plan
-from megaservice.supervisor.ports import is_free, taken_message
+from megaservice.supervisor.ports import check_ports
 from megaservice.supervisor.supervisor import Supervisor
 
 PROFILES: dict[str, dict[str, str]] = {
@@ -49,8 +49,8 @@ async def _up(options: UpOptions) -> None:
     _log_to_terminal()
     try:
         plan = await make_plan(options.urls, options.base_port, _environment(options.profile))
-        if not is_free(options.host, options.port):
-            raise PlanError(taken_message("gateway", options.port))
+        services = ((spec.name, spec.host, spec.port) for spec in plan.services)
+        check_ports((("gateway", options.host, options.port), *services))
         supervisor = Supervisor(plan.services)
         await supervisor.start()
     except PlanError as error:

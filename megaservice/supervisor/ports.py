@@ -1,24 +1,65 @@
-"""Whether a TCP port is free, and who has it if not."""
+"""Whether TCP ports are free, who has them if not, and what to do about it."""
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from megaservice.supervisor.plan import PlanError
 
 _LISTEN = "0A"
 
 
 def is_free(host: str, port: int) -> bool:
     """True when a server could bind `host`:`port` now."""
+    return _bind_error(host, port) is None
+
+
+def check_ports(wanted: Iterable[tuple[str, str, int]]) -> None:
+    """Raise PlanError, with a sentence for each port that cannot be had, unless all `wanted` can be bound.
+
+    Args:
+        wanted: name of the service, address and port of each; port 0 is always to be had.
+    """
+    problems, given = [], dict[int, str]()
+    for service, host, port in wanted:
+        if port and port in given:
+            problems.append(f"{given[port]} and {service} cannot both have port {port}; {_choose(service)}")
+        elif (error := _bind_error(host, port)) is not None:
+            problems.append(_refusal(service, host, port, error))
+        given[port] = service
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def _bind_error(host: str, port: int) -> OSError | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
+
+
+def _refusal(service: str, host: str, port: int, error: OSError) -> str:
+    """What is wrong with an address and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        who = holder(port) or "another program"
+        return f"{service} needs port {port}, which is taken by {who}: stop it, or {_choose(service)}"
+    if error.errno == errno.EACCES:
+        return f"{service} may not use port {port}, which is kept for administrators; {_choose(service)}"
+    return f"{service} cannot listen on {host}: {error.strerror}; check --host"
+
+
+def _choose(service: str) -> str:
+    if service == "gateway":
+        return "choose another with --port"
+    return "choose four others with --base-port"
 
 
 def holder(port: int) -> str:
@@ -31,13 +72,6 @@ def holder(port: int) -> str:
             with suppress(OSError):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
     return ""
-
-
-def taken_message(service: str, port: int) -> str:
-    """A sentence that says whose port it is and what to do."""
-    by = holder(port)
-    who = f"by {by}" if by else "by another program"
-    return f"{service} needs port {port}, which is taken {who}: stop it, or give {service} another port"
 
 
 def _listening(table: Path, port: int) -> set[str]:

@@ -14,7 +14,7 @@ import httpx
 from comps.core.client import create_client
 from megaservice.supervisor.child import Child, LogSink
 from megaservice.supervisor.plan import PlanError, ServiceSpec
-from megaservice.supervisor.ports import is_free, taken_message
+from megaservice.supervisor.ports import check_ports
 from megaservice.tasks import end_tasks
 
 State = Literal["stopped", "starting", "ready", "restarting", "failed"]
@@ -77,9 +77,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start every service and return at once; raises PlanError when a port is taken."""
-        for spec in self._services:
-            if not is_free(spec.host, spec.port):
-                raise PlanError(taken_message(spec.name, spec.port))
+        check_ports((spec.name, spec.host, spec.port) for spec in self._services)
         self._client = create_client()
         self._tasks = [asyncio.create_task(self._keep(spec), name=f"service:{spec.name}") for spec in self._services]
 

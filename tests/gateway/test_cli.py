@@ -94,6 +94,9 @@ async def test_animate(stack: Stack, wav: bytes, tmp_path: Path) -> None:
 async def test_voices(stack: Stack) -> None:
     assert "English" in (await invoke("voices", "--url", stack.url)).stdout
     assert json.loads((await invoke("voices", "--url", stack.url, "--json")).stdout)[0]["id"] == "en"
+    for tag, found in (("en", ["en", "en-us"]), ("EN-us", ["en-us"]), ("e", None), ("en-u", None), ("mul", ["male"])):
+        listed = await invoke("voices", "--language", tag, "--url", stack.url, "--json")
+        assert (json.loads(listed.stdout or "null") and [v["id"] for v in json.loads(listed.stdout)]) == found
     result = await invoke("voices", "--language", "xx", "--url", stack.url)
     assert (result.exit_code, "no voice speaks 'xx'" in result.stderr) == (2, True)
 
@@ -105,6 +108,9 @@ BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("ask", "--text", "x", "--avatar", "nowhere.png"), 2, "no picture nowhere.png"),
     (("ask", "--text", "x", "-o", "no/such/folder/a.mp4"), 2, "does not exist"),
     (("ask", "--text", "x", "-o", "."), 2, "is a folder"),
+    (("ask", "--text", "x", "-o", "a.avi"), 2, "a.avi does not end in .mp4"),
+    (("say", "x", "-o", "a.webm"), 2, "only MP4 can be written"),
+    (("animate", "nowhere.wav", "-o", "a"), 2, "a does not end in .mp4"),
     (("ask", "--text", "x", "--voice", "nobody"), 1, "no voice 'nobody'"),
     (("say", " "), 2, "nothing to say"),
     (("say", "x", "--fps", "3"), 1, "fps"),
@@ -207,7 +213,18 @@ async def test_up_refuses_a_port_that_is_taken(stack: Stack, tmp_path: Path) -> 
     port = stack.url.rpartition(":")[2]
     result = await asyncio.to_thread(command, tmp_path, "up", "--port", port, "--base-port", free_ports(4))
     assert result.returncode == 1
-    assert f"gateway needs port {port}, which is taken" in " ".join(result.stderr.split())
+    said = " ".join(result.stderr.split())
+    assert f"gateway needs port {port}, which is taken by" in said
+    assert f"(pid {os.getpid()})" in said
+    assert "--port" in said
+
+
+def test_up_refuses_a_port_it_is_told_to_use_twice(tmp_path: Path) -> None:
+    first = free_ports(4)
+    result = command(tmp_path, "up", "--port", first + 1, "--base-port", first)
+    assert result.returncode == 1
+    assert f"gateway and llm cannot both have port {first + 1}" in " ".join(result.stderr.split())
+    assert command(tmp_path, "up", "--port", 70_000).returncode == 2
 
 
 def test_up_refuses_an_unknown_profile_and_a_dead_url(tmp_path: Path) -> None:

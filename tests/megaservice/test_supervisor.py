@@ -16,7 +16,7 @@ import pytest
 from comps.core.serve import running
 from megaservice.supervisor.child import LINE_BYTES
 from megaservice.supervisor.plan import PORTS, PlanError, ServiceSpec, make_plan
-from megaservice.supervisor.ports import holder, is_free, taken_message
+from megaservice.supervisor.ports import check_ports, holder, is_free
 from megaservice.supervisor.supervisor import Supervisor, SupervisorOptions
 from tests.megaservice.stubs import Behaviour, Log, asr_app, llm_app
 
@@ -186,14 +186,38 @@ async def test_taken_port_is_refused_with_its_holder() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", spec.port))
         other.listen()
-        with pytest.raises(PlanError, match=rf"one needs port {spec.port}, which is taken by .*pid {os.getpid()}"):
+        words = rf"one needs port {spec.port}, which is taken by .*pid {os.getpid()}.*--base-port"
+        with pytest.raises(PlanError, match=words):
             await Supervisor([spec]).start()
 
 
+def test_every_port_that_cannot_be_had_is_named_with_the_option_that_changes_it() -> None:
+    free = free_port()
+    with socket.socket() as first, socket.socket() as second:
+        for other in (first, second):
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+        taken, also = first.getsockname()[1], second.getsockname()[1]
+        here = "127.0.0.1"
+        wanted = [("gateway", here, taken), ("asr", here, also), ("llm", here, free), ("tts", here, free)]
+        with pytest.raises(PlanError) as refused:
+            check_ports(wanted)
+    gateway, asr, both = str(refused.value).splitlines()
+    assert gateway.startswith(f"gateway needs port {taken}, which is taken by ")
+    assert "--port" in gateway
+    assert asr.startswith(f"asr needs port {also}")
+    assert "--base-port" in asr
+    assert f"llm and tts cannot both have port {free}" in both
+    check_ports([("gateway", here, 0), ("asr", here, 0), ("llm", here, free)])
+
+
+def test_an_address_of_another_machine_is_not_called_a_taken_port() -> None:
+    with pytest.raises(PlanError, match=r"gateway cannot listen on 192\.0\.2\.1: .*--host"):
+        check_ports([("gateway", "192.0.2.1", free_port())])
+
+
 def test_port_of_nobody_has_no_holder() -> None:
-    port = free_port()
-    assert holder(port) == ""
-    assert "by another program" in taken_message("asr", port)
+    assert holder(free_port()) == ""
 
 
 async def test_services_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ class TtsSettings(ServiceSettings):
     )
     max_text_chars: int = Field(20_000, gt=0, description="longest text spoken, characters")
     model: str = Field("", description="model name or path for the engines coqui, transformers and openai")
+    speakers: str = Field(
+        "",
+        description="x-vectors that SpeechT5 speaks with: a file (.npy, .npz, .safetensors, .pt, .zip), a folder of "
+        "them, or the hub dataset 'Matthijs/cmu-arctic-xvectors'; each is a voice",
+    )
+    vocoder: str = Field(
+        "microsoft/speecht5_hifigan", description="SpeechT5's vocoder, for the engine transformers: hub name or folder"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or another torch device, for coqui and transformers")
     url: str = Field(
         "http://127.0.0.1:8880/v1",

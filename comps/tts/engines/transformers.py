@@ -11,18 +11,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import numpy as np
-from numpy.typing import NDArray
 
+from comps.core.engine import missing_extra
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError, UnprocessableError
-from comps.core.speech import Pcm, SpeechChunk
+from comps.core.speech import SpeechChunk
 from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
+from comps.tts.engines.checkpoint import Checkpoint
 from comps.tts.settings import TtsSettings
 
 DEFAULT_MODEL = "facebook/mms-tts-eng"
-_SPEECHT5_VOCODER = "microsoft/speecht5_hifigan"
-_SPEECHT5_RATE = 16_000
-_SPEAKER_SIZE = 512
 
 
 class TransformersEngine(TtsEngine):
@@ -34,78 +31,69 @@ class TransformersEngine(TtsEngine):
         import torch
         import transformers
 
-        self._torch: Any = torch
         self._transformers: Any = transformers
+        self._settings = settings
         self._name = settings.model or DEFAULT_MODEL
-        self._language = settings.language
         self._device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self._turn = anyio.CapacityLimiter(1)
-        self._model: Any = None
-        self._processor: Any = None
-        self._vocoder: Any = None
+        self._checkpoint: Checkpoint | None = None
 
     async def load(self) -> None:
-        """Load the checkpoint; raises EngineUnavailableError when it cannot be had."""
-        await anyio.to_thread.run_sync(self._load)
+        """Load the checkpoint; raises EngineUnavailableError when it, its vocoder or its speakers cannot be had."""
+        self._checkpoint = await anyio.to_thread.run_sync(self._load)
+
+    async def close(self) -> None:
+        """Forget the weights."""
+        self._checkpoint = None
 
     async def voices(self) -> tuple[Voice, ...]:
-        """``default``, and the numbers of the speakers of a checkpoint that has several."""
-        return tuple(Voice(name, f"{self._name} {name}", (self._language,)) for name in self._voice_names())
+        """``default``, and the speakers of a checkpoint that has several."""
+        language = (self._settings.language,)
+        return tuple(Voice(name, f"{self._name} {name}", language) for name in self._voice_names())
 
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
         """One chunk with the whole text; see `TtsEngine.speak`."""
         self._check(options)
-        pcm, rate = await anyio.to_thread.run_sync(self._say, text, options, limiter=self._turn)
+        if self._checkpoint is None:
+            raise RuntimeError("load() comes first")
+        pcm, rate = await anyio.to_thread.run_sync(self._checkpoint.say, text, options, limiter=self._turn)
         yield SpeechChunk(pcm, rate, last=True)
 
-    def _load(self) -> None:
-        kit = self._transformers
+    def _load(self) -> Checkpoint:
         try:
-            config = kit.AutoConfig.from_pretrained(self._name)
-            self._processor = kit.AutoProcessor.from_pretrained(self._name)
-            if config.model_type == "speecht5":
-                self._model = kit.SpeechT5ForTextToSpeech.from_pretrained(self._name)
-                self._vocoder = kit.SpeechT5HifiGan.from_pretrained(_SPEECHT5_VOCODER).to(self._device).eval()
-            elif config.model_type == "vits":
-                self._model = kit.VitsModel.from_pretrained(self._name)
-            else:
-                raise EngineUnavailableError(
-                    f"model '{self._name}' is a {config.model_type}; this engine speaks with speecht5 and vits"
-                )
-        except (OSError, ValueError) as error:
-            raise EngineUnavailableError(f"model '{self._name}' cannot be loaded: {error}") from error
-        self._model = self._model.to(self._device).eval()
+            return self._checkpoint_of(self._transformers.AutoConfig.from_pretrained(self._name).model_type)
+        except ImportError as error:
+            raise missing_extra("transformers", "transformers", error) from error
+        except EngineUnavailableError:
+            raise
+        # Damaged files raise whatever their format's parser does.
+        except Exception as error:
+            raise EngineUnavailableError(f"model '{self._name}' cannot be loaded: {str(error)[:300]}") from error
+
+    def _checkpoint_of(self, architecture: str) -> Checkpoint:
+        # Imported here, because the modules need libraries that the engine's name does not.
+        if architecture == "speecht5":
+            from comps.tts.engines.speecht5 import SpeechT5
+
+            return SpeechT5(self._name, self._settings, self._device)
+        if architecture == "vits":
+            from comps.tts.engines.vits import Vits
+
+            return Vits(self._name, self._settings, self._device)
+        raise EngineUnavailableError(
+            f"model '{self._name}' is a {architecture}; this engine speaks with speecht5 and vits"
+        )
 
     def _check(self, options: TtsOptions) -> None:
-        require_language(options.language, self._language)
-        if options.voice not in self._voice_names():
-            known = ", ".join(self._voice_names()[:20])
+        require_language(options.language, self._settings.language)
+        if options.voice not in (names := self._voice_names()):
+            known = ", ".join(names[:20])
             raise UnknownChoiceError(f"no voice is called '{options.voice[:60]}'; it has: {known}", param="voice")
         if options.pitch != 1.0:
             raise UnprocessableError("engine 'transformers' cannot change the pitch", param="pitch")
-        if self._vocoder is not None and options.speed != 1.0:
-            raise UnprocessableError("SpeechT5 cannot change its speed", param="speed")
+        if self._checkpoint is not None:
+            self._checkpoint.refuse(options)
 
-    def _voice_names(self) -> list[str]:
-        speakers = getattr(self._model.config, "num_speakers", 1) if self._model is not None else 1
-        return ["default", *(str(n) for n in range(speakers if speakers > 1 else 0))]
-
-    def _say(self, text: str, options: TtsOptions) -> tuple[Pcm, int]:
-        with self._torch.no_grad():
-            inputs = self._processor(text=text, return_tensors="pt").to(self._device)
-            if self._vocoder is not None:
-                speaker = self._torch.zeros((1, _SPEAKER_SIZE), device=self._device)
-                wave = self._model.generate_speech(inputs["input_ids"], speaker, vocoder=self._vocoder)
-                return to_pcm(wave.cpu().numpy()), _SPEECHT5_RATE
-            if inputs["input_ids"].shape[-1] == 0:
-                raise UnprocessableError(f"model '{self._name}' knows none of the letters of this text", param="text")
-            self._model.speaking_rate = options.speed
-            speaker_id = None if options.voice == "default" else int(options.voice)
-            wave = self._model(**inputs, speaker_id=speaker_id).waveform[0]
-            return to_pcm(wave.cpu().numpy()), int(self._model.config.sampling_rate)
-
-
-def to_pcm(wave: NDArray[np.floating[Any]]) -> Pcm:
-    """int16 of a float waveform `[n]` in -1..1; what is beyond is cut."""
-    flat = np.asarray(wave, dtype=np.float32).reshape(-1)
-    return np.asarray(np.clip(flat, -1.0, 1.0) * 32767.0, dtype=np.int16)
+    def _voice_names(self) -> tuple[str, ...]:
+        names = self._checkpoint.names if self._checkpoint is not None else ()
+        return ("default", *(name for name in names if name != "default"))

@@ -6,7 +6,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: help install demo up test check bench test-torch test-compose clean
+.PHONY: help install demo up test check bench test-torch test-coqui test-compose clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,5 +49,10 @@ test-torch: $(READY) ## engines that need torch, in an environment of their own
 	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,transformers]'
 	@.venv-torch/bin/pytest -m torch
 
+test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
+	@test -x .venv-coqui/bin/python || $(PYTHON) -m venv .venv-coqui
+	@.venv-coqui/bin/pip install $(PIP_FLAGS) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
+	@.venv-coqui/bin/pytest -m coqui
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-torch out build dist
+	rm -rf $(VENV) .venv-torch .venv-coqui out build dist

@@ -67,7 +67,7 @@ class Wav2Lip(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.face_encoder_blocks = _face_encoder()
-        self.audio_encoder = _audio_encoder()
+        self.audio_encoder = audio_encoder()
         self.face_decoder_blocks = _face_decoder()
         self.output_block = nn.Sequential(Conv(80, 32), nn.Conv2d(32, 3, 1), nn.Sigmoid())
 
@@ -134,7 +134,8 @@ def _face_encoder() -> nn.ModuleList:
     return nn.ModuleList([*levels, nn.Sequential(Conv(512, 512, padding=0), Conv(512, 512, 1, padding=0))])
 
 
-def _audio_encoder() -> nn.Sequential:
+def audio_encoder() -> nn.Sequential:
+    """Layers from windows of speech (B, 1, 80, 16) to (B, 512, 1, 1)."""
     blocks: list[Conv] = []
     widths = [1, *(level[0] for level in _AUDIO_LEVELS)]
     for (inputs, outputs), (_, stride, residuals) in zip(pairwise(widths), _AUDIO_LEVELS, strict=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import threading
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from comps.animation.engine import Avatar
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.engines.portrait.rig.warnings import rig_warnings
-from comps.core.errors import NotFoundError, UnprocessableError
+from comps.core.errors import AvatarError, NotFoundError, UnprocessableError
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ MAX_NAME = 80
 MAX_VOICE = 100
 _ID = re.compile(r"[a-z0-9_-]{1,40}")
 _PICTURE, _RIG, _ABOUT = "portrait.png", "rig.json", "about.json"
+_PNG_HEAD, _PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +111,29 @@ class AvatarStore:
         return self.default or first
 
     def get(self, avatar: str) -> AvatarInfo:
-        """One avatar by id; raises NotFoundError."""
+        """One avatar by id; raises NotFoundError, or UnprocessableError for a damaged one."""
         return _info(*self._find(avatar))
 
     def open(self, avatar: str) -> Avatar:
-        """The avatar as engines take it; raises NotFoundError."""
+        """The avatar as engines take it; raises NotFoundError, or UnprocessableError for a damaged one."""
         folder, _ = self._find(avatar)
         about = _read_about(folder)
+        _read_rig(folder)
+        _require_picture(folder)
         return Avatar(folder.name, str(about.get("name", folder.name)), folder / _PICTURE, folder / _RIG)
 
     def rig(self, avatar: str) -> Rig:
-        """Its points; raises NotFoundError."""
-        return Rig.load(self._find(avatar)[0] / _RIG)
+        """Its points; raises NotFoundError, or UnprocessableError for a damaged one."""
+        return _read_rig(self._find(avatar)[0])
 
     def picture(self, avatar: str) -> Picture:
-        """Its picture, uint8 `[h, w, 3]` RGB; raises NotFoundError."""
-        return _read_picture(self._find(avatar)[0] / _PICTURE)
+        """Its picture, uint8 `[h, w, 3]` RGB; raises NotFoundError, or UnprocessableError for a damaged one."""
+        return _read_picture(self._find(avatar)[0])
 
     def add(self, picture: Picture, name: str, rig: Rig | None = None, voice: str = "") -> AvatarInfo:
         """Keep a picture; one that is there already stays as it is, but for a rig or a voice that is given.
+
+        What cannot be read of one that is there is made anew.
 
         Raises:
             FaceError: the picture holds no usable face and no rig is given.
@@ -144,9 +150,10 @@ class AvatarStore:
             self._make(self._kept, identity, picture, points, about)
             return _info(folder, builtin=False)
         if rig is not None:
-            _replace_text(folder / _RIG, rig.to_json())
+            _replace(folder / _RIG, rig.to_json().encode())
+        self._mend(folder, picture)
         if voice:
-            _replace_text(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}))
+            _replace(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}).encode())
         return _info(folder, builtin=False)
 
     def edit(self, avatar: str, rig: Rig) -> AvatarInfo:
@@ -159,8 +166,8 @@ class AvatarStore:
         folder, builtin = self._find(avatar)
         if builtin:
             raise UnprocessableError(f"avatar '{folder.name}' comes with the package and cannot be changed")
-        check_rig(rig, Rig.load(folder / _RIG).size)
-        _replace_text(folder / _RIG, replace(rig, source="edited").to_json())
+        check_rig(rig, _read_rig(folder).size)
+        _replace(folder / _RIG, replace(rig, source="edited").to_json().encode())
         return _info(folder, builtin)
 
     def delete(self, avatar: str) -> None:
@@ -186,9 +193,12 @@ class AvatarStore:
         identity = _identity(picture)
         kept = self._kept / identity
         if kept.exists():
+            self._mend(kept, picture)
             return self.open(identity)
         folder = self._temporary / identity
-        if not folder.exists():
+        if folder.exists():
+            self._mend(folder, picture)
+        else:
             self._make(self._temporary, identity, picture, self._find_rig(picture), {"name": identity})
             self._drop_oldest()
         (folder / _ABOUT).touch()
@@ -197,14 +207,14 @@ class AvatarStore:
     def _folders(self) -> Iterator[tuple[Path, bool]]:
         for parent, builtin in ((self._shipped, True), (self._kept, False)):
             for folder in sorted(parent.iterdir()):
-                if _ID.fullmatch(folder.name) and (folder / _RIG).is_file():
+                if _ID.fullmatch(folder.name) and folder.is_dir():
                     yield folder, builtin
 
     def _find(self, avatar: str) -> tuple[Path, bool]:
         identity = self.resolve(avatar)
         if _ID.fullmatch(identity):
             for parent, builtin in ((self._shipped, True), (self._kept, False), (self._temporary, False)):
-                if (parent / identity / _RIG).is_file():
+                if (parent / identity).is_dir():
                     return parent / identity, builtin
         raise NotFoundError(f"there is no avatar '{identity[:40]}'", param="avatar")
 
@@ -223,6 +233,20 @@ class AvatarStore:
                     draft.rename(parent / identity)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def _mend(self, folder: Path, picture: Picture) -> None:
+        """Write again what cannot be read of the avatar whose picture is `picture`; raises FaceError."""
+        parts: tuple[tuple[Callable[[Path], object], str, Callable[[], bytes]], ...] = (
+            (_require_picture, _PICTURE, lambda: encode_png(picture)),
+            (_read_rig, _RIG, lambda: self._find_rig(picture).to_json().encode()),
+            (_read_about, _ABOUT, lambda: _about_json({"name": f"Avatar {folder.name[:4]}"}).encode()),
+        )
+        for check, file, content in parts:
+            try:
+                check(folder)
+            except UnprocessableError as error:
+                logger.warning("%s; %s is made anew", error, file)
+                _replace(folder / file, content())
 
     def _check_room(self, draft: Path) -> None:
         folders = [folder for folder, builtin in self._folders() if not builtin]
@@ -295,7 +319,7 @@ def _printable(text: str) -> str:
 
 
 def _info(folder: Path, builtin: bool) -> AvatarInfo:
-    about, rig = _read_about(folder), Rig.load(folder / _RIG)
+    about, rig = _read_about(folder), _read_rig(folder)
     return AvatarInfo(
         id=folder.name,
         name=about.get("name", folder.name),
@@ -314,32 +338,63 @@ def _readable(folder: Path, builtin: bool) -> AvatarInfo | None:
     """What clients are told of it, or None when a file of the avatar is damaged or has just been deleted."""
     try:
         return _info(folder, builtin)
-    except (OSError, ValueError, AttributeError) as error:
-        logger.warning("avatar %s cannot be read and is not listed: %s", folder.name, error)
+    except (UnprocessableError, NotFoundError) as error:
+        logger.warning("%s; it is not listed", error)
         return None
 
 
 def _read_about(folder: Path) -> dict[str, str]:
     path = folder / _ABOUT
-    document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {str(key): str(value) for key, value in document.items()}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {str(key): str(value) for key, value in document.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise _damage(folder, _ABOUT) from error
+
+
+def _read_rig(folder: Path) -> Rig:
+    try:
+        return Rig.load(folder / _RIG)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise _damage(folder, _RIG) from error
+
+
+def _require_picture(folder: Path) -> None:
+    """Raise UnprocessableError unless the picture is there from beginning to end; decoding it would take too long."""
+    try:
+        with (folder / _PICTURE).open("rb") as file:
+            head = file.read(len(_PNG_HEAD))
+            file.seek(-len(_PNG_TAIL), os.SEEK_END)
+            tail = file.read()
+    except OSError as error:
+        raise _damage(folder, _PICTURE) from error
+    if (head, tail) != (_PNG_HEAD, _PNG_TAIL):
+        raise _damage(folder, _PICTURE)
+
+
+def _damage(folder: Path, file: str) -> AvatarError:
+    """What to say of an avatar whose `file` cannot be read."""
+    if not folder.is_dir():  # deleted since it was found
+        return NotFoundError(f"there is no avatar '{folder.name}'", param="avatar")
+    remedy = "install the package again" if folder.parent == PRESENTERS else "add its picture again, or delete it"
+    return UnprocessableError(f"avatar '{folder.name}' is damaged, its {file} cannot be read: {remedy}", param="avatar")
 
 
 def _about_json(about: dict[str, str]) -> str:
     return json.dumps(about, ensure_ascii=False)
 
 
-def _read_picture(path: Path) -> Picture:
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+def _read_picture(folder: Path) -> Picture:
+    _require_picture(folder)
+    picture = cv2.imdecode(np.frombuffer((folder / _PICTURE).read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
-        raise NotFoundError("the picture of this avatar is damaged", param="avatar")
+        raise _damage(folder, _PICTURE)
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
-def _replace_text(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(content)
     draft.replace(path)
 
 

@@ -328,3 +328,14 @@ async def test_an_unknown_default_avatar_is_said_by_readyz(settings: AnimationSe
     async with running(app) as url, httpx.AsyncClient(base_url=url) as client:
         await app.state.readiness.settled()
         assert "no avatar 'nobody'" in (await client.get("/readyz")).text
+
+
+async def test_a_damaged_avatar_is_named_with_what_to_do(service: Running, portrait_file: bytes) -> None:
+    avatar = (await add(service, portrait_file))["id"]
+    (service.settings.data_dir / "avatars" / avatar / "rig.json").write_bytes(b"{")
+    for path in ("", "/rig", "/preview.png", "/image"):
+        refused(await service.client.get(f"/v1/avatars/{avatar}{path}"), 422, f"'{avatar}' is damaged")
+    body = {"audio": base64_wav(0.2), "avatar": avatar}
+    assert refused(await service.client.post("/v1/animation", json=body), 422, "is damaged")["param"] == "avatar"
+    assert (await service.client.delete(f"/v1/avatars/{avatar}")).status_code == 204
+    refused(await service.client.get(f"/v1/avatars/{avatar}"), 404, "no avatar")

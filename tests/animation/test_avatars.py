@@ -107,18 +107,64 @@ def test_a_voice_goes_with_a_face(store: AvatarStore) -> None:
     assert len(store.add(picture(1), "long", voice="x" * 200).voice) == 100
 
 
-@pytest.mark.parametrize(
-    ("file", "content"), [("rig.json", b"{"), ("rig.json", b"\xff"), ("about.json", b"[]"), ("about.json", b"no")]
-)
-def test_a_damaged_avatar_is_left_out_of_the_list(
-    store: AvatarStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, content: bytes
+DAMAGE: list[tuple[str, bytes | None]] = [
+    ("rig.json", b"{"),
+    ("rig.json", b"\xff"),
+    ("rig.json", b"[]"),
+    ("rig.json", None),
+    ("about.json", b"[]"),
+    ("about.json", b"no"),
+    ("portrait.png", b""),
+    ("portrait.png", b"\x89PNG\r\n\x1a\n half of it"),
+    ("portrait.png", None),
+]
+
+
+def hurt(folder: Path, file: str, content: bytes | None) -> None:
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+
+
+@pytest.mark.parametrize(("file", "content"), DAMAGE)
+def test_a_damaged_avatar_says_so_and_can_be_mended_or_deleted(
+    store: AvatarStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, content: bytes | None
 ) -> None:
     whole, damaged = store.add(picture(1), "Whole"), store.add(picture(2), "Damaged")
-    (tmp_path / "avatars" / damaged.id / file).write_bytes(content)
-    listed = [info.id for info in store.list()]
-    assert whole.id in listed
-    assert damaged.id not in listed
-    assert damaged.id in caplog.text
+    folder = tmp_path / "avatars" / damaged.id
+    for again in (lambda: store.add(picture(2), "Again"), lambda: store.temporary(picture(2))):
+        hurt(folder, file, content)
+        with pytest.raises(UnprocessableError, match=f"'{damaged.id}' is damaged, its {file} .* add its picture again"):
+            store.open(damaged.id)
+        listed = [info.id for info in store.list()]
+        assert whole.id in listed
+        if file != "portrait.png":  # the list does not look at pictures
+            assert damaged.id not in listed
+            assert damaged.id in caplog.text
+        assert again().id == damaged.id
+        assert store.open(damaged.id).rig.is_file()
+        assert np.array_equal(store.picture(damaged.id), picture(2))
+        assert damaged.id in [info.id for info in store.list()]
+    hurt(folder, file, content)
+    store.delete(damaged.id)
+    assert not folder.exists()
+
+
+def test_a_damaged_picture_of_one_request_is_made_anew(store: AvatarStore, tmp_path: Path) -> None:
+    identity = store.temporary(picture()).id
+    (tmp_path / "temporary" / identity / "rig.json").unlink()
+    assert store.temporary(picture()).id == identity
+    assert store.rig(identity).size == (256, 256)
+
+
+def test_edited_points_outlive_a_damaged_name(store: AvatarStore, tmp_path: Path) -> None:
+    info = store.add(picture(), "face")
+    rig = store.rig(info.id)
+    store.edit(info.id, replace(rig, points=rig.points + np.float32(1.5)))
+    (tmp_path / "avatars" / info.id / "about.json").write_text("no")
+    assert store.add(picture(), "face").name == f"Avatar {info.id[:4]}"
+    assert store.rig(info.id).source == "edited"
 
 
 def test_it_survives_a_restart(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:

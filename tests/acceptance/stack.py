@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from megaservice.supervisor.ports import is_free
-from tests.gateway.conftest import free_ports
+from tests.gateway.conftest import LEASHED_UP, free_ports
 
 SERVICES = ("gateway", "asr", "llm", "tts", "animation")
 _START_S = 60.0
@@ -43,12 +42,15 @@ class Product:
 def product(folder: Path, **variables: str) -> Iterator[Product]:
     """Start it on free ports with its data in `folder`; it is ended on leaving, kindly if it still runs."""
     first = free_ports(len(SERVICES))
-    command = [sys.executable, "-m", "gateway.cli", "up", "--port", str(first), "--base-port", str(first + 1)]
+    command = [*LEASHED_UP, "--port", str(first), "--base-port", str(first + 1)]
     places = {"XDG_DATA_HOME": str(folder), "XDG_CACHE_HOME": str(folder), **variables}
     log = folder / "log"
     with log.open("wb") as output:
         # in a session of its own: what Ctrl-C in a terminal reaches is the process group, and it must not be ours
-        process = subprocess.Popen(command, env={**os.environ, **places}, stderr=output, start_new_session=True)
+        environment = {**os.environ, **places}
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stderr=output, start_new_session=True
+        )
     running = Product(process, {n: f"http://127.0.0.1:{first + i}" for i, n in enumerate(SERVICES)}, log)
     try:
         _wait_ready(running)
@@ -58,7 +60,8 @@ def product(folder: Path, **variables: str) -> Iterator[Product]:
             code = running.ctrl_c() if process.poll() is None else process.returncode
         finally:
             process.kill()
-        assert code == 0, log.read_text()
+            process.communicate()
+        assert code in (0, -signal.SIGKILL), log.read_text()  # killed: by the test itself
 
 
 def _wait_ready(running: Product) -> None:

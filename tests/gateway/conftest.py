@@ -25,6 +25,9 @@ from gateway.settings import GatewaySettings
 from megaservice.supervisor.ports import is_free
 from tests.gateway.stubs import Notes, stub_services
 
+LEASHED_UP = (sys.executable, "-m", "megaservice.supervisor.leash", "gateway.cli", "up")
+"""`avatarchatbot up` that ends when these tests do, however they end; start it with a pipe as its standard input."""
+
 
 @dataclass
 class Stack:
@@ -70,16 +73,17 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of everything together, as `avatarchatbot up` starts it: five processes, real engines."""
     base = free_ports(5)
     folder = tmp_path_factory.mktemp("up")
-    command = [sys.executable, "-m", "gateway.cli", "up", "--port", str(base), "--base-port", str(base + 1)]
+    command = [*LEASHED_UP, "--port", str(base), "--base-port", str(base + 1)]
     places = {"XDG_DATA_HOME": str(folder), "XDG_CACHE_HOME": str(folder), "AVATAR_GATEWAY_MAX_TURNS": "10"}
     with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(command, env={**os.environ, **places}, stderr=log)
+        process = subprocess.Popen(command, env={**os.environ, **places}, stdin=subprocess.PIPE, stderr=log)
         try:
             wait_ready(f"http://127.0.0.1:{base}", process, log)
             yield f"http://127.0.0.1:{base}"
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
+            process.communicate(timeout=30)
+            assert process.returncode == 0
 
 
 def wait_ready(url: str, process: subprocess.Popen[bytes], log: TextIO) -> None:

@@ -105,6 +105,11 @@ def fill(module: ModuleT, state: Mapping[str, Tensor], what: str) -> ModuleT:
             real numbers belong, or numbers that are not finite.
     """
     own = module.state_dict()
+    # torch before 0.4 wrote scalars as [1]
+    state = {
+        key: value[0] if value.shape == (1,) and own.get(key, value).dim() == 0 else value
+        for key, value in state.items()
+    }
     _check_keys(own, state, what)
     _check_values(own, state, what)
     wanted = {key: state[key].to(tensor.dtype) for key, tensor in own.items() if key in state}

@@ -309,6 +309,11 @@ def test_fill_takes_half_precision_and_old_files(state: dict[str, Tensor]) -> No
     assert fill(Small(), short, "w.pth").conv.weight.dtype == torch.float32
 
 
+def test_fill_takes_scalars_written_as_one_number(state: dict[str, Tensor]) -> None:
+    old = {key: value.reshape(1) if "tracked" in key else value for key, value in state.items()}
+    assert fill(Small(), old, "w.pth").norm.num_batches_tracked.shape == ()
+
+
 def test_fill_of_a_module_on_the_meta_device(state: dict[str, Tensor]) -> None:
     with torch.device("meta"):
         module = Small()

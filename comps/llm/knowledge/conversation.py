@@ -14,6 +14,7 @@ from comps.core.language.sentences import split_sentences
 from comps.llm.engine import Message
 from comps.llm.knowledge.base import KnowledgeBase
 from comps.llm.knowledge.frames import FILLERS
+from comps.llm.knowledge.offer import offer_name
 from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, OFF_TOPIC, UNKNOWN, Match, Retriever
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
@@ -123,7 +124,7 @@ class Conversation:
         """Put the topics on offer where a sentence has a place for them."""
         if not any(_OFFER_PLACE in sentence for sentence in sentences):
             return Reply(sentences, topic.language, topic.emotion)
-        titles = _join([offer.title for offer in self._offers(topic.language, before)], topic.language)
+        titles = _join([offer_name(offer.title) for offer in self._offers(topic.language, before)], topic.language)
         filled = (sentence.replace(_OFFER_PLACE, titles) for sentence in sentences)
         return Reply(tuple(filled), topic.language, topic.emotion)
 
@@ -133,13 +134,13 @@ class Conversation:
         own = own or [topic for topic in self.base if not topic.reserved]
         marked = sorted((topic for topic in own if topic.offered), key=lambda topic: topic.offered) or own
         heard = " ".join(message.content for message in before if message.role == "assistant")
-        fresh = [topic for topic in marked if topic.title not in heard and topic.answer[0] not in heard]
+        fresh = [topic for topic in marked if offer_name(topic.title) not in heard and topic.answer[0] not in heard]
         return (fresh + [topic for topic in marked if topic not in fresh])[:OFFERS]
 
     def _offered_before(self, before: Sequence[Message]) -> Topic | None:
         """The topic named first in what was said last, if topics were offered there."""
         said = _last_said(before)
-        named = [(said.find(t.title), t) for t in self.base if not t.reserved and t.title in said]
+        named = [(said.find(name), t) for t in self.base if not t.reserved and (name := offer_name(t.title)) in said]
         return min(named, key=lambda pair: pair[0])[1] if len(named) >= OFFERS - 1 else None
 
     def _told(self, before: Sequence[Message]) -> _Told | None:

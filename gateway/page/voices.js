@@ -25,7 +25,7 @@ export class Voices {
     // "+f3" is a tint of any voice: the API takes it, a list of people has no use for it
     this.voices = (await getJson("v1/voices")).voices.filter((voice) => voice.id !== "default" && !voice.id.startsWith("+"));
     const codes = [...new Set(this.voices.flatMap((voice) => voice.languages.map(base)))].filter((code) => code !== ANY_LANGUAGE);
-    const named = codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
+    const named = codes.map((code) => [code, languageName(code) ?? this.#ownName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
     fill(this.languageBox, [["", "Language"], ...named]);
     const saved = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
     select(this.languageBox, saved.language ?? "");
@@ -42,6 +42,12 @@ export class Voices {
     this.#remember();
   }
 
+  /** What the speech service calls a language that the browser has no name for. */
+  #ownName(code) {
+    const names = this.voices.filter((voice) => base(voice.languages[0]) === code).map((voice) => plain(voice.name));
+    return names.sort((a, b) => a.length - b.length)[0] ?? code;
+  }
+
   #remember() {
     localStorage.setItem(REMEMBERED, JSON.stringify(this.choice));
   }
@@ -55,10 +61,16 @@ function select(box, value) {
   if ([...box.options].some((option) => option.value === value)) box.value = value;
 }
 
+/** The name of a language for the reader, or undefined where the browser has none. */
 function languageName(code) {
   try {
-    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
+    return new Intl.DisplayNames(undefined, { type: "language", fallback: "none" }).of(code);
   } catch {
-    return code;
+    return undefined;
   }
+}
+
+/** A voice's name without what tells it from others of its language: "Klingon (male)" is Klingon. */
+function plain(name) {
+  return name.replace(/\s*\([^)]*\)/g, "") || name;
 }

@@ -247,6 +247,14 @@ def test_avatars_are_chosen_with_the_keyboard(page: Page) -> None:
     assert sent.value.post_data_json["avatar"] == "noor"
 
 
+def test_every_language_has_a_name(page: Page) -> None:
+    options = page.get_by_label("Language").locator("option")
+    expect(options.nth(50)).to_be_attached()
+    named = {o.get_attribute("value"): o.text_content() for o in options.all()}
+    assert [code for code, name in named.items() if code == name] == []
+    assert (named["de"], named["piqd"], named["py"]) == ("German", "Klingon", "Pyash")
+
+
 def test_voice_and_language_are_sent(page: Page) -> None:
     page.get_by_label("Language").select_option("de")
     voice = page.get_by_label("Voice").locator("option").nth(1).get_attribute("value")

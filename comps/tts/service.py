@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
@@ -17,20 +17,12 @@ from comps.core.framing import SPEECH_MEDIA_TYPE
 from comps.core.media.audio import MEDIA_TYPES
 from comps.core.web.streaming import ClosingStream, begun
 from comps.tts.engine import TtsCapabilities, TtsEngine
-from comps.tts.replies import (
-    LEGACY_RATE,
-    SERVICE,
-    Chunks,
-    collected,
-    encoded,
-    framed,
-    legacy_wav,
-    times,
-)
+from comps.tts.replies import SERVICE, Chunks, encoded, framed
 from comps.tts.requests import SpeechOptions, SpeechRequest, StreamRequest, TtsRequest, check_text
 from comps.tts.settings import TtsSettings
 from comps.tts.table import OPEA_NAMES, TABLE
 from comps.tts.timed import speech
+from comps.tts.whole import JsonBody, whole_speech
 
 Host = EngineHost[TtsEngine, TtsCapabilities]
 
@@ -70,19 +62,18 @@ class _Speaker:
 def _routes(speaker: _Speaker) -> APIRouter:
     router = APIRouter(tags=["tts"])
 
-    @router.post("/v1/tts", summary="Speak a text; the whole WAV in JSON")
-    async def tts(body: TtsRequest) -> JSONResponse:
+    @router.post("/v1/tts", summary="Speak a text; the whole WAV in JSON", response_model=None)
+    async def tts(body: TtsRequest) -> Response:
         """OPEA's form: base64 of a 16 kHz mono WAV in `tts_result`, with the times of its phones and words."""
-        spoken = await collected(await speaker.speak(body.text, body))
-        return JSONResponse({"tts_result": await legacy_wav(spoken), "sample_rate": LEGACY_RATE, **times(spoken)})
+        chunks = await speaker.speak(body.text, body)
+        return _json((await whole_speech(chunks, speaker.settings.max_whole_s)).with_times())
 
     @router.post("/v1/audio/speech", summary="Speak a text; audio as it is made", response_model=None)
     async def audio_speech(body: SpeechRequest) -> Response:
         """OpenAI's form, and OPEA's older one (`text` in, `byte_str` out)."""
         chunks = await speaker.speak(body.words(), body, "text" if body.legacy else "input")
         if body.legacy:
-            wav = await legacy_wav(await collected(chunks))
-            return JSONResponse({"id": uuid.uuid4().hex, "byte_str": wav})
+            return _json((await whole_speech(chunks, speaker.settings.max_whole_s)).with_id(uuid.uuid4().hex))
         return ClosingStream(encoded(chunks, body.response_format), MEDIA_TYPES[body.response_format])
 
     @router.post("/v1/tts/stream", summary="Speak a text; framed speech messages", response_model=None)
@@ -98,3 +89,7 @@ def _routes(speaker: _Speaker) -> APIRouter:
         return {"engine": name, "voices": [asdict(voice) for voice in found]}
 
     return router
+
+
+def _json(body: JsonBody) -> ClosingStream:
+    return ClosingStream(body.pieces(), "application/json", {"Content-Length": str(len(body))})

@@ -23,6 +23,9 @@ class TtsSettings(ServiceSettings):
         "en", description="language of text whose letters do not tell it; the one language of a model that has one"
     )
     max_text_chars: int = Field(20_000, gt=0, description="longest text spoken, characters")
+    max_whole_s: float = Field(
+        1800.0, gt=0, description="longest speech given whole in one JSON, seconds; streams may be longer"
+    )
     model: str = Field("", description="model name or path for the engines coqui, transformers and openai")
     speakers: str = Field(
         "",

@@ -197,3 +197,34 @@ async def test_a_client_that_leaves_stops_the_synthesis(app: FastAPI, monkeypatc
         await asyncio.sleep(0.3)
         assert len(spoken) == count
         assert count < 5000
+
+
+@pytest.mark.parametrize(("path", "key"), [("/v1/tts", "tts_result"), ("/v1/audio/speech", "byte_str")])
+async def test_long_speech_given_whole_is_one_json_of_known_length(path: str, key: str) -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 40
+    app = create_app(TtsSettings())
+    async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await app.state.readiness.settled()
+        response = await client.post(path, json={"text": text})
+    assert int(response.headers["content-length"]) == len(response.content)
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    audio = decode_audio(base64.b64decode(body[key], validate=True), rate=16000, max_seconds=600)
+    assert len(audio) > 16000 * 60
+    if path == "/v1/tts":
+        assert len(audio) / 16000 == pytest.approx(body["duration"], abs=0.01)
+        assert [word["word"] for word in body["words"]] == text.replace(".", "").split()
+        assert len(body["phones"]) > 1000
+
+
+@pytest.mark.parametrize("path", ["/v1/tts", "/v1/audio/speech"])
+async def test_speech_too_long_for_one_json_is_refused_but_streamed(path: str) -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 3
+    app = create_app(TtsSettings(max_whole_s=4.0))
+    async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await app.state.readiness.settled()
+        refused = await client.post(path, json={"text": text})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (413, "text")
+        assert "4 s" in refused.json()["error"]["message"]
+        assert sum(len(chunk.pcm) for chunk in await messages(client, text=text)) > 4 * 22050
+        assert (await client.post(path, json={"text": "Short."})).status_code == 200

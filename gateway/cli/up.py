@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from megaservice.supervisor.plan import Plan, PlanError, make_plan
 from megaservice.supervisor.ports import check_ports
 from megaservice.supervisor.supervisor import Supervisor
 
+_EVERY_INTERFACE = ("0.0.0.0", "[::]")
 PROFILES: dict[str, dict[str, str]] = {
     "embedded": {},
     "cpu": {"asr": "whisper", "llm": "transformers", "tts": "transformers"},
@@ -96,7 +98,19 @@ def _announce(url: str, plan: Plan) -> None:
     started = {spec.name for spec in plan.services}
     for stage, where in plan.urls.items():
         console.print(f"  {stage:<10} {where}{'' if stage in started else '  (not started here)'}", style="dim")
-    console.print(f"ready: open [bold]{url}[/]  (Ctrl-C stops everything)")
+    for line in page_addresses(url):
+        console.print(line)
+
+
+def page_addresses(url: str) -> tuple[str, ...]:
+    """Where to open the page; `url` is what the gateway listens on, which may be every interface."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    if host not in _EVERY_INTERFACE:
+        return (f"ready: open [bold]{url}[/]  (Ctrl-C stops everything)",)
+    return (
+        f"ready: open [bold]http://localhost:{port}[/]  (Ctrl-C stops everything)",
+        f"  from other devices: http://{socket.gethostname()}:{port} or this machine's address; there is no login",
+    )
 
 
 def _environment(profile: str) -> dict[str, dict[str, str]]:

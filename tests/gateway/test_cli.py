@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from gateway.cli.up import page_addresses
 from tests.gateway.conftest import Stack, free_ports
 from tests.gateway.test_bad_input import ADA
 
@@ -225,6 +227,15 @@ def test_up_refuses_a_port_it_is_told_to_use_twice(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert f"gateway and llm cannot both have port {first + 1}" in " ".join(result.stderr.split())
     assert command(tmp_path, "up", "--port", 70_000).returncode == 2
+
+
+def test_up_says_where_the_page_is() -> None:
+    (here,) = page_addresses("http://127.0.0.1:3009")
+    assert "http://127.0.0.1:3009" in here
+    for everywhere in ("http://0.0.0.0:3010", "http://[::]:3010"):
+        local, remote = page_addresses(everywhere)
+        assert "http://localhost:3010" in local
+        assert f"http://{socket.gethostname()}:3010" in remote
 
 
 def test_up_refuses_an_unknown_profile_and_a_dead_url(tmp_path: Path) -> None:

@@ -22,9 +22,13 @@ class TtsCapabilities:
     phone_times: bool
 
 
+ANY_LANGUAGE = "mul"
+"""In place of a language: many of them, and the text tells which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice that can be asked for by `id`; `languages` are BCP 47 tags."""
+    """A voice that can be asked for by `id`; `languages` are BCP 47 tags, or `ANY_LANGUAGE`."""
 
     id: str
     name: str
@@ -61,6 +65,8 @@ class TtsEngine(Engine):
 
 def require_language(language: str, *speaks: str) -> None:
     """Nothing, when `language` is ``""`` or one of `speaks` in any region; else raises UnknownChoiceError (422)."""
+    if ANY_LANGUAGE in speaks:
+        return
     if language and _base(language) not in {_base(tag) for tag in speaks}:
         known = ", ".join(dict.fromkeys(speaks))
         raise UnknownChoiceError(f"this voice does not speak '{language[:40]}'; it speaks: {known}", param="language")

@@ -42,4 +42,14 @@ class TtsSettings(ServiceSettings):
         validation_alias=AliasChoices("url", "AVATAR_TTS_URL", "TTS_ENDPOINT"),
     )
     api_key: str = Field("", description="bearer token for that server; empty sends none")
+    languages: str = Field(
+        "mul",
+        pattern=r"^\s*[A-Za-z]{2,8}(-[A-Za-z0-9]+)*(\s*,\s*[A-Za-z]{2,8}(-[A-Za-z0-9]+)*)*\s*$",
+        description="languages of that server's model, with commas (en,de); requests for others are refused; "
+        "mul: any, as the text tells it",
+    )
     upstream_timeout_s: float = Field(30.0, gt=0, description="longest silence of that server, seconds")
+
+    def language_tags(self) -> tuple[str, ...]:
+        """`languages` one by one."""
+        return tuple(tag.strip() for tag in self.languages.split(","))

@@ -186,14 +186,44 @@ def test_float_wav_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language", "status"),
-    [("Hello.", "en-GB", 200), ("\u4f60\u597d\u3002", "zh-CN", 200), ("OpenAI.", "zh", 200), ("Bonjour.", "fr", 422)],
+    ("languages", "language", "status"),
+    [
+        ("mul", "fr", 200),
+        ("mul", "zh-CN", 200),
+        ("en, de", "de-AT", 200),
+        ("en, de", "", 200),
+        ("en, de", "fr", 422),
+        ("en, de", "zh", 422),
+    ],
 )
-async def test_a_language_the_server_would_not_hear_of_is_refused(text: str, language: str, status: int) -> None:
-    async with upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, _), service(url) as client:
-        response = await client.post("/v1/tts", json={"text": text, "language": language})
-    assert response.status_code == status
+async def test_a_language_is_refused_only_by_a_server_that_does_not_speak_it(
+    languages: str, language: str, status: int
+) -> None:
+    async with (
+        upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, seen),
+        service(url, languages=languages) as client,
+    ):
+        response = await client.post("/v1/tts", json={"text": "Bonjour.", "language": language})
+        voices = (await client.get("/v1/voices")).json()["voices"]
+    assert (response.status_code, len(seen)) == (status, int(status == 200))
+    assert voices[0]["languages"] == [tag.strip() for tag in languages.split(",")]
     if status == 422:
         error = response.json()["error"]
         assert error["param"] == "language"
-        assert "it speaks: en" in error["message"]
+        assert "it speaks: en, de" in error["message"]
+
+
+async def test_phones_are_those_of_the_language_asked_for() -> None:
+    async with upstream(lambda: Response(WAV, media_type="audio/wav")) as (url, _), service(url) as client:
+        spoken = {
+            language: (await client.post("/v1/tts", json={"text": "Rouge.", "language": language})).json()["phones"]
+            for language in ("fr", "en")
+        }
+    assert "\u0281" in {phone["phone"] for phone in spoken["fr"]}
+    assert "\u0281" not in {phone["phone"] for phone in spoken["en"]}
+
+
+@pytest.mark.parametrize("languages", ["en;de", "e", "en,,de"])
+def test_a_list_of_languages_that_is_none_is_refused(languages: str) -> None:
+    with pytest.raises(ValueError, match="languages"):
+        TtsSettings(languages=languages)

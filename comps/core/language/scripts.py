@@ -89,11 +89,6 @@ def script_of(char: str) -> str:
     return next((script for first, last, script in _RANGES if first <= code <= last), "")
 
 
-def is_latin(language: str) -> bool:
-    """Whether `language` (a BCP 47 tag) is written in Latin letters, which do not tell it from others."""
-    return language.replace("_", "-").partition("-")[0].lower() not in _SCRIPTS_OF_LANGUAGE
-
-
 def detect_language(text: str, default: str = "en") -> str:
     """Language of the script that most of `text` is written in; Latin letters give `default`.
 

@@ -16,7 +16,6 @@ import numpy as np
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
 from comps.core.engine import UPSTREAM
 from comps.core.errors import AvatarError, UnprocessableError, UpstreamError
-from comps.core.language.scripts import is_latin
 from comps.core.speech import SpeechChunk
 from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.settings import TtsSettings
@@ -38,6 +37,7 @@ class OpenAIEngine(TtsEngine):
 
     def __init__(self, settings: TtsSettings) -> None:
         self._settings = settings
+        self._languages = settings.language_tags()
         self._client: httpx.AsyncClient | None = None
 
     async def load(self) -> None:
@@ -67,22 +67,21 @@ class OpenAIEngine(TtsEngine):
             found = await request_json(self._connected(), Call(_SERVICE, "audio/voices", method="GET", timeout_s=5.0))
         except AvatarError:
             found = {}
-        return tuple(Voice(name, name, ("mul",)) for name in ("default", *(_names(found) or VOICES)))
+        return tuple(Voice(name, name, self._languages) for name in ("default", *(_names(found) or VOICES)))
 
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
         """Samples as they arrive; see `TtsEngine.speak`.
 
         Raises:
             UnprocessableError: a pitch was asked for, which the protocol cannot carry.
-            UnknownChoiceError: a language other than the setting's, which the protocol cannot carry either and
-                Latin letters do not tell.
+            UnknownChoiceError: a language that is not one of the setting `languages`. The protocol cannot carry
+                one: the server hears it from the text.
             UpstreamError: the server is down, failed, broke off, or sent no WAV.
             UpstreamTimeoutError: it was silent for longer than the setting `upstream_timeout_s`.
         """
         if options.pitch != 1.0:
             raise UnprocessableError("engine 'openai' cannot change the pitch", param="pitch")
-        if is_latin(options.language):  # other letters tell the server their language
-            require_language(options.language, self._settings.language)
+        require_language(options.language, *self._languages)
         call = Call(_SERVICE, "audio/speech", json=self._body(text, options))
         pieces = stream_bytes(self._connected(), call)
         async with aclosing(pieces):

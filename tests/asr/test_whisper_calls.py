@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,28 @@ def test_nothing_wished_means_detection_and_fallback() -> None:
 )  # fmt: skip
 def test_models_by_opeas_names_and_whispers(wanted: str, name: str) -> None:
     assert model_name(wanted) == name
+
+
+def test_a_path_that_exists_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_name("whisper-small") == "small"
+    (tmp_path / "whisper-small").mkdir()
+    assert model_name("whisper-small") == "whisper-small"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sent"),
+    [("<|endoftext|>", None), ("a <|0.00|>b", "a  b"), ("x <| y |> z", "x   z"), ("2 < 3 | 4 > 1", "2 < 3 | 4 > 1")],
+)
+def test_control_tokens_leave_the_prompt(prompt: str, sent: str | None) -> None:
+    assert arguments(AsrOptions(prompt=prompt))["initial_prompt"] == sent
+
+
+def test_words_end_with_the_recording() -> None:
+    made = transcript(
+        "Bye now", [{"word": " Bye", "start": 0.2, "end": 0.9}, {"word": " now", "start": 1.2, "end": 9}], "en", 1.0
+    )
+    assert [(word.start, word.end) for word in made.words] == [(0.2, 0.9), (1.0, 1.0)]
 
 
 def test_unknown_languages_are_refused_with_the_known_ones() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import torch
 import whisper
 from whisper.tokenizer import LANGUAGES
@@ -20,46 +24,54 @@ from comps.asr.settings import AsrSettings
 from comps.core.errors import EngineUnavailableError
 from comps.core.speech import Transcript
 
+_HASH_BLOCK = 1 << 20
+
 
 class WhisperEngine(AsrEngine):
-    """Hears about 100 languages, one recording at a time: word times put hooks into the one model."""
+    """Hears about 100 languages, one recording at a time: word times put hooks into the one model.
+
+    A client that leaves stops its recognition within one token, or one window's encoding.
+    """
 
     capabilities = AsrCapabilities(partials=False, word_times=True, languages=tuple(LANGUAGES))
 
     def __init__(self, settings: AsrSettings) -> None:
         self._settings = settings
-        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="asr-whisper")
         self._model: Any = None
 
     async def load(self) -> None:
-        """Load the model; raises EngineUnavailableError when it is not here and may not be fetched."""
-        self._model = await anyio.to_thread.run_sync(self._load)
+        """Load the model; raises EngineUnavailableError when it is damaged, or not here and may not be fetched."""
+        self._model = await asyncio.get_running_loop().run_in_executor(self._worker, self._load)
 
     async def close(self) -> None:
-        """Drop the model."""
+        """Drop the model; a recording being heard is finished first."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
         self._model = None
 
     async def transcribe(self, audio: AsyncIterator[Audio], options: AsrOptions) -> AsyncIterator[Transcript]:
-        """Yield the final transcript; raises UnknownChoiceError for a language Whisper does not know."""
-        require_language("whisper", options.language, LANGUAGES)
+        """Yield the final transcript; raises UnknownChoiceError for a language this model does not know."""
+        require_language("whisper", options.language, languages(self._model))
         samples = await collected(audio)
-        half = self._model.device.type == "cuda"
-        call = partial(self._model.transcribe, samples, fp16=half, verbose=None, **arguments(options))
-        result: dict[str, Any] = await anyio.to_thread.run_sync(call, limiter=self._one_at_a_time)
+        stopped = threading.Event()
+        hear = partial(_hear, self._model, samples, options, stopped)
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._worker, hear)
+        finally:
+            stopped.set()
         yield to_transcript(result, len(samples) / SAMPLE_RATE)
 
     def _load(self) -> Any:
         name = model_name(self._settings.model)
-        folder = str(self._settings.model_dir) if self._settings.model_dir else None
-        if not self._settings.download and not _is_here(name, folder):
-            raise EngineUnavailableError(
-                f"Whisper's model '{name}' is not on this machine; fetch it with  python -m comps.core.weights "
-                f"FOLDER whisper-{name}  and set AVATAR_ASR_MODEL_DIR=FOLDER, or allow AVATAR_ASR_DOWNLOAD=true"
-            )
+        folder = self._settings.model_dir or cache_folder()
         try:
-            return whisper.load_model(name, device=self._device(), download_root=folder)
-        except (RuntimeError, OSError) as error:
-            raise EngineUnavailableError(f"Whisper's model '{name}' cannot be loaded: {error}") from error
+            if not self._settings.download:
+                return _load_file(name, folder, self._device())
+            return whisper.load_model(name, device=self._device(), download_root=str(folder))
+        except EngineUnavailableError:
+            raise
+        except Exception as error:  # a damaged file raises whatever its reader does
+            raise EngineUnavailableError(f"Whisper's model '{name}' cannot be loaded: {str(error)[:300]}") from error
 
     def _device(self) -> str:
         if self._settings.device != "auto":
@@ -67,10 +79,72 @@ class WhisperEngine(AsrEngine):
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _is_here(name: str, folder: str | None) -> bool:
-    """Whether `name` is a file, or a published model whose file lies in `folder` or in Whisper's own cache."""
-    root = Path(folder) if folder else Path.home() / ".cache" / "whisper"
-    return Path(name).is_file() or (root / f"{name}.pt").is_file()
+def languages(model: Any) -> tuple[str, ...]:
+    """What a loaded model hears: later ones know a language more, those trained on English only that."""
+    return tuple(LANGUAGES)[: model.num_languages] if model.is_multilingual else ("en",)
+
+
+def cache_folder() -> Path:
+    """Where openai-whisper itself keeps what it has fetched."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+
+
+def _load_file(name: str, folder: Path, device: str) -> Any:
+    """The model from a file, nothing fetched: `name` is one, or names one in `folder`.
+
+    A published model must be the published file: loaded by its name, the library would fetch it anew otherwise.
+    """
+    if Path(name).is_file():
+        return whisper.load_model(name, device=device)
+    url = whisper._MODELS.get(name)
+    file = folder / (url.rpartition("/")[2] if url else f"{name}.pt")
+    if not file.is_file():
+        raise EngineUnavailableError(
+            f"Whisper's model '{name}' is not on this machine; fetch it with  python -m comps.core.weights "
+            f"FOLDER whisper-{file.stem}  and set AVATAR_ASR_MODEL_DIR=FOLDER, or allow AVATAR_ASR_DOWNLOAD=true"
+        )
+    if url and _sha256(file) != url.split("/")[-2]:
+        raise EngineUnavailableError(f"{file.name} is not the published model '{name}': delete it and fetch it again")
+    model = whisper.load_model(str(file), device=device)
+    if url:
+        model.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
+    return model
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as data:
+        while block := data.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _hear(model: Any, samples: Audio, options: AsrOptions, stopped: threading.Event) -> dict[str, Any]:
+    with _until(stopped, model):
+        result: dict[str, Any] = model.transcribe(
+            samples, fp16=model.device.type == "cuda", verbose=None, **arguments(options)
+        )
+    return result
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the result any more."""
+
+
+@contextmanager
+def _until(stopped: threading.Event, model: Any) -> Iterator[None]:
+    """Makes each step of the model raise _StoppedError once the event is set."""
+
+    def step(*_: object) -> None:
+        if stopped.is_set():
+            raise _StoppedError
+
+    hooks = [part.register_forward_pre_hook(step) for part in (model.encoder, model.decoder)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def to_transcript(result: dict[str, Any], duration: float) -> Transcript:

@@ -39,27 +39,27 @@ def test_output_is_that_of_the_original(network: RetinaFaceNetwork, picture: np.
     expected = parity.fixture(NAME)
     with torch.inference_mode():
         offsets, scores, points = network(torch.from_numpy(retinaface.network_input(picture))[None])
-    parity.assert_close(offsets[:, ::3], expected["loc_s3"], 1e-4)
+    parity.assert_close(offsets[:, ::6], expected["loc_s6"], 1e-4)
     parity.assert_close(scores, expected["conf"], 1e-4)
-    parity.assert_close(points[:, ::3], expected["landm_s3"], 1e-4)
+    parity.assert_close(points[:, ::6], expected["landm_s6"], 1e-4)
 
 
 def test_decoding_is_that_of_the_original() -> None:
     expected = parity.fixture(NAME)
     priors = anchors(320, 288)
     assert len(priors) == expected["conf"].shape[1]
-    parity.assert_close(priors[::3], expected["priors_s3"], 0)
-    boxes = decode_boxes(expected["loc_s3"][0], priors[::3], (288, 320))
-    parity.assert_close(boxes, expected["boxes_s3"], 2e-4)
-    points = decode_points(expected["landm_s3"][0], priors[::3], (288, 320))
-    parity.assert_close(points, expected["landmarks_s3"], 2e-4)
+    parity.assert_close(priors[::6], expected["priors_s6"], 0)
+    boxes = decode_boxes(expected["loc_s6"][0], priors[::6], (288, 320))
+    parity.assert_close(boxes, expected["boxes_s6"], 2e-4)
+    points = decode_points(expected["landm_s6"][0], priors[::6], (288, 320))
+    parity.assert_close(points, expected["landmarks_s6"], 2e-4)
 
 
 def test_faces_are_those_above_the_score_without_overlaps(network: RetinaFaceNetwork, picture: np.ndarray) -> None:
     expected = parity.fixture(NAME)
     least = float(np.quantile(expected["conf"][0, :, 1], 0.98))
     (faces,) = RetinaFaceDetector(network, least_score=least).detect([picture])
-    everything = decode_boxes(expected["loc_s3"][0], anchors(320, 288)[::3], (288, 320))
+    everything = decode_boxes(expected["loc_s6"][0], anchors(320, 288)[::6], (288, 320))
     scores = expected["conf"][0, :, 1]
     assert faces
     assert [face.score for face in faces] == sorted((face.score for face in faces), reverse=True)
@@ -67,7 +67,7 @@ def test_faces_are_those_above_the_score_without_overlaps(network: RetinaFaceNet
     kept = np.stack([face.box for face in faces])
     assert (_overlaps(kept, kept) - np.eye(len(kept)) <= 0.4 + 1e-4).all()
     # whatever was sure and is gone lies under a kept one
-    assert (_overlaps(everything[scores[::3] > least + 1e-4], kept).max(1) > 0.4 - 1e-3).all()
+    assert (_overlaps(everything[scores[::6] > least + 1e-4], kept).max(1) > 0.4 - 1e-3).all()
     assert all(face.points is not None and face.points.shape == (5, 2) for face in faces)
 
 

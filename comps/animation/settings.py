@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from comps.core.settings import ServiceSettings
+from comps.core.user_data import user_data
 
 _ENGINE_NAMES = {"wav2lip_only": "wav2lip", "wav2lip+gfpgan": "wav2lip"}
 """OPEA's values of INFERENCE_MODE and the engine that does them."""
@@ -19,15 +18,6 @@ _ENGINE_NAMES = {"wav2lip_only": "wav2lip", "wav2lip+gfpgan": "wav2lip"}
 def _names(field: str, *others: str) -> AliasChoices:
     """The field's own name and variable, and the `others` that mean the same."""
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
-
-
-def _user_data() -> Path:
-    """The folder this operating system keeps a user's application data in."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "avatarchatbot"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "avatarchatbot"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "avatarchatbot"
 
 
 class AnimationSettings(ServiceSettings):
@@ -42,12 +32,12 @@ class AnimationSettings(ServiceSettings):
         validation_alias=_names("engine", "INFERENCE_MODE"),
     )
     data_dir: Path = Field(
-        default_factory=_user_data,
+        default_factory=user_data,
         description="folder of uploaded avatars",
         validation_alias=_names("data_dir", "AVATAR_DATA_DIR"),
     )
     output_dir: Path = Field(
-        default_factory=lambda: _user_data() / "outputs",
+        default_factory=lambda: user_data() / "outputs",
         description="folder of finished videos; a path that ends in .mp4 means its folder",
         validation_alias=_names("output_dir", "AVATAR_OUTPUT_DIR", "OUTFILE"),
     )

@@ -8,12 +8,15 @@ field but the port has one), the default. Empty variables count as unset, as com
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from comps.core.user_data import models_folder
 
 SHARED_PREFIX = "AVATAR_"
 ANY_ORIGIN = "*"
@@ -40,6 +43,11 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "text"] = Field("json", description="one JSON object per line, or plain text")
     allowed_origins: str = Field(
         "", description="web pages elsewhere that may call, such as https://a.example; commas between them; * for all"
+    )
+    models_dir: Path = Field(
+        default_factory=models_folder,
+        description="folder of models, as `avatarchatbot models` fills it; without it AVATAR_WEIGHTS_DIR, "
+        "else the folder models in the user's application data",
     )
     max_body_bytes: int = Field(64 * 1024 * 1024, gt=0, description="largest request body and WebSocket message, bytes")
     max_audio_s: float = Field(300.0, gt=0, description="longest audio taken, seconds")

@@ -161,6 +161,12 @@ async def test_mms_of_other_scripts_reads_them_in_latin_letters(folder: Path) ->
     assert [word.text for chunk in chunks for word in chunk.words] == ["Привет", "мир"]
 
 
+async def test_a_checkpoint_of_another_language_than_the_setting_is_not_loaded(folder: Path) -> None:
+    assert "AVATAR_TTS_LANGUAGE=ru" in await why_not(model=str(folder / "uroman"), language="en-GB")
+    async with service(model=str(folder / "vits"), language="en_GB") as client:
+        assert await pcm(client)
+
+
 async def test_mms_of_other_scripts_is_not_loaded_without_uroman(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uroman", None)
     assert "pip install uroman" in await why_not(model=str(folder / "uroman"), language="ru")

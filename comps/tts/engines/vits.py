@@ -13,6 +13,14 @@ from comps.tts.engines.checkpoint import loaded, to_pcm
 from comps.tts.engines.spelling import Spelling
 from comps.tts.settings import TtsSettings
 
+# ISO 639-3, as tokenizers of MMS name their language, to the tags of ours; of languages that are often spoken.
+_TAGS = {
+    "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "deu": "de", "ell": "el", "eng": "en", "fas": "fa", "fin": "fi",
+    "fra": "fr", "guj": "gu", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id", "kan": "kn", "kor": "ko", "lav": "lv",
+    "mal": "ml", "mar": "mr", "nld": "nl", "pol": "pl", "por": "pt", "ron": "ro", "rus": "ru", "spa": "es", "swe": "sv",
+    "swh": "sw", "tam": "ta", "tel": "te", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi",
+}  # fmt: skip
+
 
 class Vits:
     """A VITS checkpoint; its speakers are numbered."""
@@ -50,8 +58,12 @@ class Vits:
 def _spelling(name: str, tokenizer: Any, language: str) -> Callable[[str], str]:
     """How text is written for this checkpoint.
 
-    Raises EngineUnavailableError when that takes a library that is not installed.
+    Raises EngineUnavailableError when that takes a library that is not installed, or when the
+    checkpoint says that it speaks another language than the setting does.
     """
+    own = _TAGS.get((tokenizer.language or "").partition("-")[0])
+    if own and own != language.replace("_", "-").partition("-")[0].lower():
+        raise EngineUnavailableError(f"model '{name}' speaks {own}, not {language}: set AVATAR_TTS_LANGUAGE={own}")
     if tokenizer.phonemize:
         if importlib.util.find_spec("phonemizer") is None:
             raise EngineUnavailableError(f"model '{name}' reads phones: install  pip install phonemizer")

@@ -65,6 +65,9 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     info = ServiceInfo("gateway", "AvatarChatbot", "Answers questions with a talking face", _version())
     nodes = Nodes(lambda: app.state.endpoints)
     app = create_service_app(info, chosen, startup=startup, checks=nodes.states)
+    app.openapi_tags = [
+        {"name": name} for name in ("answers", "videos", "animation", "asr", "llm", "tts", "operations")
+    ]
     app.state.endpoints = {}
     _include_first(app, health_routes(nodes))
     app.include_router(_answer_routes())
@@ -164,7 +167,8 @@ def _answer_routes() -> APIRouter:
 def _video_routes() -> APIRouter:
     router = APIRouter(tags=["videos"])
 
-    @router.api_route("/outputs/{video_id}.mp4", methods=["GET", "HEAD"], response_class=Response)
+    @router.get("/outputs/{video_id}.mp4", response_class=Response)
+    @router.head("/outputs/{video_id}.mp4", response_class=Response, include_in_schema=False)
     async def video(video_id: str, answers: Given) -> Response:
         """A finished video; range requests are served."""
         path = await anyio.to_thread.run_sync(answers.store.find, video_id)

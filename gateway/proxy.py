@@ -69,15 +69,16 @@ def proxy_routes(endpoint_of: EndpointOf) -> APIRouter:
     """Routes that pass everything in `ROUTES` on to the endpoint of its service."""
     router = APIRouter()
     for route in ROUTES:
-        router.add_api_route(
-            route.path,
-            _passing(route, endpoint_of),
-            methods=list(route.methods),
-            summary=route.summary,
-            tags=[route.service],
-            response_class=Response,
-            operation_id=None,
-        )
+        pass_on = _passing(route, endpoint_of)
+        for method in route.methods:  # each its own route, as each has its own id in the API's description
+            router.add_api_route(
+                route.path,
+                pass_on,
+                methods=[method],
+                summary=route.summary,
+                tags=[route.service],
+                response_class=Response,
+            )
     return router
 
 

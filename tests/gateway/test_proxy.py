@@ -114,3 +114,12 @@ async def test_the_page_is_served_with_its_files(stack: Stack) -> None:
         assert (await stack.client.get(f"/page/{name}")).status_code == 200
     assert "https://" not in page.text
     assert (await stack.client.get("/page/%2e%2e/app.py")).status_code == 404
+
+
+async def test_the_api_s_description_begins_with_the_answers(stack: Stack) -> None:
+    reply = await stack.client.get("/openapi.json")
+    assert reply.status_code == 200, "warnings, such as of two routes with one id, are errors here"
+    schema = reply.json()
+    shown = [tag["name"] for tag in schema["tags"]]
+    assert (shown[0], shown[-1]) == ("answers", "operations")
+    assert {tag for path in schema["paths"].values() for route in path.values() for tag in route["tags"]} == set(shown)

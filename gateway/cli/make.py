@@ -53,6 +53,8 @@ def ask_question(question: Path | None, text: str | None, speech: dict[str, str]
     def job() -> Job:
         if (question is None) == (text is None):
             raise UsageFailureError("ask with a recording or with --text, one of them")
+        if text is not None and not text.strip():
+            raise UsageFailureError("there is nothing to ask")
         asked = {"text": text} if question is None else {"audio": _base64(question)}
         stages = ("llm", "tts", "animation") if question is None else ("asr", "llm", "tts", "animation")
         return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.body()}, stages)

@@ -94,7 +94,7 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
 
 
 def _announce(url: str, plan: Plan) -> None:
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     started = {spec.name for spec in plan.services}
     for stage, where in plan.urls.items():
         console.print(f"  {stage:<10} {where}{'' if stage in started else '  (not started here)'}", style="dim")

@@ -105,6 +105,7 @@ async def test_voices(stack: Stack) -> None:
 
 BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("ask",), 2, "one of them"),
+    (("ask", "--text", " "), 2, "nothing to ask"),
     (("ask", "nowhere.wav"), 2, "no file nowhere.wav"),
     (("ask", "nowhere.wav", "--text", "x"), 2, "one of them"),
     (("ask", "--text", "x", "--avatar", "nowhere.png"), 2, "no picture nowhere.png"),

@@ -1,0 +1,83 @@
+"""Backends ``eager``, ``folded`` and ``bf16``: torch itself."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from comps.animation.neural.backend import Program, Task
+from comps.animation.neural.folding import fold_batch_norms
+
+
+class TorchProgram(Program):
+    """A module on a device, in one floating type.
+
+    Args:
+        backend: its name.
+        module: already on `device` and in `dtype`.
+        device: where it runs.
+        dtype: floating type that inputs are turned into.
+        channels_last: whether pictures are laid out with their channels innermost.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        module: nn.Module,
+        device: torch.device,
+        *,
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(backend, device)
+        self.module = module
+        self.dtype = dtype
+        self._channels_last = channels_last
+
+    @torch.inference_mode()
+    def __call__(self, *inputs: Tensor) -> Any:
+        """See `Program`."""
+        return as_float32(self.module(*(self.prepared(each) for each in inputs)))
+
+    def prepared(self, tensor: Tensor) -> Tensor:
+        """An input as the module wants it."""
+        dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
+        moved = tensor.to(self.device, dtype, non_blocking=True)
+        if self._channels_last and moved.dim() == 4:
+            return moved.contiguous(memory_format=torch.channels_last)
+        return moved
+
+
+def as_float32(outputs: Any) -> Any:
+    """A tensor, or a tuple of the tensors in a sequence, floating ones as plain float32."""
+    if isinstance(outputs, Tensor):
+        return outputs.float().contiguous() if outputs.is_floating_point() else outputs
+    return tuple(as_float32(each) for each in outputs)
+
+
+def eager(task: Task) -> TorchProgram:
+    """The module as it is; on the CPU not even copied."""
+    module = task.module if task.device.type == "cpu" else copy.deepcopy(task.module).to(task.device)
+    return TorchProgram("eager", module, task.device)
+
+
+def folded(task: Task) -> TorchProgram:
+    """Batch norms folded, channels last: exact to rounding."""
+    return TorchProgram("folded", folded_module(task), task.device, channels_last=True)
+
+
+def bf16(task: Task) -> TorchProgram:
+    """Folded, channels last, weights and activations in bfloat16."""
+    module = folded_module(task).to(torch.bfloat16)
+    program = TorchProgram("bf16", module, task.device, dtype=torch.bfloat16, channels_last=True)
+    program(*task.examples)  # a layer without a bfloat16 kernel shows now
+    return program
+
+
+def folded_module(task: Task) -> nn.Module:
+    """A copy of the module on the task's device, folded and channels last."""
+    module: Any = fold_batch_norms(task.module, task.examples)
+    return cast("nn.Module", module.to(task.device).to(memory_format=torch.channels_last))

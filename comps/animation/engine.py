@@ -31,12 +31,16 @@ class AnimationCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
-    """A registered face: `image` is the picture on our disk, `rig` its points as JSON beside it."""
+    """A registered face: `image` is the picture on our disk, `rig` its points as JSON beside it.
+
+    `video` is a film of the face that footage.py made, whose first frame is `image`; engines may use either.
+    """
 
     id: str
     name: str
     image: Path
     rig: Path
+    video: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from comps.core.settings import ServiceSettings
+from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.core.user_data import user_data
 
 _ENGINE_NAMES = {"wav2lip_only": "wav2lip", "wav2lip+gfpgan": "wav2lip"}
@@ -20,7 +20,7 @@ def _names(field: str, *others: str) -> AliasChoices:
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
 
 
-class AnimationSettings(ServiceSettings):
+class AnimationSettings(Wav2LipSettings):
     """`AVATAR_ANIMATION_*`; the aliases are the names shared with the gateway and those of OPEA."""
 
     model_config = SettingsConfigDict(env_prefix="AVATAR_ANIMATION_")

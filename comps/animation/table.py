@@ -17,5 +17,12 @@ ENGINES: AnimationTable = EngineTable(
             capabilities=AnimationCapabilities(look_ahead_s=0.15, needs_phones=True, head_pose=True, emotion=True),
             summary="own 2-D renderer: any portrait photo or drawing, no weights, real time on one core",
         ),
+        EngineSpec(
+            name="wav2lip",
+            factory="comps.animation.engines.wav2lip.engine:Wav2LipEngine",
+            extra="neural",
+            capabilities=AnimationCapabilities(look_ahead_s=0.2155, needs_phones=False, head_pose=False, emotion=False),
+            summary="lips of photos and films by the network of that name; weights for non-commercial use only",
+        ),
     ],
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from comps.animation.faces.face import DetectedFace, FaceDetector, Picture
 from comps.animation.faces.s3fd_network import STRIDES, S3fdNetwork
 from comps.animation.faces.suppression import suppress
+from comps.animation.neural.batching import is_out_of_memory
 from comps.animation.neural.checkpoint import fill, read_state_dict
 from comps.core.errors import EngineUnavailableError
 
@@ -27,8 +28,6 @@ LEAST_CANDIDATE, LEAST_SCORE, OVERLAP = 0.05, 0.5, 0.3
 BATCH = 16
 MAX_SIDE = 1536
 """Pixels; a longer picture is searched in a smaller copy, so that memory is bounded."""
-_NO_MEMORY = ("not enough memory", "can't allocate memory")
-"""What allocators on the processor say."""
 _CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _PRIOR = 4
 """Side of a prior box, in strides."""
@@ -76,7 +75,7 @@ class S3fdDetector(FaceDetector):
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         """A smaller batch for the next try, when `error` says that memory ran out; else it is raised again."""
-        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in str(error) for sign in _NO_MEMORY):
+        if not is_out_of_memory(error):
             raise error
         if tried == 1:
             raise EngineUnavailableError("there is not enough memory to search one picture for faces") from error

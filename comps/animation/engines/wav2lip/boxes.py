@@ -5,6 +5,7 @@ Boxes are `[n, 4]`, each x1, y1, x2, y2 in pixels; the last two lie outside.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ FloatBoxes = NDArray[np.float64]
 
 SMOOTHED = 5
 """Frames averaged."""
+JUMP = 0.5
+"""Widths of its box that a face moves at most from one frame to the next."""
 LEAST_SIDE = 8
 """Pixels of a box below which there is no face to speak of."""
 
@@ -65,6 +68,35 @@ def smoothed_as_original(boxes: Boxes) -> Boxes:
         window = out[index : index + SMOOTHED] if whole else out[len(out) - SMOOTHED :]
         out[index] = window.mean(axis=0).astype(np.int64)
     return out
+
+
+def tracked(faces: Iterable[Sequence[FloatBoxes]]) -> list[FloatBoxes | None]:
+    """The box `[4]` of the same face in each frame, None where it was not seen.
+
+    Args:
+        faces: the boxes found in each frame, best first. The first best one is followed: what appears further from
+            where it was than half a face for every frame since is another face, or none.
+    """
+    path: list[FloatBoxes | None] = []
+    last: FloatBoxes | None = None
+    unseen = 0
+    for boxes in faces:
+        unseen += 1
+        chosen = boxes[0] if last is None and len(boxes) else None
+        if last is not None:
+            chosen = _nearest(last, boxes, JUMP * unseen)
+        if chosen is not None:
+            last, unseen = chosen, 0
+        path.append(chosen)
+    return path
+
+
+def _nearest(last: FloatBoxes, boxes: Sequence[FloatBoxes], reach: float) -> FloatBoxes | None:
+    """The box whose middle is nearest to that of `last`, if within `reach` widths of it."""
+    middle, width = (last[:2] + last[2:]) / 2, last[2] - last[0]
+    near = [(float(np.hypot(*((box[:2] + box[2:]) / 2 - middle))), box) for box in boxes]
+    distance, nearest = min(near, key=lambda pair: pair[0], default=(0.0, None))
+    return nearest if distance <= reach * width else None
 
 
 def filled(found: list[FloatBoxes | None]) -> tuple[FloatBoxes, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,14 @@ Picture = NDArray[np.uint8]
 Box = NDArray[np.int64] | Sequence[int]
 
 SIDE = 96
+
+
+@dataclass(eq=False, slots=True)
+class Face:
+    """A face uint8 `[96, 96, 3]` RGB; `encoded` is what the network's face encoder made of it, once it was asked."""
+
+    picture: Picture
+    encoded: list[Any] | None = field(default=None, repr=False)
 
 
 def cropped(frame: Picture, box: Box) -> Picture:

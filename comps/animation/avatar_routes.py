@@ -13,9 +13,10 @@ from starlette.datastructures import FormData, UploadFile
 from comps.animation.avatars import AvatarInfo, encode_png
 from comps.animation.engines.portrait.rig.preview import draw_preview
 from comps.animation.engines.portrait.rig.rig import Rig
+from comps.animation.footage import FootageLimits
 from comps.animation.requests import NewAvatar
 from comps.animation.studio import Studio, studio_dependency
-from comps.core.errors import BadRequestError, UnprocessableError
+from comps.core.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
 from comps.core.media.base64_data import decoded_base64
 from comps.core.media.image import decode_image
 
@@ -32,9 +33,11 @@ async def list_avatars(studio: StudioHere) -> Document:
     return {"avatars": [_document(info) for info in await studio.in_thread(studio.avatars.list)]}
 
 
-@router.post("", status_code=201, summary="Register a picture of a face")
+@router.post("", status_code=201, summary="Register a picture or a video of a face")
 async def add_avatar(request: Request, studio: StudioHere) -> Document:
     """A multipart form (`file`, `name`, `rig`, `voice`) or JSON (`image` in base64, `name`, `rig`, `voice`).
+
+    A video goes in the same field; engines that cannot use it take its first frame with a face.
 
     With `temporary=true` in the form the avatar serves the next requests by its id, is not listed, and is forgotten
     when newer ones need its place.
@@ -109,7 +112,14 @@ def _preview(studio: Studio, avatar: str) -> bytes:
 
 
 def _add(studio: Studio, given: _Given) -> AvatarInfo:
-    pixels = decode_image(given.picture, max_pixels=studio.settings.max_pixels)
+    settings = studio.settings
+    try:
+        pixels = decode_image(given.picture, max_pixels=settings.max_pixels)
+    except UnsupportedMediaError:  # no picture: a video, or nothing that can be used
+        if given.rig is not None:
+            raise
+        limits = FootageLimits(seconds=settings.max_avatar_video_s, pixels=settings.max_pixels)
+        return studio.avatars.add_film(given.picture, given.name, given.voice, limits)
     return studio.avatars.add(pixels, given.name, given.rig, given.voice)
 
 

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from comps.animation.engine import Avatar
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.engines.portrait.rig.warnings import rig_warnings
-from comps.core.errors import AvatarError, NotFoundError, UnprocessableError
+from comps.animation.footage import Footage, FootageLimits, import_footage
+from comps.core.errors import AvatarError, FaceError, NotFoundError, UnprocessableError
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,10 @@ MAX_SIDE = 1536
 """Longer side, in pixels, of a stored picture: more than any video shows."""
 MAX_NAME = 80
 MAX_VOICE = 100
+MOST_LOOKS = 20
+"""Frames of a video in which a face is looked for."""
 _ID = re.compile(r"[a-z0-9_-]{1,40}")
-_PICTURE, _RIG, _ABOUT = "portrait.png", "rig.json", "about.json"
+_PICTURE, _RIG, _ABOUT, _FILM = "portrait.png", "rig.json", "about.json", "film.mp4"
 _PNG_HEAD, _PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -57,7 +60,7 @@ class AvatarInfo:
     """What clients are told of an avatar.
 
     `builtin` ones came with the package; `voice`, a name of `GET /v1/voices`, goes with the face, ``""`` when none
-    does; `warnings` are about the rig.
+    does; `warnings` are about the rig; `video` says whether it is a film.
     """
 
     id: str
@@ -70,6 +73,7 @@ class AvatarInfo:
     height: int
     confidence: float
     warnings: tuple[str, ...]
+    video: bool = False
 
 
 class AvatarStore:
@@ -96,6 +100,7 @@ class AvatarStore:
             folder.mkdir(parents=True, exist_ok=True)
             for leftover in folder.glob(".*"):
                 shutil.rmtree(leftover, ignore_errors=True)
+                leftover.unlink(missing_ok=True)
 
     def list(self) -> list[AvatarInfo]:
         """Every avatar: the default first, then the shipped, then the uploaded, by name; damaged ones are left out."""
@@ -120,7 +125,9 @@ class AvatarStore:
         about = _read_about(folder)
         _read_rig(folder)
         _require_picture(folder)
-        return Avatar(folder.name, str(about.get("name", folder.name)), folder / _PICTURE, folder / _RIG)
+        film = folder / _FILM
+        name = str(about.get("name", folder.name))
+        return Avatar(folder.name, name, folder / _PICTURE, folder / _RIG, film if film.is_file() else None)
 
     def rig(self, avatar: str) -> Rig:
         """Its points; raises NotFoundError, or UnprocessableError for a damaged one."""
@@ -155,6 +162,41 @@ class AvatarStore:
         if voice:
             _replace(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}).encode())
         return _info(folder, builtin=False)
+
+    def add_film(self, data: bytes, name: str, voice: str = "", limits: FootageLimits | None = None) -> AvatarInfo:
+        """Keep a video of a face, in the form footage.py makes of it; its picture is the first frame with a face.
+
+        Raises:
+            UnsupportedMediaError, TooLargeError: as `import_footage` does.
+            FaceError: no usable face in the frames that were looked at, two a second.
+            UnprocessableError: the video has no frames, or the store is full.
+        """
+        identity = hashlib.sha256(b"film" + data).hexdigest()[:16]
+        folder, voice = self._kept / identity, _printable(voice)[:MAX_VOICE]
+        if not folder.exists():
+            draft = self._kept / f".{uuid4().hex}.mp4"
+            try:
+                import_footage(data, draft, limits)
+                picture, rig = self._face_of(draft)
+                about = {"name": _printable(name)[:MAX_NAME] or f"Avatar {identity[:4]}", "licence": "", "voice": voice}
+                self._make(self._kept, identity, picture, rig, about, draft)
+            finally:
+                draft.unlink(missing_ok=True)
+        elif voice:
+            _replace(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}).encode())
+        return _info(folder, builtin=False)
+
+    def _face_of(self, film: Path) -> tuple[Picture, Rig]:
+        """The first frame of a film in which a face can be used, and its points."""
+        problem: FaceError | None = None
+        with Footage(film) as footage:
+            for index in range(0, len(footage), max(1, footage.fps // 2))[:MOST_LOOKS]:
+                picture = footage.frame(index)
+                try:
+                    return picture, self._find_rig(picture)
+                except FaceError as error:
+                    problem = problem or error
+        raise problem or FaceError("the video shows no face", param="file")
 
     def edit(self, avatar: str, rig: Rig) -> AvatarInfo:
         """Replace the points of an uploaded avatar.
@@ -218,7 +260,9 @@ class AvatarStore:
                     return parent / identity, builtin
         raise NotFoundError(f"there is no avatar '{identity[:40]}'", param="avatar")
 
-    def _make(self, parent: Path, identity: str, picture: Picture, rig: Rig, about: dict[str, str]) -> None:
+    def _make(
+        self, parent: Path, identity: str, picture: Picture, rig: Rig, about: dict[str, str], film: Path | None = None
+    ) -> None:
         """Write a whole avatar beside its place and move it there at once."""
         draft = parent / f".{uuid4().hex}"
         draft.mkdir()
@@ -226,6 +270,8 @@ class AvatarStore:
             (draft / _PICTURE).write_bytes(encode_png(picture))
             (draft / _RIG).write_text(rig.to_json(), encoding="utf-8")
             (draft / _ABOUT).write_text(_about_json(about), encoding="utf-8")
+            if film is not None:
+                film.rename(draft / _FILM)
             with self._lock:
                 if parent == self._kept:
                     self._check_room(draft)
@@ -331,6 +377,7 @@ def _info(folder: Path, builtin: bool) -> AvatarInfo:
         height=rig.size[1],
         confidence=round(float(rig.confidence.mean()), 3),
         warnings=rig_warnings(rig),
+        video=(folder / _FILM).is_file(),
     )
 
 

@@ -61,6 +61,7 @@ class AnimationSettings(Wav2LipSettings):
     session_idle_s: float = Field(60.0, gt=0, description="seconds a session may wait for its client")
     max_avatars: int = Field(200, gt=0, description="most avatars kept")
     max_avatar_bytes: int = Field(1024**3, gt=0, description="most bytes of avatars kept")
+    max_avatar_video_s: float = Field(60.0, gt=0, description="longest video that becomes an avatar, seconds")
     max_outputs: int = Field(200, gt=0, description="most finished videos kept")
     max_output_age_s: float = Field(86_400.0, gt=0, description="seconds after which a finished video is deleted")
 

@@ -46,7 +46,7 @@ bench: $(TEST_READY) ## every benchmark, as tables
 test-torch: $(READY) ## engines that need torch, in an environment of their own
 	@test -x .venv-torch/bin/python || $(PYTHON) -m venv .venv-torch
 	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,transformers,whisper,faster-whisper]'
+	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,transformers,whisper,faster-whisper,onnx,openvino]'
 	@.venv-torch/bin/pytest -m torch
 
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)

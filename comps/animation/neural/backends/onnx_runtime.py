@@ -34,5 +34,9 @@ class OnnxProgram(Program):
     def __call__(self, *inputs: Tensor) -> Any:
         """See `Program`."""
         feed = {name: each.detach().cpu().numpy() for name, each in zip(self._names, inputs, strict=True)}
-        outputs = tuple(torch.from_numpy(each) for each in self._session.run(None, feed))
+        try:
+            results = self._session.run(None, feed)
+        except Exception as error:  # its exceptions have no base of their own
+            raise RuntimeError(str(error)) from error
+        outputs = tuple(torch.from_numpy(each) for each in results)
         return outputs[0] if len(outputs) == 1 else outputs

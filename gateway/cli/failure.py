@@ -31,8 +31,13 @@ class UsageFailureError(FailureError):
 
 def run(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Run a command's coroutine; every failure leaves through `typer.Exit` with one sentence on stderr."""
+    return run_plain(lambda: asyncio.run(_main(work)))
+
+
+def run_plain(work: Callable[[], ResultT]) -> ResultT:
+    """Run a command that needs no event loop, with the same ends as `run`."""
     try:
-        return asyncio.run(_main(work))
+        return work()
     except KeyboardInterrupt:
         say_error("stopped")
         raise typer.Exit(INTERRUPTED) from None

@@ -18,6 +18,12 @@ app = typer.Typer(
 )
 avatars_app = typer.Typer(help="The faces that can answer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(avatars_app, name="avatars")
+models_app = typer.Typer(
+    help="The weights that some engines need: what there is, fetch it, check it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(models_app, name="models")
 
 
 @app.callback()
@@ -41,6 +47,9 @@ Voice = Annotated[str, typer.Option("--voice", help="A voice; `avatarchatbot voi
 Language = Annotated[str, typer.Option("--language", help="Language as a BCP 47 tag, such as en or zh.")]
 Fps = Annotated[int, typer.Option("--fps", help="Frames per second.")]
 Size = Annotated[int, typer.Option("--size", help="Longer side of the video, pixels.")]
+ModelsFolder = Annotated[
+    MaybePath, typer.Option("--folder", help="The folder of models; AVATAR_MODELS_DIR or the usual one without it.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")]
 
 
@@ -193,3 +202,55 @@ def avatars_delete(
     from gateway.cli.avatars import delete_avatar
 
     delete_avatar(avatar, url, as_json=as_json)
+
+
+@models_app.command("list")
+def models_list(folder: ModelsFolder = None, as_json: AsJson = False) -> None:
+    """List the models: which are there and checked, their licences, the engines that need them."""
+    from gateway.cli.models import list_models
+
+    list_models(folder, as_json=as_json)
+
+
+@models_app.command("pull")
+def models_pull(
+    names: Annotated[list[str], typer.Argument(help="Models; `avatarchatbot models list` names them.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to the licences, which are still shown.")] = False,
+    mirror: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="A folder on the web that has the files, tried first; may be given several times."),
+    ] = None,
+    folder: ModelsFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch models, going on where an earlier try ended, after showing their licences."""
+    from gateway.cli.models import PullRequest, pull_models
+
+    pull_models(PullRequest(tuple(names), folder, tuple(mirror or ()), agreed=yes, as_json=as_json))
+
+
+@models_app.command("verify")
+def models_verify(
+    names: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Models; all that are there without one.", show_default=False),
+    ] = None,
+    folder: ModelsFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read models through and compare their hashes; exit code 1 when one is damaged or missing."""
+    from gateway.cli.models import verify_models
+
+    verify_models(tuple(names or ()), folder, as_json=as_json)
+
+
+@models_app.command("import")
+def models_import(
+    source: Annotated[Path, typer.Argument(help="A folder; it is searched with all folders in it.")],
+    folder: ModelsFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take models from a folder instead of the internet, recognised by their hashes and names."""
+    from gateway.cli.models import import_models
+
+    import_models(source, folder, as_json=as_json)

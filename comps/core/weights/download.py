@@ -130,7 +130,7 @@ class Download:
         _refuse_failures(response)
         total = self._begin(url, response)
         self._check_space(total)
-        self._watcher.begins(self._wanted.name, self._part.have, total or self._wanted.size)
+        self._watcher.fetches(self._wanted.name, self._part.have, total or self._wanted.size)
         self._write(response)
         if total is not None and self._part.have != total:
             raise BrokenOffError(f"ended after {self._part.have} of {total} bytes")

@@ -65,7 +65,7 @@ def _candidates(source: Path, wanted: list[WeightFile], folder: ModelFolder) -> 
 
 
 def _import(path: Path, wanted: list[WeightFile], folder: ModelFolder, watcher: Watcher) -> Imported | None:
-    watcher.begins(f"checking {path.name}", 0, path.stat().st_size)
+    watcher.checks(path.name, path.stat().st_size)
     sha256 = sha256_of(path, watcher.moved)
     file = _recognised(path, sha256, wanted)
     if file is None:

@@ -77,7 +77,7 @@ class Puller:
         """What the folder already has, if it is right."""
         state = self._folder.state(file)
         if state is State.UNCHECKED:
-            self._watcher.begins(f"checking {file.name}", 0, self._folder.target(file).stat().st_size)
+            self._watcher.checks(file.name, self._folder.target(file).stat().st_size)
             state = self._folder.check(file, self._watcher.moved)
         if state is State.DAMAGED:
             self._watcher.says(f"{file.name}: the one in {self._folder.path} is damaged; fetching it again")
@@ -117,7 +117,7 @@ class Puller:
         part = Part(self._folder.part(file))
         while True:
             self._complete(url, file, part, proven=expected is not None)
-            self._watcher.begins(f"checking {file.name}", 0, part.have)
+            self._watcher.checks(file.name, part.have)
             found = sha256_of(part.path, self._watcher.moved)
             if expected in (None, found):
                 return found

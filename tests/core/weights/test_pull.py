@@ -28,8 +28,11 @@ class Listener(Watcher):
         self.begun: list[tuple[str, int, int | None]] = []
         self.bytes = 0
 
-    def begins(self, doing: str, done: int, total: int | None) -> None:
-        self.begun.append((doing, done, total))
+    def fetches(self, name: str, done: int, total: int | None) -> None:
+        self.begun.append((name, done, total))
+
+    def checks(self, name: str, total: int) -> None:
+        self.begun.append((f"checking {name}", 0, total))
 
     def moved(self, count: int) -> None:
         self.bytes += count

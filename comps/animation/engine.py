@@ -45,7 +45,11 @@ class Avatar:
 
 @dataclass(frozen=True, slots=True)
 class AnimationOptions:
-    """Per-request choices. `size` is the longer side of the video in pixels (even), `fps` 25 or 30."""
+    """Per-request choices. `size` is the longer side of the video in pixels (even), `fps` 25 or 30.
+
+    `enhancer` names what makes the drawn faces better, ``""`` nothing; `enhancer_strength` 0..1. Engines need not look
+    at these two: the session applies them.
+    """
 
     fps: int = 25
     size: int = 512
@@ -53,6 +57,8 @@ class AnimationOptions:
     seed: int = 0
     head_motion: float = 1.0
     blinks: bool = True
+    enhancer: str = ""
+    enhancer_strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,14 @@ class FrameBatch:
 
 
 class Performance:
-    """One answer being animated; made by `AnimationEngine.open`. `width` and `height` are in pixels."""
+    """One answer being animated; made by `AnimationEngine.open`. `width` and `height` are in pixels.
+
+    `still`: the head keeps its place in all frames, so that it need be looked for only once.
+    """
 
     width: int
     height: int
+    still: bool = False
 
     @abstractmethod
     def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from comps.animation.speech_input import check_rate
 
+NO_ENHANCER = "none"
+"""What a request calls doing without the enhancer that the service would use."""
 _NAME = Field("", max_length=40)
 _FPS = Field(None, ge=5, le=60)
 _SIZE = Field(None, ge=64, le=1024)
@@ -24,6 +26,8 @@ class Look(BaseModel):
     size: int | None = _SIZE
     emotion: str = _NAME
     seed: int = Field(0, ge=0, lt=2**31)
+    enhancer: str = Field("", max_length=40, description="what makes the faces better; none switches it off")
+    enhancer_strength: float | None = Field(None, ge=0, le=1, description="0 shows the faces as drawn, 1 as restored")
 
     @field_validator("size")
     @classmethod

@@ -13,23 +13,25 @@ from comps.animation import avatar_routes, video_routes
 from comps.animation.settings import AnimationSettings
 from comps.animation.socket import AnimationSocket
 from comps.animation.studio import Studio, keep_studio, studio_of
-from comps.animation.table import ENGINES, AnimationTable
+from comps.animation.table import ENGINES, ENHANCERS, AnimationTable, EnhancerTable
 from comps.core.app import ServiceInfo, create_service_app
 
 
-def create_app(settings: AnimationSettings | None = None, table: AnimationTable = ENGINES) -> FastAPI:
-    """The service as an ASGI app; its default engine loads when it starts."""
+def create_app(
+    settings: AnimationSettings | None = None, table: AnimationTable = ENGINES, enhancers: EnhancerTable = ENHANCERS
+) -> FastAPI:
+    """The service as an ASGI app; its default engine and enhancer load when it starts."""
     settings = settings or AnimationSettings()
 
     @asynccontextmanager
     async def startup(app: FastAPI) -> AsyncIterator[None]:
-        studio = await anyio.to_thread.run_sync(Studio.build, settings, table)
+        studio = await anyio.to_thread.run_sync(Studio.build, settings, table, enhancers)
         keep_studio(app, studio)
         try:
             await studio.warm()
             yield
         finally:
-            await studio.engines.close()
+            await studio.close()
 
     async def checks() -> dict[str, str]:
         return await _engine_states(app)
@@ -50,10 +52,10 @@ async def stream(socket: WebSocket) -> None:
 
 
 async def _engine_states(app: FastAPI) -> dict[str, str]:
-    """Each loaded engine by name, with its own upstreams where it has any."""
+    """Each loaded engine and enhancer by name, with its own upstreams where it has any."""
     studio: Studio | None = getattr(app.state, "studio", None)
     states: dict[str, str] = {}
-    for name, engine in (studio.engines.loaded if studio else {}).items():
+    for name, engine in ({**studio.engines.loaded, **studio.enhancers.loaded} if studio else {}).items():
         states[name] = "ok"
         states.update({f"{name}.{part}": state for part, state in (await engine.check()).items()})
     return states

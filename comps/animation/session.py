@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
+from comps.animation.ahead import one_ahead
 from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
+from comps.animation.enhancer import EnhancedPerformance, Enhancer
 from comps.animation.speech_input import with_phones
 from comps.core.media.video import Mp4Writer, Segment, VideoSpec
 from comps.core.speech import Pcm, SpeechChunk
-
-T = TypeVar("T")
 
 SOUND_AHEAD_S = 0.12
 """Sound encoded beyond the frames, in seconds: the resampler, the encoder and the muxer each hold some back."""
@@ -63,10 +62,19 @@ class AnimationSession:
 
     @classmethod
     async def open(
-        cls, engine: AnimationEngine, avatar: Avatar, options: AnimationOptions, sample_rate: int, workers: Workers
+        cls,
+        engine: AnimationEngine,
+        avatar: Avatar,
+        options: AnimationOptions,
+        sample_rate: int,
+        workers: Workers,
+        enhancer: Enhancer | None = None,
     ) -> AnimationSession:
-        """Prepare `avatar`; raises FaceError when it cannot be animated."""
+        """Prepare `avatar`, its faces to be made better by `enhancer`; raises FaceError when it cannot be animated."""
         performance = await engine.open(avatar, options)
+        if enhancer is not None:
+            enhancement = enhancer.open(options.enhancer_strength, still=performance.still)
+            performance = EnhancedPerformance(performance, enhancement)
         return cls(performance, options, sample_rate, engine.capabilities.needs_phones, workers)
 
     @property
@@ -78,6 +86,12 @@ class AnimationSession:
     def fps(self) -> int:
         """Frames per second of the video."""
         return self._options.fps
+
+    @property
+    def unenhanced(self) -> int | None:
+        """Frames so far in which the enhancer saw no face; None without an enhancer."""
+        performance = self._performance
+        return performance.counts.without_face if isinstance(performance, EnhancedPerformance) else None
 
     async def frames(self, speech: AsyncIterator[SpeechChunk]) -> AsyncGenerator[FrameBatch, None]:
         """Every frame of the speech, as soon as it is drawn; the next batch is drawn while one is used."""
@@ -163,24 +177,3 @@ def _closed(writer: Mp4Writer, sound: list[Pcm]) -> list[Segment]:
         writer.add_audio(pcm)
     writer.close()
     return writer.take()
-
-
-async def one_ahead(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """The items of `source`, the next one being made while one is used."""
-    task: asyncio.Future[T] = asyncio.ensure_future(anext(source))
-    try:
-        while True:
-            try:
-                item = await task
-            except StopAsyncIteration:
-                return
-            task = asyncio.ensure_future(anext(source))
-            yield item
-    finally:
-        # Whoever cancels this must find the work ended, not merely told to end.
-        with anyio.CancelScope(shield=True):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()

@@ -8,11 +8,13 @@ from typing import Any
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from comps.animation.engines.gfpgan.settings import GfpganSettings
 from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.core.user_data import user_data
 
-_ENGINE_NAMES = {"wav2lip_only": "wav2lip", "wav2lip+gfpgan": "wav2lip"}
-"""OPEA's values of INFERENCE_MODE and the engine that does them."""
+_INFERENCE_MODES = {"wav2lip_only": ("wav2lip", ""), "wav2lip+gfpgan": ("wav2lip", "gfpgan")}
+"""OPEA's values of INFERENCE_MODE, and the engine and the enhancer that do them."""
+_ENHANCER_NAMES = ("enhancer", "AVATAR_ANIMATION_ENHANCER")
 
 
 def _names(field: str, *others: str) -> AliasChoices:
@@ -20,7 +22,7 @@ def _names(field: str, *others: str) -> AliasChoices:
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
 
 
-class AnimationSettings(Wav2LipSettings):
+class AnimationSettings(Wav2LipSettings, GfpganSettings):
     """`AVATAR_ANIMATION_*`; the aliases are the names shared with the gateway and those of OPEA."""
 
     model_config = SettingsConfigDict(env_prefix="AVATAR_ANIMATION_")
@@ -30,6 +32,10 @@ class AnimationSettings(Wav2LipSettings):
         "portrait",
         description="engine of requests that name none",
         validation_alias=_names("engine", "INFERENCE_MODE"),
+    )
+    enhancer: str = Field("", description="what makes the faces of answers better that do not say: gfpgan, or empty")
+    enhancer_strength: float = Field(
+        1.0, ge=0, le=1, description="0 shows the faces as drawn, 1 as the enhancer made them"
     )
     data_dir: Path = Field(
         default_factory=user_data,
@@ -68,13 +74,15 @@ class AnimationSettings(Wav2LipSettings):
     @model_validator(mode="before")
     @classmethod
     def _translate(cls, values: Any) -> Any:
-        """OPEA's INFERENCE_MODE names an engine, and its OUTFILE a file in the output folder."""
+        """OPEA's INFERENCE_MODE names an engine and perhaps an enhancer, and its OUTFILE a file in the output folder."""
         if not isinstance(values, dict):
             return values
         changed = dict(values)
         for key in ("engine", "INFERENCE_MODE"):
-            if key in changed:
-                changed[key] = _ENGINE_NAMES.get(str(changed[key]), changed[key])
+            if str(changed.get(key)) in _INFERENCE_MODES:
+                changed[key], enhancer = _INFERENCE_MODES[str(changed[key])]
+                if enhancer and not any(name in changed for name in _ENHANCER_NAMES):
+                    changed["enhancer"] = enhancer
         for key in ("output_dir", "AVATAR_OUTPUT_DIR", "OUTFILE"):
             if key in changed and str(changed[key]).endswith(".mp4"):
                 changed[key] = Path(str(changed[key])).parent

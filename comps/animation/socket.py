@@ -140,7 +140,10 @@ class AnimationSocket:
                 async for segment in segments:
                     await self._send(pack(_header(segment), segment.data))
         progress = session.progress
-        await self._say({"type": "end", "frames": progress.frames, "duration": progress.duration})
+        end: Text = {"type": "end", "frames": progress.frames, "duration": progress.duration}
+        if session.unenhanced is not None:
+            end["unenhanced_frames"] = session.unenhanced
+        await self._say(end)
 
     async def _ready(self, session: AnimationSession, mime: str) -> None:
         width, height = session.size

@@ -15,13 +15,14 @@ from starlette.requests import HTTPConnection
 from comps.animation.avatars import AvatarStore, StoreLimits
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar
 from comps.animation.engines.portrait.rig.finder import rig_finder
+from comps.animation.enhancer import Enhancer
 from comps.animation.outputs import OutputFolder
-from comps.animation.requests import Look
+from comps.animation.requests import NO_ENHANCER, Look
 from comps.animation.session import AnimationSession, Workers
 from comps.animation.settings import AnimationSettings
-from comps.animation.table import AnimationTable
+from comps.animation.table import AnimationTable, EnhancerTable
 from comps.core.engine import EngineHost
-from comps.core.errors import BusyError
+from comps.core.errors import BusyError, UnknownChoiceError, UnprocessableError
 from comps.core.media.image import decode_image
 
 P = ParamSpec("P")
@@ -34,13 +35,14 @@ class Studio:
 
     settings: AnimationSettings
     engines: EngineHost[AnimationEngine, AnimationCapabilities]
+    enhancers: EngineHost[Enhancer, None]
     avatars: AvatarStore
     outputs: OutputFolder
     workers: Workers
     sessions: int = field(default=0)
 
     @classmethod
-    def build(cls, settings: AnimationSettings, table: AnimationTable) -> Studio:
+    def build(cls, settings: AnimationSettings, table: AnimationTable, enhancers: EnhancerTable) -> Studio:
         """Make the folders and read what is there; blocks."""
         limits = StoreLimits(avatars=settings.max_avatars, bytes=settings.max_avatar_bytes)
         store = AvatarStore(settings.data_dir, rig_finder(settings.face_landmarker), limits)
@@ -51,6 +53,7 @@ class Studio:
         return cls(
             settings=settings,
             engines=EngineHost(table, settings.engine, settings),
+            enhancers=EngineHost(enhancers, settings.enhancer, settings),
             avatars=store,
             outputs=OutputFolder(settings.output_dir, settings.max_outputs, settings.max_output_age_s),
             workers=Workers(encode=anyio.CapacityLimiter(2), prepare=anyio.CapacityLimiter(2)),
@@ -58,8 +61,14 @@ class Studio:
 
     async def warm(self) -> None:
         """Load the default engine and prepare the default avatar, so that the first answer is as quick as the next."""
-        engine = await self.engines.get()
-        await engine.open(await self.avatar(""), self.options(Look()))
+        engine, options = await self.engines.get(), self.options(Look())
+        await engine.open(await self.avatar(""), options)
+        await self.enhancer(options.enhancer)
+
+    async def close(self) -> None:
+        """Free what the engines and enhancers took."""
+        await self.engines.close()
+        await self.enhancers.close()
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking `work` on pictures, sound or files in a worker thread."""
@@ -72,18 +81,39 @@ class Studio:
             raise BusyError(f"{self.sessions} answers are being animated, which is as many as fit", retry_after_s=2)
         self.sessions += 1
         try:
-            engine = await self.engines.get(look.engine)
-            yield await AnimationSession.open(engine, avatar, self.options(look), sample_rate, self.workers)
+            options = self.options(look)
+            engine, enhancer = await self.engines.get(look.engine), await self.enhancer(options.enhancer)
+            yield await AnimationSession.open(engine, avatar, options, sample_rate, self.workers, enhancer)
         finally:
             self.sessions -= 1
 
+    async def enhancer(self, name: str) -> Enhancer | None:
+        """The loaded enhancer `name`, None for ``""``.
+
+        Raises:
+            UnknownChoiceError: there is none of this name.
+            EngineUnavailableError: its library or weights are missing.
+        """
+        if not name:
+            return None
+        if name not in self.enhancers.table.names:
+            known = ", ".join((*self.enhancers.table.names, NO_ENHANCER))
+            raise UnknownChoiceError(f"there is no enhancer '{name}'; there are: {known}", param="enhancer")
+        return await self.enhancers.get(name)
+
     def options(self, look: Look) -> AnimationOptions:
-        """What `look` asks for, the rest by the settings."""
+        """What `look` asks for, the rest by the settings; raises UnprocessableError for a strength of no enhancer."""
+        enhancer = {"": self.settings.enhancer, NO_ENHANCER: ""}.get(look.enhancer, look.enhancer)
+        if look.enhancer_strength is not None and not enhancer:
+            raise UnprocessableError("'enhancer_strength' is for an enhancer: name one", param="enhancer_strength")
+        strength = self.settings.enhancer_strength if look.enhancer_strength is None else look.enhancer_strength
         return AnimationOptions(
             fps=look.fps or self.settings.fps,
             size=look.size or self.settings.size,
             emotion=look.emotion,
             seed=look.seed,
+            enhancer=enhancer,
+            enhancer_strength=strength,
         )
 
     async def avatar(self, avatar: str, picture: bytes | None = None) -> Avatar:

@@ -1,11 +1,13 @@
-"""The engines that can draw a speaking face."""
+"""The engines that can draw a speaking face, and what can make it better."""
 
 from __future__ import annotations
 
 from comps.animation.engine import AnimationCapabilities, AnimationEngine
+from comps.animation.enhancer import Enhancer
 from comps.core.engine import EngineSpec, EngineTable
 
 AnimationTable = EngineTable[AnimationEngine, AnimationCapabilities]
+EnhancerTable = EngineTable[Enhancer, None]
 
 ENGINES: AnimationTable = EngineTable(
     "animation",
@@ -26,3 +28,17 @@ ENGINES: AnimationTable = EngineTable(
         ),
     ],
 )
+
+ENHANCERS: EnhancerTable = EngineTable(
+    "animation",
+    [
+        EngineSpec(
+            name="gfpgan",
+            factory="comps.animation.engines.gfpgan.enhancer:FaceEnhancer",
+            extra="neural",
+            capabilities=None,
+            summary="restores faces by the network of that name, after any engine; wants a GPU",
+        ),
+    ],
+)
+"""What can make the faces better that an engine drew."""

@@ -17,9 +17,10 @@ from comps.animation.engine import (
     FrameBatch,
     Performance,
 )
-from comps.animation.table import AnimationTable
+from comps.animation.enhancer import Enhancement, EnhancementCounts, Enhancer, Frames
+from comps.animation.table import AnimationTable, EnhancerTable
 from comps.core.engine import EngineSpec, EngineTable
-from comps.core.errors import FaceError
+from comps.core.errors import EngineUnavailableError, FaceError
 from comps.core.speech import SpeechChunk
 
 CAPABILITIES = AnimationCapabilities(look_ahead_s=0.0, needs_phones=False, head_pose=False, emotion=False)
@@ -86,5 +87,48 @@ TABLE: AnimationTable = EngineTable(
     [
         EngineSpec("stand-in", "tests.animation.stand_in:StandIn", None, CAPABILITIES),
         EngineSpec("absent", "tests.animation.no_such_module:Engine", "wav2lip", CAPABILITIES),
+    ],
+)
+
+
+class Inverter(Enhancer):
+    """Turns the colours of every second frame round and doubles the size; the others show no face to it."""
+
+    def __init__(self, settings: object) -> None:
+        self.opened: list[tuple[float, bool]] = []
+
+    async def load(self) -> None:
+        await asyncio.sleep(0)
+
+    def open(self, strength: float, *, still: bool) -> Enhancement:
+        self.opened.append((strength, still))
+        return Inversion(strength)
+
+
+class Inversion(Enhancement):
+    upscale = 2
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+        self.counts = EnhancementCounts()
+
+    async def enhance(self, frames: Frames) -> Frames:
+        if self._strength == 0.5:
+            raise EngineUnavailableError("the enhancer failed")
+        large = frames.repeat(2, 1).repeat(2, 2)
+        for frame in large:
+            if self.counts.frames % 2 == 0:
+                frame[:] = 255 - frame
+            else:
+                self.counts.without_face += 1
+            self.counts.frames += 1
+        return large
+
+
+ENHANCERS: EnhancerTable = EngineTable(
+    "animation",
+    [
+        EngineSpec("inverter", "tests.animation.stand_in:Inverter", None, None),
+        EngineSpec("absent", "tests.animation.no_such_module:Enhancer", "neural", None),
     ],
 )

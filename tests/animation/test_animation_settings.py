@@ -31,12 +31,24 @@ def test_defaults() -> None:
         ("AVATAR_FACE_LANDMARKER", "/m/face.task", "face_landmarker", Path("/m/face.task")),
         ("INFERENCE_MODE", "wav2lip_only", "engine", "wav2lip"),
         ("INFERENCE_MODE", "wav2lip+gfpgan", "engine", "wav2lip"),
+        ("INFERENCE_MODE", "wav2lip+gfpgan", "enhancer", "gfpgan"),
+        ("INFERENCE_MODE", "wav2lip_only", "enhancer", ""),
+        ("AVATAR_ANIMATION_ENHANCER", "gfpgan", "enhancer", "gfpgan"),
+        ("GFPGAN_MODEL_VERSION", "1.3", "gfpgan_version", "1.3"),
+        ("UPSCALE_FACTOR", "2", "gfpgan_upscale", 2),
         ("AVATAR_ANIMATION_ENGINE", "portrait", "engine", "portrait"),
     ],
 )
 def test_variables(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, field: str, expected: object) -> None:
     monkeypatch.setenv(variable, value)
     assert getattr(AnimationSettings(), field) == expected
+
+
+def test_an_enhancer_that_is_named_goes_before_that_of_opeas_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERENCE_MODE", "wav2lip+gfpgan")
+    monkeypatch.setenv("AVATAR_ANIMATION_ENHANCER", "other")
+    assert AnimationSettings().enhancer == "other"
+    assert AnimationSettings(enhancer="").enhancer == ""
 
 
 def test_the_constructor_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

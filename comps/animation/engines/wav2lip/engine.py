@@ -135,6 +135,7 @@ class Wav2LipPerformance(Performance):
         self._shared, self._workers = shared, workers
         self.width, self.height = scene.width, scene.height
         self.still = scene.picture is not None
+        self.still = scene.picture is not None
         rests = settings.wav2lip_quiet_mouth and settings.wav2lip_paste == "feathered" and scene.rests
         self._rest = Rest(fps) if rests else None
 

@@ -168,7 +168,7 @@ class AvatarStore:
 
         Raises:
             UnsupportedMediaError, TooLargeError: as `import_footage` does.
-            FaceError: no usable face in the frames that were looked at, two a second.
+            FaceError: no usable face in its first seconds.
             UnprocessableError: the video has no frames, or the store is full.
         """
         identity = hashlib.sha256(b"film" + data).hexdigest()[:16]
@@ -190,7 +190,8 @@ class AvatarStore:
         """The first frame of a film in which a face can be used, and its points."""
         problem: FaceError | None = None
         with Footage(film) as footage:
-            for index in range(0, len(footage), max(1, footage.fps // 2))[:MOST_LOOKS]:
+            step = max(1, min(footage.fps // 2, len(footage) // MOST_LOOKS))
+            for index in range(0, len(footage), step)[:MOST_LOOKS]:
                 picture = footage.frame(index)
                 try:
                     return picture, self._find_rig(picture)

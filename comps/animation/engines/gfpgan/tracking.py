@@ -82,7 +82,7 @@ def eye_distance(five: Points) -> float:
     return float(np.hypot(*(five[1] - five[0])))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _SmoothPoints:
     """Five points through a low-pass whose cut-off rises with their speed.
 

@@ -98,7 +98,7 @@ def show_terms(models: list[Model], folder: ModelFolder) -> None:
 
 def ask(question: str) -> bool:
     """Whether the person at the terminal says yes; anything else is a no."""
-    return Console(stderr=True).input(f"[bold]{question}[/] \\[y/N] ").strip().lower() in ("y", "yes")
+    return Console(stderr=True, highlight=False).input(f"[bold]{question}[/] \\[y/N] ").strip().lower() in ("y", "yes")
 
 
 def showing(word: str, sentence: str, state: State) -> None:

@@ -7,8 +7,8 @@ Engines call `require` for their paths; the commands `avatarchatbot models ...` 
 from comps.core.user_data import models_folder
 from comps.core.weights.folder import ModelFolder, State, require, state_of
 from comps.core.weights.importing import Imported, import_files
-from comps.core.weights.manifest import Licence, Model, WeightFile, documented, find, manifest
 from comps.core.weights.pull import Pulled, Puller, PullOptions
+from comps.core.weights.table import Licence, Model, WeightFile, documented, find, manifest
 from comps.core.weights.watcher import Watcher
 
 __all__ = [

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from comps.core.errors import EngineUnavailableError
 from comps.core.weights.folder import ModelFolder
-from comps.core.weights.manifest import Model, manifest
 from comps.core.weights.pull import Puller
+from comps.core.weights.table import Model, manifest
 from comps.core.weights.watcher import Watcher
 
 

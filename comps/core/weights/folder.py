@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from comps.core.errors import EngineUnavailableError
-from comps.core.weights.manifest import Model, WeightFile, find
+from comps.core.weights.table import Model, WeightFile, find
 
 _BLOCK = 1 << 20
 _RECORD = re.compile(r"([0-9a-f]{64})\s")

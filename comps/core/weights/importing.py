@@ -11,8 +11,8 @@ from pathlib import Path
 from comps.core.errors import BadRequestError, EngineUnavailableError
 from comps.core.weights.folder import ModelFolder, State, sha256_of
 from comps.core.weights.lock import alone
-from comps.core.weights.manifest import WeightFile, documented
 from comps.core.weights.part import Origin, Part
+from comps.core.weights.table import WeightFile, documented
 from comps.core.weights.watcher import Watcher
 
 _MOST_FILES = 20_000

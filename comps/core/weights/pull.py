@@ -16,8 +16,8 @@ from comps.core.errors import EngineUnavailableError
 from comps.core.weights.download import BrokenOffError, Download, NoSpaceError, Patience, RefusedError, Wanted
 from comps.core.weights.folder import ModelFolder, State, sha256_of
 from comps.core.weights.lock import alone
-from comps.core.weights.manifest import WeightFile
 from comps.core.weights.part import Part
+from comps.core.weights.table import WeightFile
 from comps.core.weights.watcher import Watcher
 
 

@@ -26,6 +26,13 @@ ENGINES: AnimationTable = EngineTable(
             capabilities=AnimationCapabilities(look_ahead_s=0.2155, needs_phones=False, head_pose=False, emotion=False),
             summary="lips of photos and films by the network of that name; weights for non-commercial use only",
         ),
+        EngineSpec(
+            name="sadtalker",
+            factory="comps.animation.engines.sadtalker.engine:SadTalkerEngine",
+            extra="neural",
+            capabilities=AnimationCapabilities(look_ahead_s=2.215, needs_phones=False, head_pose=True, emotion=False),
+            summary="face and head of a photo move with the speech; wants a GPU; weights with terms of their own",
+        ),
     ],
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -96,40 +97,54 @@ class DenseMotion(nn.Module):
         """Features `[n, 32, 16, h, w]` of the source in four channels: all that is seen of them here."""
         return torch.relu(self.norm(self.compress(features)))
 
+    def weigh(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """How much each motion counts at each voxel, `[n, 16 motions, 16, h, w]`, and what is occluded, `[n, 1, h, w]`.
+
+        `seen` is what `seen_motions` gives. Both lie in 0..1; this part has nothing but convolutions in it.
+        """
+        features = self.hourglass(seen)
+        mask = F.softmax(self.mask(features), 1)
+        return mask, torch.sigmoid(self.occlusion(features.flatten(1, 2)))
+
     def forward(self, compressed: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Flow:
         """The flow from source to driving key points, both `[n, 15, 3]`, of `compressed` `[n, 4, 16, h, w]`."""
-        motions = sparse_motions(compressed, kp_source, kp_driving)
-        seen = torch.cat([_heat(compressed, kp_source, kp_driving), _moved(compressed, motions)], 2)
-        features = self.hourglass(seen.flatten(1, 2))
-        mask = F.softmax(self.mask(features), 1)
-        kept = torch.where(mask < _LEAST_MASK, torch.zeros_like(mask), mask)
-        deformation = torch.einsum("nkdhw,nkdhwc->ndhwc", kept, motions)
-        occlusion = torch.sigmoid(self.occlusion(features.flatten(1, 2)))
-        return Flow(deformation, occlusion, mask)
+        motions = sparse_motions(compressed.shape[2:], kp_source, kp_driving)
+        mask, occlusion = self.weigh(seen_motions(compressed, motions, kp_source, kp_driving))
+        return Flow(deformation(mask, motions), occlusion, mask)
 
 
-def sparse_motions(compressed: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-    """Where each of the 16 motions takes every voxel from, `[n, 16, d, h, w, 3]`."""
-    grid = voxel_grid(compressed.shape[2:], like=kp_source)
+def sparse_motions(shape: Sequence[int], kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+    """Where each of the 16 motions takes every voxel of a volume of `shape` (d, h, w) from, `[n, 16, d, h, w, 3]`."""
     shift = F.pad(kp_source - kp_driving, (0, 0, 1, 0))
-    return grid + shift[:, :, None, None, None]
+    return voxel_grid(shape, like=kp_source) + shift[:, :, None, None, None]
+
+
+def seen_motions(compressed: Tensor, motions: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+    """What the network judges the motions by, `[n, 80, 16, h, w]`: of each a heat map and the features it brings."""
+    heat = _heat(compressed.shape[2:], kp_source, kp_driving)
+    return torch.cat([heat, _moved(compressed, motions)], 2).flatten(1, 2)
+
+
+def deformation(mask: Tensor, motions: Tensor) -> Tensor:
+    """The motions mixed as `mask` has it, `[n, d, h, w, 3]`."""
+    kept = torch.where(mask < _LEAST_MASK, torch.zeros_like(mask), mask)
+    return torch.einsum("nkdhw,nkdhwc->ndhwc", kept, motions)
 
 
 def _moved(compressed: Tensor, motions: Tensor) -> Tensor:
     """The compressed features after each motion, `[n, 16, 4, d, h, w]`."""
     # The 16 volumes are sampled as one that is 16 times as deep: the features need not be repeated for it.
-    sampled = F.grid_sample(compressed, motions.flatten(1, 2).to(compressed.dtype), align_corners=False)
+    sampled = F.grid_sample(compressed, motions.flatten(1, 2), align_corners=False)
     return sampled.unflatten(2, motions.shape[1:3]).transpose(1, 2)
 
 
-def _heat(compressed: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+def _heat(shape: Sequence[int], kp_source: Tensor, kp_driving: Tensor) -> Tensor:
     """Gaussians at the driving points less those at the source's, `[n, 16, 1, d, h, w]`; none for the background."""
-    shape = compressed.shape[2:]
     heat = _gaussians(kp_driving, shape) - _gaussians(kp_source, shape)
-    return F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))[:, :, None].to(compressed.dtype)
+    return F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))[:, :, None]
 
 
-def _gaussians(points: Tensor, shape: torch.Size) -> Tensor:
+def _gaussians(points: Tensor, shape: Sequence[int]) -> Tensor:
     """A Gaussian of height 1 around each of `points` `[n, 15, 3]` in a volume of `shape` (d, h, w)."""
     factors = []
     for axis, size in zip((2, 1, 0), shape, strict=True):

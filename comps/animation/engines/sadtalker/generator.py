@@ -78,10 +78,18 @@ class SpadeGenerator(nn.Module):
         The key points are `[n, 15, 3]`, x, y and z in -1..1.
         """
         flow = self.dense_motion_network(source.compressed, kp_source, kp_driving)
-        warped = F.grid_sample(source.features, flow.deformation.to(source.features.dtype), align_corners=False)
-        out: Tensor = self.decoder(self.fourth(self.third(warped.flatten(1, 2))) * flow.occlusion)
+        return self.paint(warped(source, flow.deformation), flow.occlusion)
+
+    def paint(self, features: Tensor, occlusion: Tensor) -> Tensor:
+        """Pictures `[n, 3, 4 h, 4 w]` in 0..1 of moved `features` `[n, 512, h, w]` and `occlusion` `[n, 1, h, w]`."""
+        out: Tensor = self.decoder(self.fourth(self.third(features)) * occlusion)
         return out
 
     def forward(self, pictures: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
         """`draw` of `encode_source`: everything anew."""
         return self.draw(self.encode_source(pictures), kp_source, kp_driving)
+
+
+def warped(source: Source, deformation: Tensor) -> Tensor:
+    """The features of `source` taken from where `deformation` `[n, 16, h, w, 3]` says, depth as channels: `[n, 512, h, w]`."""
+    return F.grid_sample(source.features, deformation, align_corners=False).flatten(1, 2)

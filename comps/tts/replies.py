@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import soxr
@@ -15,6 +16,7 @@ from comps.core.errors import AvatarError
 from comps.core.framing import pack, pack_speech
 from comps.core.media.audio import AudioEncoder, AudioFormat
 from comps.core.speech import SpeechChunk
+from comps.core.threads import run_to_end
 
 SERVICE = "tts"
 PCM_RATE = 24_000
@@ -52,7 +54,7 @@ async def encoded(chunks: Chunks, fmt: AudioFormat) -> AsyncGenerator[bytes, Non
                 if rate != chunk.sample_rate:
                     resampler = soxr.ResampleStream(chunk.sample_rate, rate, 1, dtype="int16")
             pcm = resampler.resample_chunk(chunk.pcm, last=chunk.last) if resampler else chunk.pcm
-            if piece := await anyio.to_thread.run_sync(encoder.encode, pcm, limiter=ENCODERS):
+            if piece := await run_to_end(partial(encoder.encode, pcm), ENCODERS):
                 yield piece
         if encoder is not None:
             yield encoder.close()

@@ -17,6 +17,7 @@ from comps.asr.engines.whole import collected
 from comps.asr.settings import AsrSettings
 from comps.core.errors import EngineUnavailableError
 from comps.core.speech import Transcript
+from comps.core.threads import run_to_end
 
 
 class FasterWhisperEngine(AsrEngine):
@@ -56,7 +57,7 @@ class FasterWhisperEngine(AsrEngine):
         yield to_transcript(found, language, duration)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        return await run_to_end(work, self._threads)
 
     def _load(self) -> Any:
         name = model_name(self._settings.model)

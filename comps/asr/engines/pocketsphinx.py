@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 import pocketsphinx
 
 from comps.asr.adaptation.model import AdaptedModel, build_model
@@ -22,6 +21,7 @@ from comps.asr.sphinx.listener import Listener
 from comps.asr.sphinx.recogniser import Recogniser
 from comps.core.errors import EngineUnavailableError
 from comps.core.speech import Transcript
+from comps.core.threads import run_to_end
 
 ResultT = TypeVar("ResultT")
 logger = logging.getLogger(__name__)
@@ -94,5 +94,5 @@ class PocketSphinxEngine(AsrEngine):
             idle.put_nowait(recogniser)
 
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        # Not abandoned on cancellation: the recogniser must be idle before another request gets it.
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        # The recogniser must be idle before another request gets it.
+        return await run_to_end(work, self._threads)

@@ -63,11 +63,12 @@ class WhisperEngine(AsrEngine):
 
     def _load(self) -> Any:
         name = model_name(self._settings.model)
-        folder = self._settings.model_dir or cache_folder()
+        own = self._settings.model_dir
         try:
             if not self._settings.download:
-                return _load_file(name, folder, self._device())
-            return whisper.load_model(name, device=self._device(), download_root=str(folder))
+                places = (own,) if own else (self._settings.models_dir, cache_folder())
+                return _load_file(name, places, self._device())
+            return whisper.load_model(name, device=self._device(), download_root=str(own or cache_folder()))
         except EngineUnavailableError:
             raise
         except Exception as error:  # a damaged file raises whatever its reader does
@@ -89,19 +90,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
 
 
-def _load_file(name: str, folder: Path, device: str) -> Any:
-    """The model from a file, nothing fetched: `name` is one, or names one in `folder`.
+def _load_file(name: str, folders: tuple[Path, ...], device: str) -> Any:
+    """The model from a file, nothing fetched: `name` is one, or names one in the first of `folders` that has it.
 
     A published model must be the published file: loaded by its name, the library would fetch it anew otherwise.
     """
     if Path(name).is_file():
         return whisper.load_model(name, device=device)
     url = whisper._MODELS.get(name)
-    file = folder / (url.rpartition("/")[2] if url else f"{name}.pt")
-    if not file.is_file():
+    file_name = url.rpartition("/")[2] if url else f"{name}.pt"
+    file = next((folder / file_name for folder in folders if (folder / file_name).is_file()), None)
+    if file is None:
         raise EngineUnavailableError(
-            f"Whisper's model '{name}' is not on this machine; fetch it with  python -m comps.core.weights "
-            f"FOLDER whisper-{file.stem}  and set AVATAR_ASR_MODEL_DIR=FOLDER, or allow AVATAR_ASR_DOWNLOAD=true"
+            f"Whisper's model '{name}' is not on this machine; fetch it with  avatarchatbot models pull "
+            f"whisper-{Path(file_name).stem}, or allow AVATAR_ASR_DOWNLOAD=true"
         )
     if url and _sha256(file) != url.split("/")[-2]:
         raise EngineUnavailableError(f"{file.name} is not the published model '{name}': delete it and fetch it again")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError, UnprocessableError
 from comps.core.language.scripts import detect_language
 from comps.core.speech import Pcm, SpeechChunk
+from comps.core.threads import run_to_end
 from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.engines.checkpoint import to_pcm
 from comps.tts.engines.coqui_files import local_model
@@ -62,7 +64,7 @@ class CoquiEngine(TtsEngine):
     async def speak(self, text: str, options: TtsOptions) -> AsyncIterator[SpeechChunk]:
         """One chunk with the whole text; see `TtsEngine.speak`."""
         arguments = self._arguments(text, options)
-        pcm, rate = await anyio.to_thread.run_sync(self._say, text, arguments, limiter=self._turn)
+        pcm, rate = await run_to_end(partial(self._say, text, arguments), self._turn)
         yield SpeechChunk(pcm, rate, last=True)
 
     def _load(self) -> Any:

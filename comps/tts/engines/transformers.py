@@ -8,6 +8,7 @@ fetched when the engine loads, never in a request. A checkpoint speaks one langu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,6 +16,7 @@ import anyio
 from comps.core.engine import missing_extra
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError, UnprocessableError
 from comps.core.speech import SpeechChunk
+from comps.core.threads import run_to_end
 from comps.tts.engine import TtsCapabilities, TtsEngine, TtsOptions, Voice, require_language
 from comps.tts.engines.checkpoint import Checkpoint
 from comps.tts.settings import TtsSettings
@@ -56,7 +58,7 @@ class TransformersEngine(TtsEngine):
         self._check(options)
         if self._checkpoint is None:
             raise RuntimeError("load() comes first")
-        pcm, rate = await anyio.to_thread.run_sync(self._checkpoint.say, text, options, limiter=self._turn)
+        pcm, rate = await run_to_end(partial(self._checkpoint.say, text, options), self._turn)
         yield SpeechChunk(pcm, rate, last=True)
 
     def _load(self) -> Checkpoint:

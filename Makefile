@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TORCH_VENV ?= .venv-torch
+COQUI_VENV ?= .venv-coqui
+TORCH_EXTRAS := transformers,whisper,faster-whisper,neural,onnx,openvino
 PIP_FLAGS := --quiet --disable-pip-version-check
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
@@ -43,16 +46,16 @@ test: check ## every test, with a real browser
 bench: $(TEST_READY) ## every benchmark, as tables
 	@$(BIN)/python -m benchmarks
 
-test-torch: $(READY) ## engines that need torch, in an environment of their own
-	@test -x .venv-torch/bin/python || $(PYTHON) -m venv .venv-torch
-	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@.venv-torch/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,transformers,whisper,faster-whisper,onnx,openvino]'
-	@.venv-torch/bin/pytest -m torch
+test-torch: ## engines that need torch, in an environment of their own
+	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
+	@$(TORCH_VENV)/bin/pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
+	@$(TORCH_VENV)/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,$(TORCH_EXTRAS)]'
+	@$(TORCH_VENV)/bin/pytest -m torch
 
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
-	@test -x .venv-coqui/bin/python || $(PYTHON) -m venv .venv-coqui
-	@.venv-coqui/bin/pip install $(PIP_FLAGS) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
-	@.venv-coqui/bin/pytest -m coqui
+	@test -x $(COQUI_VENV)/bin/python || $(PYTHON) -m venv $(COQUI_VENV)
+	@$(COQUI_VENV)/bin/pip install $(PIP_FLAGS) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
+	@$(COQUI_VENV)/bin/pytest -m coqui
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-torch .venv-coqui out build dist
+	rm -rf $(VENV) $(TORCH_VENV) $(COQUI_VENV) out build dist

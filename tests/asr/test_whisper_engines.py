@@ -263,10 +263,17 @@ async def test_a_published_name_must_be_the_published_file(models: dict[str, Pat
     await engine.close()
 
 
+async def test_a_model_that_was_pulled_is_found(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "tiny-random.pt").write_bytes(models["whisper"].read_bytes())
+    engine: Any = TABLE.create("whisper", settings_of("whisper", "tiny-random", models_dir=tmp_path))
+    await engine.load()
+    await engine.close()
+
+
 async def test_a_model_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    whisper: Any = TABLE.create("whisper", settings_of("whisper", ""))
-    with pytest.raises(EngineUnavailableError, match="Whisper's model 'small' is not on this machine; fetch it with"):
+    whisper: Any = TABLE.create("whisper", settings_of("whisper", "", models_dir=tmp_path))
+    with pytest.raises(EngineUnavailableError, match=r"not on this machine.* avatarchatbot models pull whisper-small,"):
         await whisper.load()
     faster: Any = TABLE.create("faster_whisper", settings_of("faster_whisper", "small", model_dir=tmp_path))
     with pytest.raises(EngineUnavailableError, match="the model 'small' of faster_whisper cannot be loaded"):

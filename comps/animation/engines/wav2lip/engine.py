@@ -23,7 +23,7 @@ from comps.animation.engine import (
 )
 from comps.animation.engines.wav2lip.boxes import Pads
 from comps.animation.engines.wav2lip.compositor import Compositor
-from comps.animation.engines.wav2lip.drawer import Drawer, Spoken
+from comps.animation.engines.wav2lip.drawer import Spoken
 from comps.animation.engines.wav2lip.loading import load_detector, load_drawer
 from comps.animation.engines.wav2lip.paste import Paster
 from comps.animation.engines.wav2lip.picture import Face, Picture
@@ -74,11 +74,6 @@ class Wav2LipEngine(AnimationEngine):
         loop = asyncio.get_running_loop()
         drawer = await loop.run_in_executor(self._workers, load_drawer, settings)
         self._detector = await loop.run_in_executor(self._workers, load_detector, settings)
-        self.use(drawer)
-
-    def use(self, drawer: Drawer) -> None:
-        """Draw with `drawer` from now on."""
-        settings = self._settings
         self._shared = SharedBatch(drawer.draw, settings.wav2lip_batch, settings.wav2lip_max_wait_ms / 1000)
 
     async def close(self) -> None:

@@ -1,0 +1,46 @@
+"""What people type into the environment means what the original's options mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from comps.animation.settings import AnimationSettings
+from comps.animation.table import ENGINES
+
+
+@pytest.mark.parametrize("mode", ["wav2lip_only", "wav2lip+gfpgan", "wav2lip"])
+def test_inference_mode_of_opea_means_this_engine(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERENCE_MODE", mode)
+    monkeypatch.setenv("CHECKPOINT_PATH", "/models/wav2lip_gan.pth")
+    settings = AnimationSettings()
+    assert settings.engine == "wav2lip"
+    assert settings.engine in ENGINES.names
+    assert settings.wav2lip_checkpoint == Path("/models/wav2lip_gan.pth")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("0 20 0 0", (0, 20, 0, 0)), ("[1, 2, 3, 4]", (1, 2, 3, 4)), ("", (0, 0, 0, 0))]
+)
+def test_pads_are_typed_as_for_the_original(
+    typed: str, meant: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_PADS", typed or " ")
+    assert AnimationSettings().pads == meant
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("-1 -1 -1 -1", None), ("10 90 20 80", (10, 90, 20, 80))])
+def test_the_originals_empty_box_is_none(
+    typed: str, meant: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BOX", typed)
+    assert AnimationSettings().box == meant
+
+
+@pytest.mark.parametrize("typed", ["1 2 3", "a b c d", "1 2 3 4 5"])
+def test_other_numbers_of_sides_are_refused(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BOX", typed)
+    with pytest.raises(ValidationError):
+        AnimationSettings()

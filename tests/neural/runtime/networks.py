@@ -32,6 +32,13 @@ class TwoOutputs(TwoInputs):
         return made, made.mean(dim=(2, 3))
 
 
+class ManyInputs(TwoInputs):
+    """Takes what follows the picture as ``*inputs``."""
+
+    def forward(self, picture: Tensor, *speech: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(picture, sum(speech[1:], speech[0]))
+
+
 class Branching(nn.Module):
     """What it does depends on the values, so that no graph can be made of it."""
 

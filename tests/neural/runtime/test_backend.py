@@ -18,7 +18,7 @@ from comps.animation.neural.backend import BACKENDS, Plan, build  # noqa: E402
 from comps.animation.neural.backends import compiled, cuda_graphs, pytorch  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError  # noqa: E402
-from tests.neural.runtime.networks import Branching, TwoInputs, TwoOutputs, inputs, trained  # noqa: E402
+from tests.neural.runtime.networks import Branching, ManyInputs, TwoInputs, TwoOutputs, inputs, trained  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,
@@ -77,6 +77,14 @@ def test_examples_of_one_item_do_not_fix_the_batch(name: str) -> None:
     module = trained(TwoInputs())
     program = build(module, inputs(1), plan(name))
     assert difference(module(*inputs(6)), program(*inputs(6))) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["folded", "onnxruntime", "openvino"])
+def test_inputs_of_any_number(name: str) -> None:
+    module = trained(ManyInputs())
+    call = (*inputs(3), inputs(3, 2)[1])
+    program = build(module, (*inputs(2), inputs(2, 2)[1]), plan(name))
+    assert difference(module(*call), program(*call)) <= 1e-5
 
 
 def test_unknown_backend() -> None:

@@ -19,11 +19,9 @@ def exported(task: Task) -> torch.export.ExportedProgram:
     """
     # One is special to torch.export: it would be taken as fixed.
     examples = tuple(_at_least_two(example) for example in task.examples)
-    batch = torch.export.Dim("batch", min=1, max=65_536)
-    shapes = tuple({0: batch} for _ in examples)
     with torch.no_grad():
         module = fold_batch_norms(task.module, task.examples)
-        return torch.export.export(module, examples, dynamic_shapes=(shapes,) if _variadic(module) else shapes)
+        return torch.export.export(module, examples, dynamic_shapes=_any_batch(module, len(examples)))
 
 
 def onnx_model(task: Task) -> Any:
@@ -36,6 +34,11 @@ def _at_least_two(example: Tensor) -> Tensor:
     return example if len(example) > 1 else torch.cat((example, example))
 
 
-def _variadic(module: torch.nn.Module) -> bool:
-    """Whether forward takes its tensors as ``*inputs``, which torch.export wants nested."""
-    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
+def _any_batch(module: torch.nn.Module, count: int) -> tuple[Any, ...]:
+    """A free first dimension for each of `count` inputs; those of ``*inputs`` are nested, as torch.export wants them."""
+    free = {0: torch.export.Dim("batch", min=1, max=65_536)}
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return (free,) * count
+    single = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+    return (*(free for _ in range(single)), (free,) * (count - single))

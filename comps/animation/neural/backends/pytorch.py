@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,5 +79,9 @@ def bf16(task: Task) -> TorchProgram:
 
 def folded_module(task: Task) -> nn.Module:
     """A copy of the module on the task's device, folded and channels last."""
-    module: Any = fold_batch_norms(task.module, task.examples)
-    return cast("nn.Module", module.to(task.device).to(memory_format=torch.channels_last))
+    module = fold_batch_norms(task.module, task.examples).to(task.device)
+    for tensor in (*module.parameters(), *module.buffers()):
+        # Module.to would refuse a network that has weights of five dimensions besides.
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return module

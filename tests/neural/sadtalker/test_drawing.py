@@ -1,0 +1,55 @@
+"""Frames of several answers are drawn together as they are drawn alone, in parts as in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.neural.parity import assert_close
+from tests.neural.sadtalker.networks import filled
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+SIDE = 128
+"""The least the network takes, and four times as quick as what is used."""
+
+
+@pytest.fixture(scope="module")
+def generator() -> Any:
+    from comps.animation.engines.sadtalker.network import SpadeGenerator
+
+    return filled("generator", SpadeGenerator())
+
+
+def frame(generator: Any, seed: int) -> tuple[Any, Any, Any]:
+    draws = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        source = generator.encode_source(torch.rand(1, 3, SIDE, SIDE, generator=draws))
+    points = torch.randn(2, 15, 3, generator=draws) * 0.3
+    return source, points[0], points[1]
+
+
+def test_answers_share_a_call(generator: Any) -> None:
+    from comps.animation.engines.sadtalker.drawing import Drawable, Drawer, Painter, Weigher
+
+    drawer = Drawer(Weigher(generator), Painter(generator))
+    frames = [frame(generator, seed) for seed in (1, 2)]
+    together = drawer.draw([Drawable(*each) for each in frames])
+    for (source, kp_source, kp_driving), found in zip(frames, together, strict=True):
+        with torch.inference_mode():
+            expected = generator.draw(source, kp_source[None], kp_driving[None])[0]
+        assert found.shape == (SIDE, SIDE, 3)
+        assert found.dtype == np.uint8
+        assert_close(found / 255, expected.permute(1, 2, 0).numpy(), 0.5 / 255 + 1e-3)
+
+
+def test_frames_of_one_answer_do_not_copy_its_source(generator: Any) -> None:
+    from comps.animation.engines.sadtalker.drawing import Drawable, batched
+
+    source, kp_source, kp_driving = frame(generator, 3)
+    batch, sources, driving = batched([Drawable(source, kp_source, kp_driving)] * 4)
+    assert batch.features.shape[0] == len(sources) == len(driving) == 4
+    assert batch.features.data_ptr() == source.features.data_ptr()

@@ -206,7 +206,7 @@ def avatars_delete(
 
 @models_app.command("list")
 def models_list(folder: ModelsFolder = None, as_json: AsJson = False) -> None:
-    """List the models: which are there and checked, their licences, the engines that need them."""
+    """List models, their state and their licences."""
     from gateway.cli.models import list_models
 
     list_models(folder, as_json=as_json)
@@ -223,7 +223,10 @@ def models_pull(
     folder: ModelsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch models, going on where an earlier try ended, after showing their licences."""
+    """Fetch models after showing their licences.
+
+    An earlier try that was interrupted is continued.
+    """
     from gateway.cli.models import PullRequest, pull_models
 
     pull_models(PullRequest(tuple(names), folder, tuple(mirror or ()), agreed=yes, as_json=as_json))
@@ -238,7 +241,10 @@ def models_verify(
     folder: ModelsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read models through and compare their hashes; exit code 1 when one is damaged or missing."""
+    """Read models through and compare their hashes.
+
+    The exit code is 1 when one is damaged, or a named one is missing.
+    """
     from gateway.cli.models import verify_models
 
     verify_models(tuple(names or ()), folder, as_json=as_json)
@@ -250,7 +256,10 @@ def models_import(
     folder: ModelsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take models from a folder instead of the internet, recognised by their hashes and names."""
+    """Take models from a folder; no internet needed.
+
+    Files are recognised by their hashes, and by their names where no hash is known.
+    """
     from gateway.cli.models import import_models
 
     import_models(source, folder, as_json=as_json)

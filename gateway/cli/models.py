@@ -56,12 +56,18 @@ def pull_models(request: PullRequest) -> None:
 
 def verify_models(names: tuple[str, ...], path: Path | None, *, as_json: bool) -> None:
     """`models verify`; ends with code 1 when a file is damaged, or one of a named model is not there."""
-    run_plain(lambda: _verify(names, _folder(path), as_json=as_json))
+    _end(all_right=run_plain(lambda: _verify(names, _folder(path), as_json=as_json)))
 
 
 def import_models(source: Path, path: Path | None, *, as_json: bool) -> None:
     """`models import`; ends with code 1 when a file is not what its name says, and 2 when there is none."""
-    run_plain(lambda: _import(source, _folder(path), as_json=as_json))
+    _end(all_right=run_plain(lambda: _import(source, _folder(path), as_json=as_json)))
+
+
+def _end(*, all_right: bool) -> None:
+    """End with a code that scripts can read; what was wrong has been shown."""
+    if not all_right:
+        raise typer.Exit(FAILED)
 
 
 def describe(model: Model, folder: ModelFolder) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def _report(models: list[Model], folder: ModelFolder, *, as_json: bool) -> None:
         sys.stdout.write(f"used together with: avatarchatbot models pull {' '.join(absent)}\n")
 
 
-def _verify(names: tuple[str, ...], folder: ModelFolder, *, as_json: bool) -> None:
+def _verify(names: tuple[str, ...], folder: ModelFolder, *, as_json: bool) -> bool:
     models = [find(name) for name in dict.fromkeys(names)] or list(manifest().values())
     files = [file for file in _files(models) if names or folder.target(file).is_file()]
     with bars() as watcher:
@@ -147,8 +153,7 @@ def _verify(names: tuple[str, ...], folder: ModelFolder, *, as_json: bool) -> No
         print_json({name: state.value for name, state in states.items()})
     else:
         _show_verified(states, folder)
-    if not all(state in _DONE for state in states.values()):
-        raise typer.Exit(FAILED)
+    return all(state in _DONE for state in states.values())
 
 
 def _checked(file: WeightFile, folder: ModelFolder, watcher: Bars) -> State:
@@ -170,7 +175,7 @@ def _show_verified(states: dict[str, State], folder: ModelFolder) -> None:
         showing(state.value, name, state)
 
 
-def _import(source: Path, folder: ModelFolder, *, as_json: bool) -> None:
+def _import(source: Path, folder: ModelFolder, *, as_json: bool) -> bool:
     with bars() as watcher:
         taken = import_files(source, _files(manifest().values()), folder, watcher)
     if not taken:
@@ -178,12 +183,11 @@ def _import(source: Path, folder: ModelFolder, *, as_json: bool) -> None:
     if as_json:
         print_json([{"source": str(item.source), "file": item.file.name, "state": item.state.value} for item in taken])
     else:
-        whole = {item.file for item in taken}
-        show_terms([model for model in manifest().values() if whole & set(model.files)], folder)
+        right = {item.file for item in taken if item.state is not State.DAMAGED}
+        show_terms([model for model in manifest().values() if right & set(model.files)], folder)
         for item in taken:
             showing(item.state.value, f"{item.source} → {item.file.name}", item.state)
-    if any(item.state is State.DAMAGED for item in taken):
-        raise typer.Exit(FAILED)
+    return all(item.state is not State.DAMAGED for item in taken)
 
 
 def _files(models: Iterable[Model]) -> list[WeightFile]:

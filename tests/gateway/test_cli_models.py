@@ -132,6 +132,7 @@ def test_verify_finds_damage(models: Path, server: FileServer) -> None:
     damaged = models_command("verify", "--json")
     assert damaged.exit_code == 1
     assert json.loads(damaged.stdout) == {"one.pth": "verified", "two.pth": "damaged"}
+    assert damaged.stderr == ""
     assert models_command("verify", ONE).exit_code == 0
 
 
@@ -162,7 +163,7 @@ def test_import(models: Path, tmp_path: Path) -> None:
     assert "No money." in taken.stderr
     stick.joinpath("one.pth").write_bytes(b"no")
     wrong = models_command("import", stick, "--json")
-    assert wrong.exit_code == 1
+    assert (wrong.exit_code, wrong.stderr) == (1, "")
     assert {row["state"] for row in json.loads(wrong.stdout)} == {"verified", "damaged"}
 
 

@@ -235,7 +235,8 @@ def _reason(error: Exception) -> str:
         return "cannot be reached in time"
     if isinstance(error, httpx.TimeoutException):
         return "fell silent"
-    return str(error) or type(error).__name__
+    reason = str(error) or type(error).__name__
+    return f"cannot be reached: {reason}" if isinstance(error, httpx.ConnectError) else f"fails: {reason}"
 
 
 def megabytes(count: int) -> str:

@@ -129,7 +129,7 @@ class _CoordConv(nn.Module):
         height, width = x.shape[2:]
         rows = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype).view(1, 1, height, 1)
         columns = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).view(1, 1, 1, width)
-        rows, columns = (axis.expand(len(x), 1, height, width) for axis in (rows, columns))
+        rows, columns = (axis.expand(x.shape[0], 1, height, width) for axis in (rows, columns))
         distance = torch.sqrt(rows**2 + columns**2)
         seen = [x, rows, columns, distance / distance.max()]
         if heat is not None:

@@ -101,7 +101,7 @@ class _Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.conv1x1(x).permute(0, 2, 3, 1)
-        return found.reshape(len(x), -1, self._size)
+        return found.reshape(x.shape[0], -1, self._size)
 
 
 def _heads(size: int) -> nn.ModuleList:

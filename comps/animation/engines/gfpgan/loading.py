@@ -41,7 +41,7 @@ def load_restorer(settings: GfpganSettings) -> Restorer:
     parser = weights.load_parsenet(settings.models_dir) if settings.gfpgan_mask == "parse" else None
     if device.type == "cpu":
         keep_freed_memory()
-    faces = sample_faces().to(device)
+    faces = sample_faces()
     # A processor gains nothing from batches here, and measuring with them would take minutes.
     examples = (
         faces[:1] if device.type == "cpu" else faces.repeat(settings.gfpgan_batch, 1, 1, 1)[: settings.gfpgan_batch]
@@ -81,6 +81,6 @@ def _aligned(picture: Picture, rig: Rig) -> Picture:
 
 def _ready(network: nn.Module, examples: Tensor, settings: GfpganSettings, device: torch.device) -> Program:
     plan = Plan(cast("BackendName", settings.gfpgan_backend), str(device), max_error=MAX_ERROR)
-    program = build(network.to(device), (examples,), plan)
+    program = build(network, (examples,), plan)
     logger.info("%s runs by %s on %s", type(network).__name__, program.backend, program.device)
     return program

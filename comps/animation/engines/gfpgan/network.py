@@ -69,7 +69,7 @@ class GFPGAN(nn.Module):
             x = unit(x)
             kept.append(x)
         x = F.leaky_relu(self.final_conv(x), _SLOPE)
-        latents = self.final_linear(x.flatten(1)).view(len(x), LATENTS, STYLE)
+        latents = self.final_linear(x.flatten(1)).view(x.shape[0], LATENTS, STYLE)
         scales, shifts = [], []
         for unit, skip, scale, shift in zip(
             self.conv_body_up, reversed(kept), self.condition_scale, self.condition_shift, strict=True
@@ -104,7 +104,7 @@ class StyleDecoder(nn.Module):
     def forward(self, latents: Tensor, scales: list[Tensor], shifts: list[Tensor]) -> Tensor:
         """Pictures `[n, 3, 512, 512]`; the arguments are what `GFPGAN.encode` gives."""
         noises = list(self.noises.buffers())
-        x = self.constant_input.weight.expand(len(latents), -1, -1, -1)
+        x = self.constant_input.weight.expand(latents.shape[0], -1, -1, -1)
         x = self.style_conv1(x, latents[:, 0], noises[0])
         picture = self.to_rgb1(x, latents[:, 1])
         for level in range(LEVELS):

@@ -45,7 +45,7 @@ class TorchProgram(Program):
     def prepared(self, tensor: Tensor) -> Tensor:
         """An input as the module wants it."""
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
-        moved = tensor.to(self.device, dtype, non_blocking=True)
+        moved = tensor.to(self.device, dtype)
         if self._channels_last and moved.dim() == 4:
             return moved.contiguous(memory_format=torch.channels_last)
         return moved

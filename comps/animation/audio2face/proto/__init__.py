@@ -1,0 +1,1 @@
+"""The wire protocol: `.proto` files and the modules that `scripts/protos` makes of them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from comps.animation.engines.sadtalker.landmarks import sixty_eight
 
 from comps.animation.engines.sadtalker.crop import face_crop
-from comps.animation.engines.sadtalker.landmarks import sixty_eight
 from tests.neural.parity import assert_close, fixture
 
 

@@ -31,7 +31,7 @@ from comps.animation.engines.sadtalker.settings import SadTalkerSettings
 from comps.animation.engines.sadtalker.source import Picture
 from comps.animation.engines.sadtalker.subject import Subject, prepare
 from comps.animation.listener import Listener
-from comps.animation.neural.batching import SharedBatch
+from comps.animation.neural.batching import BatchCounts, SharedBatch
 from comps.animation.once import OnceCache
 from comps.core.errors import NotReadyError
 from comps.core.speech import SpeechChunk
@@ -76,9 +76,17 @@ class SadTalkerEngine(AnimationEngine):
         """Read checkpoints and reference videos; raises EngineUnavailableError that says what is missing."""
         workers = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="sadtalker")
         self._workers = workers
-        loaded = await asyncio.get_running_loop().run_in_executor(workers, load, self._settings)
+        self.use(await asyncio.get_running_loop().run_in_executor(workers, load, self._settings), workers)
+
+    def use(self, loaded: Loaded, workers: ThreadPoolExecutor) -> None:
+        """Work with `loaded` from now on."""
         shared = SharedBatch(loaded.drawer.draw, self._settings.sadtalker_batch, BATCH_WAIT_S)
-        self._stage = Stage(self._settings, loaded, shared, workers)
+        self._workers, self._stage = workers, Stage(self._settings, loaded, shared, workers)
+
+    @property
+    def counts(self) -> BatchCounts:
+        """Frames drawn so far, and the calls of the network they took."""
+        return self._stage.shared.counts if self._stage is not None else BatchCounts()
 
     async def close(self) -> None:
         """Stop the threads; a batch being drawn is finished first."""

@@ -54,6 +54,7 @@ def test_every_form_draws_what_the_original_draws(form: str, tmp_path: Path) -> 
     faces = [Face(np.ascontiguousarray(face[..., ::-1])) for face in expected["face_u8"]]
     drawn = drawer.draw([Spoken(mel[0], face) for mel, face in zip(expected["mel"], faces, strict=True)])
     difference = np.stack(drawn)[..., ::-1].astype(int) - expected["out_u8"]
+    # levels are cut off: rounded ones would differ in half of all places
     assert np.abs(difference).max() <= 1
     assert (difference != 0).mean() < 1e-3
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from comps.animation.engines.wav2lip.paste import MOST_SHIFT, Paster, colour_matched, lower_face
-from comps.animation.engines.wav2lip.picture import cropped, from_network, network_input
+from comps.animation.engines.wav2lip.picture import cropped, network_input
 from tests.neural.parity import fixture
 
 
@@ -16,7 +16,8 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     y1, y2, x1, x2 = arrays["box_y1y2x1x2"]
     frame = np.ascontiguousarray(arrays["frame_u8"][..., ::-1])
     box = np.array([x1, y1, x2, y2])
-    return frame, box, cropped(frame, box), from_network(arrays["pred"][None])[0]
+    drawn = (arrays["pred"][::-1].transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)
+    return frame, box, cropped(frame, box), np.ascontiguousarray(drawn)
 
 
 def test_crop_and_hard_paste_are_the_originals() -> None:
@@ -33,13 +34,6 @@ def test_the_network_sees_a_half_hidden_face_and_the_whole_one() -> None:
     assert (six[:, :3, 48:] == 0).all()
     assert (six[:, :3, :48] == six[:, 3:, :48]).all()
     assert (six[:, 3:] == face.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)).all()
-
-
-def test_levels_are_cut_off_as_the_original_cuts_them() -> None:
-    out = fixture("wav2lip")["out"]
-    found = from_network(out)[..., ::-1].astype(int)
-    assert np.abs(found - fixture("wav2lip")["out_u8"]).max() <= 1
-    assert (found == np.floor(out.transpose(0, 2, 3, 1) * np.float32(255)).astype(int)).all()
 
 
 def test_feathering_changes_the_lower_face_only_and_has_no_edge() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from comps.animation.engines.wav2lip.network import MEL_BANDS, MEL_COLUMNS, Wav2Lip
-from comps.animation.engines.wav2lip.picture import Face, Picture, from_network, network_input
+from comps.animation.engines.wav2lip.picture import Face, Picture, network_input
 
 Speak = Callable[..., Tensor]
 """`Speaker` made ready to run by a backend."""
@@ -77,8 +77,7 @@ class Drawer:
         with torch.inference_mode():
             self._encode([item.face for item in spoken])
             mel = torch.from_numpy(np.stack([item.mel for item in spoken])[:, None]).to(self._device)
-            drawn = self._speak(mel, *_joined([item.face for item in spoken])).float().cpu().numpy()
-        return list(from_network(drawn))
+            return list(_pictures(self._speak(mel, *_joined([item.face for item in spoken]))))
 
     def _encode(self, faces: Sequence[Face]) -> None:
         new = list({id(face): face for face in faces if face.encoded is None}.values())
@@ -89,6 +88,12 @@ class Drawer:
         for index, face in enumerate(new):
             # A copy, because a view would keep the whole batch in memory.
             face.encoded = [level[index : index + 1].float().clone() for level in levels]
+
+
+def _pictures(drawn: Tensor) -> NDArray[np.uint8]:
+    """Faces (B, 3, 96, 96) BGR in 0..1 as uint8 `[B, 96, 96, 3]` RGB; levels are cut off, not rounded, as the original."""
+    levels = (drawn.float() * 255).to(torch.uint8)
+    return np.asarray(levels.flip(1).permute(0, 2, 3, 1).contiguous().cpu().numpy(), np.uint8)
 
 
 def _joined(faces: Sequence[Face]) -> list[Tensor]:

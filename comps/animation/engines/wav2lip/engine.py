@@ -29,12 +29,12 @@ from comps.animation.engines.wav2lip.paste import Paster
 from comps.animation.engines.wav2lip.picture import Face, Picture
 from comps.animation.engines.wav2lip.rest import Rest
 from comps.animation.engines.wav2lip.scene import Scene, SceneOptions, make_scene
-from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.animation.engines.wav2lip.windows import LOOK_AHEAD_S, Windows, WindowStream
 from comps.animation.faces.face import FaceDetector
 from comps.animation.listener import Listener
 from comps.animation.neural.batching import SharedBatch
 from comps.animation.once import OnceCache
+from comps.animation.settings import AnimationSettings
 from comps.core.errors import NotReadyError
 from comps.core.speech import SpeechChunk
 
@@ -43,8 +43,8 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FIRST_BATCH = 4
-"""Frames in the first batch, which someone waits for."""
+FIRST_BATCH = 5
+"""Frames in the first batch, which someone waits for: those of the first fragment of the video, and one to end it."""
 
 CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=False, head_pose=False, emotion=False)
 
@@ -58,7 +58,7 @@ class Wav2LipEngine(AnimationEngine):
 
     capabilities = CAPABILITIES
 
-    def __init__(self, settings: Wav2LipSettings) -> None:
+    def __init__(self, settings: AnimationSettings) -> None:
         self._settings = settings
         self._scenes: OnceCache[Scene] = OnceCache(settings.wav2lip_avatars)
         self._detector: FaceDetector | None = None
@@ -74,7 +74,12 @@ class Wav2LipEngine(AnimationEngine):
         loop = asyncio.get_running_loop()
         drawer = await loop.run_in_executor(self._workers, load_drawer, settings)
         self._detector = await loop.run_in_executor(self._workers, load_detector, settings)
-        self._shared = SharedBatch(drawer.draw, settings.wav2lip_batch, settings.wav2lip_max_wait_ms / 1000)
+        self._shared = SharedBatch(
+            drawer.draw,
+            settings.wav2lip_batch,
+            settings.wav2lip_max_wait_ms / 1000,
+            max_pending=settings.max_sessions * settings.wav2lip_batch,
+        )
 
     async def close(self) -> None:
         """Stop the threads; a batch being drawn is finished first."""
@@ -122,7 +127,7 @@ class Wav2LipPerformance(Performance):
         self,
         scene: Scene,
         fps: int,
-        settings: Wav2LipSettings,
+        settings: AnimationSettings,
         shared: SharedBatch[Spoken, Picture],
         workers: ThreadPoolExecutor,
     ) -> None:

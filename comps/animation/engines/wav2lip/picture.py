@@ -36,9 +36,3 @@ def network_input(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
     masked = bgr.copy()
     masked[:, SIDE // 2 :] = 0
     return np.ascontiguousarray(np.concatenate([masked, bgr], axis=3).transpose(0, 3, 1, 2))
-
-
-def from_network(faces: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Faces float32 `[n, 3, 96, 96]` BGR in 0..1 as uint8 `[n, 96, 96, 3]` RGB, cut off, not rounded, as the original."""
-    levels = (faces * np.float32(255)).astype(np.uint8)
-    return np.ascontiguousarray(levels[:, ::-1].transpose(0, 2, 3, 1))

@@ -14,6 +14,8 @@
 | ``openvino-int8`` | OpenVINO, int8 weights and activations by calibration | openvino, onnx |
 | ``cuda-graphs`` | float16, channels last, replayed CUDA graphs | neural |
 | ``auto`` | the fastest of those that can run here and are accurate enough, measured once (`measure.py`) | – |
+
+On NVIDIA cards torch computes float32 convolutions in TF32 unless ``torch.backends.cudnn.allow_tf32`` is False.
 """
 
 from __future__ import annotations
@@ -163,6 +165,21 @@ def build(
 
         return fastest(task, plan)
     return build_one(plan.backend, task)
+
+
+def together(program: Program) -> Callable[[list[tuple[Tensor, ...]]], list[Any]]:
+    """What a `SharedBatch` runs: from a list of inputs without a batch dimension to a list of such outputs.
+
+    The outputs are views of one tensor per call, float32, on the program's device.
+    """
+
+    def run(items: list[tuple[Tensor, ...]]) -> list[Any]:
+        outputs = program(*(torch.stack(each) for each in zip(*items, strict=True)))
+        if isinstance(outputs, Tensor):
+            return list(outputs.unbind())
+        return list(zip(*(each.unbind() for each in outputs), strict=True))
+
+    return run
 
 
 def build_one(name: str, task: Task) -> Program:

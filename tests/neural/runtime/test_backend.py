@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import copy
 import sys
 import types
@@ -14,8 +15,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from comps.animation.neural import backend as backends  # noqa: E402
-from comps.animation.neural.backend import BACKENDS, Plan, build  # noqa: E402
+from comps.animation.neural.backend import BACKENDS, Plan, build, together  # noqa: E402
 from comps.animation.neural.backends import compiled, cuda_graphs, pytorch  # noqa: E402
+from comps.animation.neural.batching import SharedBatch  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError  # noqa: E402
 from tests.neural.runtime.networks import Branching, ManyInputs, TwoInputs, TwoOutputs, inputs, trained  # noqa: E402
@@ -203,6 +205,21 @@ def test_graphs_leave_the_examples_alone_and_refuse_other_shapes() -> None:
     assert all(torch.equal(a, b) for a, b in zip(examples, kept, strict=True))
     with pytest.raises(RuntimeError, match="instead of"):
         graphs(examples[0][:, :, :1], examples[1])
+
+
+@pytest.mark.parametrize("network", [TwoInputs, TwoOutputs])
+async def test_sessions_share_a_program(network: type[nn.Module]) -> None:
+    module = trained(network())
+    pictures, speeches = inputs(12)
+    shared = SharedBatch(together(build(module, inputs(4), plan("folded"))), 5, 0.01)
+    items = list(zip(pictures, speeches, strict=True))
+    answers = await asyncio.gather(*(shared.submit(item, session=i % 3) for i, item in enumerate(items)))
+    expected = module(pictures, speeches)
+    for index, answer in enumerate(answers):
+        wanted = expected[index] if isinstance(expected, Tensor) else tuple(each[index] for each in expected)
+        assert difference(wanted, answer) <= 1e-5
+    assert shared.counts.calls < len(items)
+    await shared.close()
 
 
 def test_auto_is_accurate_enough(tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ from torch import Tensor
 from comps.animation.neural.backend import Task
 from comps.animation.neural.backends.exporting import onnx_model
 
+# Those between the convolutions too: otherwise their results go through float32, slower and, as the range is then
+# taken before the ReLU, less exact.
+_OPERATORS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Relu", "LeakyRelu", "Concat", "MaxPool"]
+
 
 def quantised_onnx(task: Task) -> Any:
     """The quantised ``onnx.ModelProto``."""
@@ -34,7 +38,7 @@ def quantised_onnx(task: Task) -> Any:
             made,
             _Calls(names, task.calibration or (task.examples,)),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "ConvTranspose", "Add"],
+            op_types_to_quantize=_OPERATORS,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -1,0 +1,230 @@
+"""Bounded least squares for many right sides of one small matrix, all of them at once.
+
+    x = argmin |A x - b|^2,  0 <= x <= u
+
+A variable is free or stands at one of its bounds. For a given choice the free ones follow from the
+normal equations, H x - A'b = y with H = A'A and y = 0 where x is free. The choice is right when no free
+variable leaves its bounds and no gradient y draws a fixed one inwards (Karush-Kuhn-Tucker). Block
+principal pivoting (J. Judice, F. Pires, Computers & Operations Research 21, 1994) exchanges all
+variables that are wrong at once; where their number stops falling it exchanges the worst of them,
+and at last single ones, which is finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Sides = NDArray[np.int8]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+FREE, LOWER, UPPER = 0, -1, 1
+
+_BATCH = 64
+"""Systems of one call: their matrices stay in the cache."""
+_GUESS_ITERATIONS = 16
+"""Steps of the approximate method that find most of the bounds."""
+_PATIENCE = 3
+"""Rounds without fewer wrong variables before only the worst are exchanged..."""
+_LONG_PATIENCE = 30
+"""...and before single ones are."""
+_OUTSIDE = 1e-12
+"""A free variable is wrong when it is further outside its bounds than this."""
+_ERROR = 1e-11
+"""Error of a solution that refinement aims at."""
+_WELL_CONDITIONED = 1e6
+"""Condition of A up to which the inverse of H is good enough to correct with."""
+
+
+@dataclass(slots=True)
+class Bounded:
+    """Solutions `x` float64 `[m, n]` and `sides` int8 `[m, n]`: each variable is FREE or at its LOWER or UPPER bound."""
+
+    x: Matrix
+    sides: Sides
+
+    def __getitem__(self, rows: Rows) -> Bounded:
+        return Bounded(self.x[rows], self.sides[rows])
+
+
+class BoundedLeastSquares:
+    """The problem of one square matrix float64 `[n, n]`; the methods hold no state."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        size = len(matrix)
+        self.matrix = matrix
+        singular = _doubles(np.linalg.svd(matrix, compute_uv=False))
+        self.smallest: float = float(singular[-1])
+        """Smallest singular value: a change of b by d changes x by no more than d / smallest."""
+        self._norm = float(np.linalg.norm(matrix))
+        condition = float(singular[0]) / max(self.smallest, float(singular[0]) * 1e-30, 1e-300)
+        self._regular = condition < _WELL_CONDITIONED
+        # A correction is as exact as the condition of H lets it be; a larger one is made once more.
+        self._settled = float(np.clip(_ERROR / (min(condition, 1e12) ** 2 * np.finfo(float).eps), 1e-9, 10.0))
+        self._gram: Matrix = matrix.T @ matrix
+        # Keeps systems of shapes that are copies of each other solvable; corrections take its effect away again.
+        ridge = np.eye(size) * (1e-13 * float(self._gram.diagonal().max()) + 1e-300)
+        self._solvable: Matrix = self._gram + ridge
+        self._covariance: Matrix = _doubles(np.linalg.inv(self._solvable))
+        self._inverse: Matrix = _doubles(np.linalg.pinv(matrix))
+        self._most_rounds = 4 * _LONG_PATIENCE + 4 * size
+        self._relaxation: Matrix = self._gram.diagonal() / 16 + 1e-300
+        self._relaxed: Matrix = _doubles(np.linalg.inv(self._gram + np.diag(self._relaxation)))
+
+    def solve(self, rhs: Matrix, upper: Matrix, start: Bounded | None = None) -> Bounded:
+        """The exact solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`, from `start` or a guess."""
+        x: Matrix = rhs @ self._inverse.T
+        unbounded: Mask = self._regular & np.all((x >= -_OUTSIDE) & (x <= upper + _OUTSIDE), axis=1)
+        found = Bounded(_clip(x, upper), np.zeros(x.shape, np.int8))
+        rows: Rows = np.flatnonzero(~unbounded)
+        if len(rows):
+            guess = self._guess(rhs[rows], upper[rows]) if start is None else start[rows]
+            part = self._pivot(rhs[rows], upper[rows], guess)
+            found.x[rows], found.sides[rows] = part.x, part.sides
+        return found
+
+    def approximate(self, rhs: Matrix, upper: Matrix, iterations: int = 4) -> Matrix:
+        """Over-relaxed ADMM with a fixed number of iterations, as Audio2Face-3D's GPU solver runs it; near the optimum only.
+
+        z = clip(A^-1 b, 0, u), y = 0, W = diag(A'A) / 16, K = (A'A + W)^-1; then each time
+        x = K (W (z - y) + A'b), z = clip(y + x, 0, u), y = y + 1.9 (x - z).
+        """
+        gradient = rhs @ self.matrix
+        z = _clip(rhs @ self._inverse.T, upper)
+        y: Matrix = np.zeros_like(z)
+        for _ in range(iterations):
+            x = (self._relaxation * (z - y) + gradient) @ self._relaxed
+            z = _clip(y + x, upper)
+            y = y + 1.9 * (x - z)
+        return z
+
+    def _guess(self, rhs: Matrix, upper: Matrix) -> Bounded:
+        x = self.approximate(rhs, upper, _GUESS_ITERATIONS)
+        return Bounded(x, _side(x <= 0, x >= upper))
+
+    def _pivot(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded:
+        """Exchanges variables until every row is right."""
+        found = Bounded(start.x.copy(), start.sides.copy())
+        patience = _Patience(*rhs.shape)
+        right_before: Mask = np.zeros(len(rhs), bool)
+        rows: Rows = np.arange(len(rhs))
+        for _ in range(self._most_rounds):
+            x, moved = self._stationary(rhs[rows], upper[rows], found[rows])
+            sides = found.sides[rows]
+            excess = self._excess(x, rhs[rows], upper[rows], sides)
+            right: Mask = np.all(excess <= 0, axis=1)
+            exchange = patience.exchange(rows, excess)
+            found.x[rows] = x
+            found.sides[rows] = np.where(exchange, np.where(sides == FREE, _side(x < 0, x > 0), FREE), sides)
+            unsettled = ~right | ((moved > self._settled) & ~right_before[rows])
+            right_before[rows] = right
+            rows = rows[unsettled]
+            if not len(rows):
+                break
+        found.x = _clip(found.x, upper)
+        if len(rows):
+            found.x[rows] = self._descend(rhs[rows], upper[rows], found.x[rows])
+        return found
+
+    def _stationary(self, rhs: Matrix, upper: Matrix, point: Bounded) -> tuple[Matrix, Matrix]:
+        """The point with its fixed variables at their bounds and the gradient of the free ones 0; how far they moved `[m]`."""
+        fixed: Mask = point.sides != FREE
+        x: Matrix = np.where(fixed, np.where(point.sides == UPPER, upper, 0.0), point.x)
+        descent = (rhs - x @ self.matrix.T) @ self.matrix
+        step = np.zeros_like(x)
+        # The smaller of two systems: the free variables, or the forces that hold the fixed ones.
+        hold: Mask = (2 * fixed.sum(axis=1) < x.shape[1]) & self._regular
+        if hold.any():
+            unheld = descent[hold] @ self._covariance
+            forces = _solve_chosen(self._covariance, -unheld, fixed[hold])
+            step[hold] = unheld + forces @ self._covariance
+        if not hold.all():
+            step[~hold] = _solve_chosen(self._solvable, descent[~hold], ~fixed[~hold])
+        step[fixed] = 0
+        return x + step, np.abs(step).max(axis=1)
+
+    def _excess(self, x: Matrix, rhs: Matrix, upper: Matrix, sides: Sides) -> Matrix:
+        """How wrong each variable is `[m, n]`, in units of x; positive is wrong."""
+        gradient = (x @ self.matrix.T - rhs) @ self.matrix
+        noise = np.finfo(float).eps * self._norm * (self._norm + np.linalg.norm(rhs, axis=1, keepdims=True))
+        outside = np.maximum(-x, x - upper) - _OUTSIDE
+        drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._solvable.diagonal()
+        return np.asarray(np.where(sides == FREE, outside, drawn))
+
+    def _descend(self, rhs: Matrix, upper: Matrix, x: Matrix, sweeps: int = 300) -> Matrix:
+        """Coordinate descent, for systems so badly conditioned that pivoting does not end; always feasible, never worse."""
+        for _ in range(sweeps):
+            for column in range(x.shape[1]):
+                slope = (rhs - x @ self.matrix.T) @ self.matrix[:, column]
+                x[:, column] = np.clip(x[:, column] + slope / self._solvable[column, column], 0, upper[:, column])
+        return x
+
+
+class _Patience:
+    """Which wrong variables to exchange, by how long their number has not fallen."""
+
+    def __init__(self, rows: int, size: int) -> None:
+        self._fewest: NDArray[np.intp] = np.full(rows, size + 1, np.intp)
+        self._waited: NDArray[np.intp] = np.zeros(rows, np.intp)
+
+    def exchange(self, rows: Rows, excess: Matrix) -> Mask:
+        wrong: Mask = excess > 0
+        count = wrong.sum(axis=1)
+        waited = np.where(count < self._fewest[rows], 0, self._waited[rows] + 1)
+        self._waited[rows] = waited
+        self._fewest[rows] = np.minimum(count, self._fewest[rows])
+        if waited.max() <= _PATIENCE:
+            return wrong
+        worst: Mask = wrong & (excess >= 0.5 * excess.max(axis=1, keepdims=True))
+        size = excess.shape[1]
+        last: Mask = wrong & (np.arange(size) == size - 1 - wrong[:, ::-1].argmax(axis=1)[:, None])
+        late = waited[:, None]
+        return np.asarray(np.where(late > _LONG_PATIENCE, last, np.where(late > _PATIENCE, worst, wrong)))
+
+
+def _doubles(values: NDArray[np.floating[Any]]) -> Matrix:
+    return np.asarray(values, np.float64)
+
+
+def _clip(x: Matrix, upper: Matrix) -> Matrix:
+    return np.minimum(np.maximum(x, 0.0), upper)
+
+
+def _side(lower: Mask, upper: Mask) -> Sides:
+    return np.where(lower, LOWER, np.where(upper, UPPER, FREE)).astype(np.int8)
+
+
+def _solve_chosen(matrix: Matrix, rhs: Matrix, chosen: Mask) -> Matrix:
+    """For every row the solution of the chosen variables' part of `matrix` `[n, n]`; the others are 0."""
+    solution = np.zeros_like(rhs)
+    if len(rhs) == 1:
+        places: Rows = chosen[0].nonzero()[0]
+        solution[0, places] = np.linalg.solve(matrix[places][:, places], rhs[0, places])
+        return solution
+    counts: Rows = chosen.sum(axis=1)
+    order: Rows = counts.argsort(kind="stable")
+    for first in range(0, len(order), _BATCH):
+        rows = order[first : first + _BATCH]
+        size = int(counts[rows[-1]])
+        if size:
+            _solve_batch(matrix, rhs, chosen, rows, size, solution)
+    return solution
+
+
+def _solve_batch(matrix: Matrix, rhs: Matrix, chosen: Mask, rows: Rows, size: int, solution: Matrix) -> None:
+    """One batch of systems of at most `size` variables; smaller ones are filled up with ones on the diagonal."""
+    places: Rows = (~chosen[rows]).argsort(axis=1, kind="stable")[:, :size]
+    real: Matrix = chosen[rows[:, None], places].astype(np.float64)
+    systems: Matrix = matrix.ravel().take(places[:, :, None] * len(matrix) + places[:, None, :])
+    if not real.all():
+        systems *= real[:, :, None]
+        systems *= real[:, None, :]
+        diagonal = np.arange(size)
+        systems[:, diagonal, diagonal] += 1 - real
+    sides = rhs[rows[:, None], places] * real
+    solution[rows[:, None], places] = np.linalg.solve(systems, sides[..., None])[..., 0]

@@ -114,6 +114,14 @@ class Document:
         """The value at `path`, None when it is absent."""
         return self.section(path[:-1]).get(path[-1])
 
+    def part(self, prefix: KeyPath) -> Document:
+        """A section as a document of its own; the places stay those in the file."""
+        if not prefix:
+            return self
+        inner = {path[len(prefix) :]: pair for path, pair in self.pairs.items() if path[: len(prefix)] == prefix}
+        inner.pop((), None)
+        return Document(self.name, self.text, self.section(prefix), self.root, inner)
+
     def has(self, path: KeyPath) -> bool:
         """Whether the key is there, with or without a value."""
         return path[-1] in self.section(path[:-1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,19 @@ class Edits:
         if not self._in_flow(path):
             self._lead_block(path, entries, leaving, carrier)
 
+    def replace_block(self, path: KeyPath, text: str) -> None:
+        """Give a block of literal text (`|`) another content, indented as it was."""
+        node = self._pair(path).value
+        self._place(path[:-1])[path[-1]] = text
+        start = self._line_end(node.start_mark.index) + 1
+        body = self._text[start : node.end_mark.index].rstrip("\n")
+        first = next((line for line in body.split("\n") if line.strip()), "")
+        indent = " " * (len(first) - len(first.lstrip()))
+        if node.style != "|":
+            raise self._document.error("must be a block of literal text (|) to be edited in place", path)
+        lines = (f"{indent}{line}" if line.strip() else line for line in text.rstrip("\n").split("\n"))
+        self._splice(start, start + len(body), "\n".join(lines))
+
     def result(self) -> Document:
         """The changed document.
 
@@ -161,7 +175,7 @@ class Edits:
     def _rewritten(self, path: KeyPath) -> _Splice:
         node = self._section_node(path)
         start, end = int(node.start_mark.index), int(node.end_mark.index)
-        if "#" in self._text[start:end]:
+        if re.search(r"(^|\s)#", self._text[start:end]):
             raise self._document.error("has comments within braces, which cannot be kept: write it in lines", path)
         data = self._place(path)
         quoted = bool(node.value) and node.value[0][0].style == '"'

@@ -31,13 +31,8 @@ ModelT = TypeVar("ModelT", bound=Section)
 
 DEFAULT_CHARACTER = "claire"
 _MOST_FAULTS = 10
-_OLD_KEYS = {
-    ("a2f", "inference_model_id"): "a2f/regression_model/inference_model_id",
-    ("a2f", "blendshape_id"): "",
-    ("a2f", "tongue_blendshape_id"): "",
-}
-"""Keys of 1.2 and 1.3, and where 2.0 has them."""
-
+_OLD_KEY: KeyPath = ("a2f", "inference_model_id")
+"""Where 1.2 and 1.3 name the model."""
 _BLOCK = "face_params"
 
 log = logging.getLogger(__name__)
@@ -148,12 +143,9 @@ def _character(style: StylizationConfig, document: Document | None) -> str:
 
 
 def _refuse_older(document: Document, model: type[Section]) -> None:
-    if model is not StylizationConfig:
-        return
-    for path, now in _OLD_KEYS.items():
-        if document.has(path):
-            where = f"it is {now} in 2.0" if now else "2.0 has none"
-            raise document.error(f"is a key of 1.2 and 1.3 ({where}): run  avatarchatbot a2f migrate", path)
+    if model is StylizationConfig and document.has(_OLD_KEY):
+        fault = "is a key of 1.2 and 1.3; for files of 2.0 run  avatarchatbot a2f migrate"
+        raise document.error(fault, _OLD_KEY)
 
 
 def _faults(document: Document, error: ValidationError) -> ConfigurationError:

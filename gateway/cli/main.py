@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from gateway.cli.a2f import a2f_app
+
 app = typer.Typer(
     name="avatarchatbot",
     help="Ask a question aloud or in writing; a talking face answers.",
@@ -24,6 +26,7 @@ models_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(a2f_app, name="a2f")
 
 
 @app.callback()

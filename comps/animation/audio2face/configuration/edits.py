@@ -231,7 +231,8 @@ class Edits:
 
     def _cut(self, pair: Pair) -> None:
         start, end = self._lines_of(pair)
-        self._splice(start, min(end + 1, len(self._text)), "")
+        # with the line break before, so that what is put behind the line follows what stays
+        self._splice(max(start - 1, 0), end, "")
 
     def _lines_of(self, pair: Pair) -> tuple[int, int]:
         start = self._text.rfind("\n", 0, pair.key.start_mark.index) + 1

@@ -26,7 +26,7 @@ class EntryError(ValueError):
 class Section(BaseModel):
     """A group of keys. Keys that nobody knows are kept apart for a warning; a key without a value is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="allow", validate_default=True)
 
     @model_validator(mode="before")
     @classmethod

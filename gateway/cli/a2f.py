@@ -1,0 +1,91 @@
+"""`avatarchatbot a2f`: the options of its commands; what they do is imported when one of them runs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+a2f_app = typer.Typer(
+    help="The Audio2Face service: its parameters and its configuration files.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class From(str, Enum):
+    """Versions of configuration files, and the original tool's names for those of 1.0."""
+
+    AUTO = "auto"
+    V1_0 = "1.0"
+    DOCKER = "docker_config"
+    UCS = "ucs"
+    V1_2 = "1.2"
+    V1_3 = "1.3"
+    V2_0 = "2.0"
+
+
+class To(str, Enum):
+    """Versions that files can be migrated to."""
+
+    V1_2 = "1.2"
+    V2_0 = "2.0"
+
+
+class Character(str, Enum):
+    """Characters with files of their own."""
+
+    CLAIRE = "claire"
+    JAMES = "james"
+    MARK = "mark"
+
+
+@a2f_app.command("migrate")
+def a2f_migrate(
+    files: Annotated[list[Path], typer.Argument(help="The files of one deployment, or a folder of them.")],
+    source: Annotated[From, typer.Option("--from", help="Version of the files.")] = From.AUTO,
+    target: Annotated[To, typer.Option("--to", help="Version to make; 1.2 from 1.0 only.")] = To.V2_0,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", help="Folder for the result; output_000001 and so on without it."),
+    ] = None,
+    character: Annotated[
+        Optional[Character],  # noqa: UP045
+        typer.Option(help="Whose files they are, where they do not say."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when there is work to do.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Write nothing; show what would change.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail when something has no place, or on a warning.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files of an earlier run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Bring configuration files of 1.0, 1.2 or 1.3 to 2.0, keeping comments, and say what changed."""
+    from gateway.cli.a2f_migrate import Request, migrate_files
+
+    chosen = character.value if character else ""
+    migrate_files(
+        Request(
+            tuple(files), source.value, target.value, output, chosen,
+            check=check, diff=diff, strict=strict, force=force, as_json=as_json,
+        )
+    )  # fmt: skip
+
+
+@a2f_app.command("params")
+def a2f_params(
+    words: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Only parameters whose name or group has one of these words.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """List every parameter: its range, its default, what it does."""
+    from gateway.cli.a2f_params import list_parameters
+
+    list_parameters(tuple(words or ()), as_json=as_json)

@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 20
 """Largest file that is read; the fullest file of 2.0 has 12 kB."""
 MAX_VALUES = 20_000
 MAX_DEPTH = 40
-_MERGE = "<<"
+_MERGE = "tag:yaml.org,2002:merge"
 
 KeyPath = tuple[str, ...]
 
@@ -255,7 +255,7 @@ class _Build:
                 fault = f"is there twice; the first is in line {lines[name]}"
                 raise ConfigurationError(fault, file=self._name, line=line, key=shown((*path, name)))
             lines[name] = line
-            if name == _MERGE:
+            if str(key.tag) == _MERGE:
                 merged = self._merged(value, (*path, name), line)
             else:
                 self.pairs[(*path, name)] = Pair(key, value)

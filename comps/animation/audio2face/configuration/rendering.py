@@ -58,11 +58,22 @@ def scalar(value: Any, quote: str = "") -> str:
     text = str(value)
     if quote == "'" and "'" not in text and text.isprintable():
         return f"'{text}'"
-    return text if not quote and _plain(text) else json.dumps(text, ensure_ascii=False)
+    return text if not quote and _plain(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    if text.isprintable():
+        return json.dumps(text, ensure_ascii=False)
+    # JSON writes a far character as two halves, which YAML does not put together
+    return (
+        '"'
+        + "".join(char if char.isprintable() and char not in '"\\' else f"\\U{ord(char):08x}" for char in text)
+        + '"'
+    )
 
 
 def _plain(text: str) -> bool:
-    if not text or not text.isascii() or not text.isprintable() or set(text) & set("#,[]{}&*!|>'\"%@`"):
+    if not text or not text.isascii() or not text.isprintable() or set(text) & set("#,[]{}&*!|><='\"%@`"):
         return False
     try:
         return bool(parse_document(f"a: {text}\n", "").data == {"a": text} == yaml.safe_load(f"a: {text}\n"))

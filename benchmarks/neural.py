@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from comps.animation.engines.wav2lip.drawer import Speaker
 from comps.animation.engines.wav2lip.network import Wav2Lip
 from comps.animation.neural.allocator import keep_freed_memory
 from comps.animation.neural.backend import BACKENDS, Program, Task, build_one
@@ -64,17 +65,6 @@ class Row:
     mean_error: float = 0.0
 
 
-class Speaking(nn.Module):
-    """Wav2Lip after its face encoder: speech and what is cached of an avatar in, faces out."""
-
-    def __init__(self, network: Wav2Lip) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, mel: Tensor, *skips: Tensor) -> Tensor:
-        return self.network.decode(self.network.encode_audio(mel), skips)
-
-
 def inputs(batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Windows of speech and faces, of the real ranges: mel in -4..4, pictures in 0..1 with the lower half hidden."""
     generator = torch.Generator().manual_seed(seed)
@@ -95,7 +85,7 @@ def network(weights: str) -> Wav2Lip:
 
 
 def cached(module: Wav2Lip, call: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-    """The inputs of `Speaking` for the inputs of the whole network."""
+    """The inputs of `Speaker` for the inputs of the whole network."""
     with torch.inference_mode(False), torch.no_grad():
         return (call[0], *module.encode_face(call[1]))
 
@@ -137,7 +127,7 @@ def run(options: argparse.Namespace) -> list[Row]:
         reference = module(*examples)
     calibration = tuple(inputs(batches[-1], seed) for seed in range(1, CALIBRATION_CALLS + 1))
     whole = Task(module, examples, device, options.threads, calibration)
-    part = Speaking(module).eval()
+    part = Speaker(module).eval()
     cached_calls = {batch: cached(module, call) for batch, call in calls.items()}
     speaking = Task(
         part, cached_calls[batches[-1]], device, options.threads, tuple(cached(module, each) for each in calibration)

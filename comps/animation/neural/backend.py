@@ -141,8 +141,9 @@ def build(
     """Make `module` ready to run as `plan` says. Blocks, for seconds up to a minute: on a service, in a thread.
 
     Args:
-        module: takes and returns tensors whose first dimension is the batch; it is not changed, and not moved.
-        examples: the inputs of one call, of the batch size that is most wanted and with values as they really come,
+        module: takes and returns tensors whose first dimension is the batch; it is put into eval mode, but neither
+            moved nor changed otherwise.
+        examples: the inputs of one call, on the module's device, of the batch size that is most wanted and with values as they really come,
             since accuracy is judged by them.
         plan: None means ``Plan()``.
         calibration: inputs of further calls, from which ``openvino-int8`` takes the ranges of the activations; without
@@ -159,7 +160,9 @@ def build(
             f"there is no backend '{plan.backend}'; there are: auto, {', '.join(BACKENDS)}", param="backend"
         )
     threads = plan.threads or torch.get_num_threads()
-    task = Task(module.eval(), tuple(examples), devices.resolve(plan.device), threads, tuple(calibration))
+    # Tensors made in inference mode can be neither exported nor compiled.
+    inputs = tuple(example.clone() if example.is_inference() else example for example in examples)
+    task = Task(module.eval(), inputs, devices.resolve(plan.device), threads, tuple(calibration))
     if plan.backend == "auto":
         from comps.animation.neural.measure import fastest
 

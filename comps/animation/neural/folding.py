@@ -29,8 +29,8 @@ def fold_batch_norms(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module
     """A copy of `module` (in eval mode) without the batch norms that directly follow a convolution.
 
     Args:
-        module: on the CPU, in float32.
-        examples: inputs of one call, by which the layers are paired and the result is checked.
+        module: in float32, on any device.
+        examples: inputs of one call on the same device, by which the layers are paired and the result is checked.
     """
     folded = copy.deepcopy(module).eval()
     one = tuple(example[:1] for example in examples)

@@ -89,6 +89,17 @@ def test_inputs_of_any_number(name: str) -> None:
     assert difference(module(*call), program(*call)) <= 1e-5
 
 
+@pytest.mark.parametrize("name", ["folded", "onnxruntime", "openvino"])
+def test_inputs_of_inference_mode_and_expanded_ones(name: str) -> None:
+    module = trained(TwoInputs())
+    with torch.inference_mode():
+        examples = inputs(2)
+    program = build(module, examples, plan(name))
+    picture, speech = inputs(1)
+    call = (picture.expand(4, -1, -1, -1), speech.expand(4, -1))
+    assert difference(module(*call), program(*call)) <= 1e-5
+
+
 def test_unknown_backend() -> None:
     with pytest.raises(UnknownChoiceError, match="eager, folded"):
         build(trained(TwoInputs()), inputs(1), plan("tensorrt"))

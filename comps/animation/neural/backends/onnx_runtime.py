@@ -33,7 +33,7 @@ class OnnxProgram(Program):
 
     def __call__(self, *inputs: Tensor) -> Any:
         """See `Program`."""
-        feed = {name: each.detach().cpu().numpy() for name, each in zip(self._names, inputs, strict=True)}
+        feed = {name: each.detach().cpu().contiguous().numpy() for name, each in zip(self._names, inputs, strict=True)}
         try:
             results = self._session.run(None, feed)
         except Exception as error:  # its exceptions have no base of their own

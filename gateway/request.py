@@ -108,6 +108,8 @@ class Appearance(BaseModel):
     emotion: str = Field("", max_length=40, description="mood of the whole answer, such as joy")
     seed: int | None = Field(None, ge=0, lt=2**31, description="fixes the face's small motions, and the sampling")
     engine: str | EngineChoice = Field("", description="the animation engine, or one name per stage")
+    enhancer: str = Field("", max_length=40, description="what makes the drawn faces better: gfpgan; none for nothing")
+    enhancer_strength: float | None = Field(None, ge=0, le=1, description="0 shows faces as drawn, 1 as enhanced")
 
     @model_validator(mode="after")
     def _one_face(self) -> Self:

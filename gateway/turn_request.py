@@ -126,6 +126,8 @@ class TurnBuilder:
             size=body.size or self.settings.size,
             emotion=body.emotion,
             seed=body.seed or 0,
+            enhancer=body.enhancer,
+            enhancer_strength=body.enhancer_strength,
         )
 
 

@@ -55,6 +55,8 @@ class AnimationNode:
             "format": "fmp4",
             "emotion": picture.emotion,
             "seed": picture.seed,
+            "enhancer": picture.enhancer,
+            "enhancer_strength": picture.enhancer_strength,
             "sample_rate": self._sample_rate,
         }
         if picture.avatar:

@@ -74,6 +74,8 @@ class PictureOptions:
     size: int = 512
     emotion: str = ""
     seed: int = 0
+    enhancer: str = ""
+    enhancer_strength: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,16 @@ async def test_voice_and_language(stack: Stack) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("avatar", "noor"), ("fps", 30), ("size", 96), ("emotion", "joy"), ("seed", 9), ("engine", "portrait")],
+    [
+        ("avatar", "noor"),
+        ("fps", 30),
+        ("size", 96),
+        ("emotion", "joy"),
+        ("seed", 9),
+        ("engine", "portrait"),
+        ("enhancer", "gfpgan"),
+        ("enhancer_strength", 0.5),
+    ],
 )
 async def test_a_field_of_the_picture_reaches_the_animation(stack: Stack, name: str, value: object) -> None:
     answer = await ask(stack, text="hello", **{name: value})

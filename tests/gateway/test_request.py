@@ -91,6 +91,7 @@ def test_with_sound_or_text_all_messages_are_history() -> None:
         {"size": 129},
         {"size": 1026},
         {"emotion": "x" * 41},
+        {"enhancer_strength": 1.5},
         {"session_id": "short"},
         {"session_id": "white space in the id"},
         {"response_format": "xml"},

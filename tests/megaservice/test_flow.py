@@ -138,7 +138,7 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
         engines=Engines(llm="L", tts="T", animation="A"),
         sampling={"max_tokens": 9, "temperature": 0.0, "seed": None},
         voice=VoiceOptions("anna"),
-        picture=PictureOptions("me", 30, 256, emotion="joy", seed=7),
+        picture=PictureOptions("me", 30, 256, emotion="joy", seed=7, enhancer="gfpgan", enhancer_strength=0.5),
     )
     async with serving("in process", Behaviour(), log) as flow:
         await events_of(flow, request, "turn-1")
@@ -149,6 +149,7 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
     assert (tts["voice"], tts["engine"], tts["language"]) == ("anna", "T", "de")
     assert (animation["avatar"], animation["fps"], animation["size"], animation["engine"]) == ("me", 30, 256, "A")
     assert (animation["emotion"], animation["seed"]) == ("joy", 7)
+    assert (animation["enhancer"], animation["enhancer_strength"]) == ("gfpgan", 0.5)
     assert {identity for _, identity in log.ids} == {"turn-1"}
 
 

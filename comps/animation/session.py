@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
 from comps.animation.ahead import one_ahead
 from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
@@ -18,6 +18,7 @@ from comps.animation.enhancer import EnhancedPerformance, Enhancer
 from comps.animation.speech_input import with_phones
 from comps.core.media.video import Mp4Writer, Segment, VideoSpec
 from comps.core.speech import Pcm, SpeechChunk
+from comps.core.threads import run_to_end
 
 SOUND_AHEAD_S = 0.12
 """Sound encoded beyond the frames, in seconds: the resampler, the encoder and the muxer each hold some back."""
@@ -134,7 +135,7 @@ class AnimationSession:
             yield segment
 
     async def _encode(self, work: Callable[..., list[Segment]], *arguments: Any) -> list[Segment]:
-        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._workers.encode)
+        return await run_to_end(partial(work, *arguments), self._workers.encode)
 
 
 class _Sound:

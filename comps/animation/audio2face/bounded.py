@@ -62,7 +62,7 @@ class BoundedLeastSquares:
         self.smallest: float = float(singular[-1])
         """Smallest singular value: a change of b by d changes x by no more than d / smallest."""
         self._norm = float(np.linalg.norm(matrix))
-        condition = float(singular[0]) / max(self.smallest, float(singular[0]) * 1e-30, 1e-300)
+        condition = float(singular[0]) / self.smallest if self.smallest > 0 else np.inf
         self._regular = condition < _WELL_CONDITIONED
         # A correction is as exact as the condition of H lets it be; a larger one is made once more.
         self._settled = float(np.clip(_ERROR / (min(condition, 1e12) ** 2 * np.finfo(float).eps), 1e-9, 10.0))

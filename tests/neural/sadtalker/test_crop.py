@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from comps.animation.engines.sadtalker.landmarks import sixty_eight
 
 from comps.animation.engines.sadtalker.crop import face_crop
 from tests.neural.parity import assert_close, fixture
@@ -23,9 +22,12 @@ def test_crop_of_a_face(name: str) -> None:
     assert crop.box(tight=False) == crop.loose
 
 
+@pytest.mark.torch
 def test_sixty_eight_points_of_ninety_eight() -> None:
+    from comps.animation.faces.landmarks98 import to_68
+
     expected = fixture("sadtalker_crop")
-    assert_close(sixty_eight(expected["index_98"]), expected["index_98_to_68"], 0)
+    assert_close(to_68(expected["index_98"]), expected["index_98_to_68"], 0)
 
 
 @pytest.mark.torch

@@ -282,6 +282,27 @@ async def test_a_cancelled_session_stops_within_one_batch(service: Running, monk
     assert sum(drawn) < 200
 
 
+async def test_too_little_memory_means_smaller_batches_then_an_error(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, room = service.engine._shared._run, 2
+
+    def cramped(items: list[Any]) -> Any:
+        if len(items) > room:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return draw(items)
+
+    shared: SharedBatch[Any, Any] = SharedBatch(cramped, 8, 0.0)
+    monkeypatch.setattr(service.engine, "_shared", shared)
+    assert len(frames_of(await service.session(buzz(0.5)))) == 13
+    assert shared.counts.out_of_memory > 0
+    room = 0
+    answer = await service.session(buzz(0.5))
+    assert answer.error["code"] == "engine_unavailable"
+    assert "memory" in answer.error["message"]
+    await shared.close()
+
+
 async def test_answers_at_once_share_the_networks_calls(service: Running) -> None:
     before = service.engine._shared.counts
     answers = await asyncio.gather(*(service.session(buzz(1.0)) for _ in range(4)))

@@ -11,42 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from comps.animation.engines.sadtalker.dense_motion import deformation, seen_motions, sparse_motions
-from comps.animation.engines.sadtalker.generator import Source, SpadeGenerator, warped
+from comps.animation.engines.sadtalker.generator import Source, warped
 from comps.animation.engines.sadtalker.source import Picture
 
 Weigh = Callable[[Tensor], Sequence[Tensor]]
-"""`Weigher` made ready to run by a backend."""
+"""`DenseMotion.weigh`, or what gives the same."""
 Paint = Callable[[Tensor, Tensor], Tensor]
-"""`Painter` made ready to run by a backend."""
-
-
-class Weigher(nn.Module):
-    """The first part: how much each motion counts."""
-
-    def __init__(self, network: SpadeGenerator) -> None:
-        super().__init__()
-        self.network = network.dense_motion_network
-
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """See `DenseMotion.weigh`."""
-        mask, occlusion = self.network.weigh(seen)
-        return mask, occlusion
-
-
-class Painter(nn.Module):
-    """The second part: the picture of moved features."""
-
-    def __init__(self, network: SpadeGenerator) -> None:
-        super().__init__()
-        self.third, self.fourth, self.decoder = network.third, network.fourth, network.decoder
-
-    def forward(self, features: Tensor, occlusion: Tensor) -> Tensor:
-        """See `SpadeGenerator.paint`."""
-        out: Tensor = self.decoder(self.fourth(self.third(features)) * occlusion)
-        return out
+"""`SpadeGenerator.paint`, or what gives the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

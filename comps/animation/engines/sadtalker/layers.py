@@ -50,7 +50,9 @@ class Down3d(Same3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[n, inputs, d, h, w]` to `[n, outputs, d, h / 2, w / 2]`."""
-        return F.avg_pool3d(super().forward(x), (1, 2, 2))
+        y = super().forward(x)
+        # As one picture per layer, because the mean of a volume has no bfloat16 kernel on a CPU.
+        return F.avg_pool2d(y.flatten(1, 2), 2).unflatten(1, y.shape[1:3])
 
 
 class Up3d(Same3d):

@@ -37,22 +37,25 @@ class Speaker(nn.Module):
         return self.network.decode(self.network.encode_audio(mel), skips)
 
 
-def examples(network: Wav2Lip, faces: NDArray[np.uint8], batch: int) -> tuple[Tensor, ...]:
-    """Inputs of `Speaker` for a `batch`, from `faces` uint8 `[n, 96, 96, 3]` RGB and sound like that of speech."""
+def examples(network: Wav2Lip, faces: NDArray[np.uint8], batch: int, first: int = 0) -> tuple[Tensor, ...]:
+    """Inputs of `Speaker` for a `batch`, from `faces` uint8 `[n, 96, 96, 3]` RGB and sound like that of speech.
+
+    Another `first` gives other sound.
+    """
     parameter = next(network.parameters())
     chosen = torch.from_numpy(network_input(faces[np.arange(batch) % len(faces)]))
     with torch.inference_mode():
         skips = network.encode_face(chosen.to(parameter.device, parameter.dtype))
-    sound = speech_like(batch).to(parameter.device)
+    sound = speech_like(batch, first).to(parameter.device)
     # Copies, because tensors of inference mode can be neither exported nor compiled.
     return sound, *(skip.clone() for skip in skips)
 
 
-def speech_like(count: int) -> Tensor:
+def speech_like(count: int, first: int = 0) -> Tensor:
     """Windows of a mel (count, 1, 80, 16) with the levels of speech: harmonics that come and go, and pauses."""
     band, column = torch.arange(MEL_BANDS)[:, None], torch.arange(MEL_COLUMNS)[None]
     windows = []
-    for index in range(count):
+    for index in range(first, first + count):
         loudness = torch.sin(0.5 * column + index).clamp(-0.3, 1)
         windows.append((2.5 * loudness * torch.cos(band * (0.4 + 0.02 * index)) - 0.02 * band - 1).clamp(-4, 4))
     return torch.stack(windows)[:, None].float()

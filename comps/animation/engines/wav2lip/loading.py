@@ -33,6 +33,8 @@ FILES = ("wav2lip_gan.pth", "wav2lip.pth", "Wav2Lip-SD-GAN.pt", "Wav2Lip-SD-NOGA
 """The names the weights are published under, and the one they are converted to; the first that is there counts."""
 KNOWN_SHA256 = ("180cfd49d31d47f195d5bfc62830ffe2c40724b7bbbce6faadc73ac6ab1a3b8e",)
 """TorchScript archives of the makers, whose weights are read without asking: Wav2Lip-SD-GAN.pt."""
+CALIBRATION_CALLS = 4
+"""Batches from which int8 takes the ranges of its values."""
 LICENCE = (
     "Wav2Lip's weights are for personal, research and other non-commercial use only: their makers trained them on the "
     "data set LRS2 and forbid commercial use. Who loads them agrees to that; see https://github.com/Rudrabha/Wav2Lip"
@@ -55,7 +57,11 @@ def load_drawer(settings: Wav2LipSettings) -> Drawer:
     if device.type == "cpu":
         keep_freed_memory()
     plan = Plan(cast("BackendName", settings.wav2lip_backend), str(device))
-    program = build(Speaker(network), examples(network, sample_faces(), settings.wav2lip_batch), plan)
+    faces, batch = sample_faces(), settings.wav2lip_batch
+    # Only when int8 is asked for by name: how far it may be trusted with faces unlike these nobody has measured.
+    calls = range(1, CALIBRATION_CALLS + 1) if plan.backend == "openvino-int8" else range(0)
+    calibration = [examples(network, faces, batch, call * batch) for call in calls]
+    program = build(Speaker(network), examples(network, faces, batch), plan, calibration=calibration)
     logger.info("Wav2Lip runs by %s on %s", program.backend, program.device)
     return Drawer(network, program)
 

@@ -88,6 +88,8 @@ class FaceModel(ABC):
     """Shapes of its streams in order: the 52, or the 52 and the 16 of the tongue."""
     look_ahead_s: float
     """Audio needed after a frame before it can be told, in seconds."""
+    alive: bool = False
+    """Whether its frames blink and look around already; the pipeline adds both to those of other models."""
 
     @abstractmethod
     def open(self, tuning: FaceTuning) -> FaceStream:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.audio2face.configuration.layers import ModelDefaults
 from comps.animation.audio2face.parameters import Value
 
 Audio = NDArray[np.float32]
@@ -88,6 +89,8 @@ class FaceModel(ABC):
     """Shapes of its streams in order: the 52, or the 52 and the 16 of the tongue."""
     look_ahead_s: float
     """Audio needed after a frame before it can be told, in seconds."""
+    defaults: ModelDefaults = ModelDefaults()
+    """What the model's own files say about parameters, multipliers and offsets: the lowest of the `Layers`."""
     alive: bool = False
     """Whether its frames blink and look around already; the pipeline adds both to those of other models."""
 

@@ -81,7 +81,7 @@ class SkinStream:
         mask = lower_mask(rig.neutral, settings.face_mask_level, settings.face_mask_softness)[:, None]
         self._lower = mask * settings.lower_face_strength
         self._upper = (1 - mask) * settings.upper_face_strength
-        self._filters = (_Smoothing(settings.lower_face_smoothing, fps), _Smoothing(settings.upper_face_smoothing, fps))
+        self._filters = (Smoothing(settings.lower_face_smoothing, fps), Smoothing(settings.upper_face_smoothing, fps))
 
     def pose(self, delta: Points) -> Points:
         """Points `[n, v, 3]` of the next frames from their motions `delta` `[n, v, 3]`."""
@@ -100,17 +100,19 @@ class SkinStream:
             smoothing.reset()
 
 
-class _Smoothing:
-    """Two low-pass stages of one half-life, in seconds."""
+class Smoothing:
+    """Two low-pass stages of one half-life in seconds, for values of any shape; linear, so it may run on projections too."""
 
     def __init__(self, half_life: float, fps: float) -> None:
         self._share = 1 - 0.5 ** (1 / (fps * half_life)) if half_life > 0 else 1.0
         self.reset()
 
     def reset(self) -> None:
+        """Makes the next value a first one."""
         self._stages: tuple[Points, Points] | None = None
 
     def next(self, value: Points) -> Points:
+        """The next value, filtered."""
         if self._stages is None or self._share == 1:
             self._stages = value, value
         else:

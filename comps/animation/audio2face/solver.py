@@ -140,7 +140,7 @@ class BlendshapeSolver:
         poses: Poses,
         settings: SolverSettings = SKIN,
         *,
-        vertices: Sequence[int] | None = None,
+        vertices: Sequence[int] | Rows | None = None,
         exact: bool = True,
     ) -> None:
         _check_rig(neutral, shapes, poses)
@@ -174,18 +174,26 @@ class BlendshapeSolver:
 
     def project(self, targets: Points) -> Matrix:
         """D'(target - neutral) float64 `[m, active]` of poses `[m, v, 3]`; raises UnprocessableError for another shape or NaN."""
-        if targets.ndim != 3 or targets.shape[1:] != self.points:
-            raise UnprocessableError(
-                f"the targets are {targets.shape}; the rig has {self.points} points", param="targets"
-            )
-        projected: Matrix = np.empty((len(targets), len(self.active)))
-        for first in range(0, len(targets), _UPCAST):
-            part = targets[first : first + _UPCAST].reshape(-1, self.points[0] * 3)
-            flat = part.take(self._moving, axis=1) if self._gathers else part
-            projected[first : first + _UPCAST] = flat.astype(np.float64, copy=False) @ self._columns
+        projected = self.project_motions(targets)
         projected -= self._resting
         if not np.isfinite(projected).all():
             raise UnprocessableError("a target pose is not finite", param="targets")
+        return projected
+
+    def project_motions(self, motions: Points) -> Matrix:
+        """D'motion float64 `[m, active]` of displacements `[m, v, 3]`; raises UnprocessableError for another shape.
+
+        Linear: what is projected may be components of motions, whose weighted sum is then D' of the motion.
+        """
+        if motions.ndim != 3 or motions.shape[1:] != self.points:
+            raise UnprocessableError(
+                f"the targets are {motions.shape}; the rig has {self.points} points", param="targets"
+            )
+        projected: Matrix = np.empty((len(motions), len(self.active)))
+        for first in range(0, len(motions), _UPCAST):
+            part = motions[first : first + _UPCAST].reshape(-1, self.points[0] * 3)
+            flat = part.take(self._moving, axis=1) if self._gathers else part
+            projected[first : first + _UPCAST] = flat.astype(np.float64, copy=False) @ self._columns
         return projected
 
     def solve_after(self, previous: Matrix, projected: Matrix) -> Matrix:
@@ -280,7 +288,7 @@ def _pairs(ids: Sequence[int], name: str) -> list[Pair]:
     return [(first, second) for first, second in members.values()]
 
 
-def _vertices(vertices: Sequence[int] | None, count: int) -> Rows:
+def _vertices(vertices: Sequence[int] | Rows | None, count: int) -> Rows:
     chosen: Rows = np.arange(count) if vertices is None else np.asarray(vertices, np.intp)
     if not len(chosen) or chosen.min() < 0 or chosen.max() >= count:
         raise UnprocessableError(f"the vertices to fit must be among the rig's 0 to {count - 1}", param="vertices")

@@ -30,7 +30,8 @@ class InferenceSettings:
         models_dir: folder that holds the folders of the networks.
         provider: what ONNX Runtime computes with; ``auto`` is TensorRT, CUDA or the CPU, the first that is there.
         threads: threads of one network on the CPU; 0 leaves it to ONNX Runtime.
-        max_batch: most frames of one call of a network.
+        max_batch: most frames of one call of a network. 1 makes results independent of what other streams do, to the last bit.
+        emotion_window: samples that the network of emotions hears, where its file leaves that open; 0 is 30000.
     """
 
     face: Inference = "embedded"
@@ -38,7 +39,8 @@ class InferenceSettings:
     models_dir: Path = field(default_factory=models_folder)
     provider: Provider = "auto"
     threads: int = 0
-    max_batch: int = 64
+    max_batch: int = 16
+    emotion_window: int = 0
 
 
 def load_inference(

@@ -26,10 +26,11 @@ from comps.animation.audio2face.inference.model import (
     FaceTuning,
     frame_count,
 )
+from comps.animation.audio2face.keyframes import MOST_KEYS
 from comps.animation.audio2face.liveness import LivingEyes
 from comps.animation.audio2face.names import FACE_EMOTIONS
 from comps.animation.audio2face.weights import WeightLayer, WeightTuning
-from comps.core.errors import UnprocessableError
+from comps.core.errors import TooLargeError, UnprocessableError
 
 _CLOSING_S = 0.15
 """Longest time in which a mouth that a clip leaves open closes."""
@@ -151,6 +152,7 @@ class ClipPipeline:
         layers, options = shared.layers, shared.options
         configuration = layers.configuration
         self.parameters = parameters
+        self.sample_rate = sample_rate
         self.fps: int = options.fps
         self._options = options
         self._model = shared.model
@@ -177,6 +179,8 @@ class ClipPipeline:
         `keyframes` act from the next frame on and are given back with the next frame that comes out. Nothing is taken
         when one is refused: UnprocessableError for a negative time or a weight outside 0..1, TooLargeError for too many.
         """
+        if len(self._arrived) + len(keyframes) > MOST_KEYS:
+            raise TooLargeError(f"more than {MOST_KEYS} emotion keyframes came without audio", param="emotions")
         if keyframes:
             self._emotions.prefer(keyframes)
             self._arrived += keyframes

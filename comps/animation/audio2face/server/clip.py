@@ -1,0 +1,191 @@
+"""One clip between the event loop and the workers: fed, advanced turn by turn, and emptied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from comps.animation.audio2face.clip_audio import BYTES_PER_SAMPLE
+from comps.animation.audio2face.clip_emotions import Key
+from comps.animation.audio2face.keyframes import MOST_KEYS
+from comps.animation.audio2face.pipeline import ClipPipeline, Frames
+from comps.animation.audio2face.server.failures import INTERNAL_MESSAGE
+from comps.animation.audio2face.server.workers import Workers
+from comps.core.errors import AvatarError, TooLargeError
+
+_TURN_S = 1.0
+"""Longest audio of one turn: a long clip in one buffer must not hold up the live streams beside it."""
+_CRUMB = 4096
+"""Pieces shorter than this, bytes, are not kept one by one."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A turn's result: `frames` frames from number `first`; when their oldest audio came and when they were there, s."""
+
+    first: int
+    frames: int
+    arrived: float
+    made: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send; `frame` says whether it is one, and so is paced."""
+
+    message: bytes
+    frame: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    pcm: bytes
+    keyframes: Sequence[Key]
+    arrived: float
+
+
+class Clip:
+    """A pipeline that is fed in the event loop and works elsewhere.
+
+    Args:
+        pipeline: the clip's own.
+        workers: where it works.
+        encode: makes the messages of frames; it runs in a worker too.
+        room: frames that may wait to be sent before the next are computed.
+        made: told of every turn that made frames, in the loop.
+    """
+
+    def __init__(
+        self,
+        pipeline: ClipPipeline,
+        workers: Workers,
+        encode: Callable[[Frames], list[bytes]],
+        *,
+        room: int,
+        made: Callable[[Made], None] = lambda _: None,
+    ) -> None:
+        self._pipeline, self._workers, self._encode = pipeline, workers, encode
+        self._piece_bytes = round(_TURN_S * pipeline.sample_rate) * BYTES_PER_SAMPLE
+        self._room, self._told = room, made
+        self._waiting: deque[_Piece] = deque()
+        self._outgoing: deque[bytes] = deque()
+        self._notices: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+        self._busy = self._ended = self._finished = self._left = False
+        self._keyframes_waiting = 0
+        self._error: AvatarError | None = None
+        self._turn: list[tuple[Frames, list[bytes], float]] = []
+
+    def feed(self, pcm: bytes, keyframes: Sequence[Key] = ()) -> None:
+        """Takes audio of any length, and the keyframes that came with it; TooLargeError when too many of these wait."""
+        self._keyframes_waiting += len(keyframes)
+        if self._keyframes_waiting > MOST_KEYS:
+            raise TooLargeError(f"more than {MOST_KEYS} emotion keyframes are waiting", param="emotions")
+        if not pcm and not keyframes:
+            return
+        now = time.monotonic()
+        for start in range(0, len(pcm), self._piece_bytes) or (0,):
+            self._wait(_Piece(pcm[start : start + self._piece_bytes], () if start else keyframes, now))
+        self._advance()
+
+    def _wait(self, piece: _Piece) -> None:
+        """Appends a piece; crumbs are put together, as a clip may come sample by sample."""
+        # only this thread appends, so that a worker that takes pieces meanwhile still has them in order
+        if len(self._waiting) > 1 and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
+            piece = _joined([self._waiting.pop(), piece])
+        self._waiting.append(piece)
+
+    def end(self) -> None:
+        """No more audio comes."""
+        self._ended = True
+        self._advance()
+
+    def notice(self, message: bytes) -> None:
+        """Sends a message before the frames that wait."""
+        self._notices.append(message)
+        self._changed.set()
+
+    def leave(self) -> None:
+        """Nobody wants the rest: no further turn is taken, and the one that runs is cut short."""
+        self._left = True
+
+    async def outgoing(self) -> AsyncIterator[Outgoing]:
+        """What is to be sent, as it becomes ready, until the clip has ended. Raises what went wrong with it."""
+        while True:
+            if self._notices:
+                yield Outgoing(self._notices.popleft(), frame=False)
+            elif self._outgoing:
+                yield Outgoing(self._outgoing.popleft(), frame=True)
+                self._advance()
+            elif self._error:
+                raise self._error
+            elif self._finished:
+                return
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _advance(self) -> None:
+        idle = self._busy or self._finished or self._left or self._error is not None
+        if not idle and len(self._outgoing) < self._room and (self._waiting or self._ended):
+            self._busy = True
+            self._workers.submit(self)
+
+    def work(self) -> None:
+        """One turn; see `Workers`."""
+        try:
+            self._take_turn()
+        except AvatarError as error:
+            self._error = error
+        except Exception:  # thread boundary: the stream ends with INTERNAL, the log has the trace
+            log.exception("a clip could not be animated")
+            self._error = AvatarError(INTERNAL_MESSAGE)
+
+    def _take_turn(self) -> None:
+        for piece in self._pieces():
+            self._keep(self._pipeline.push(piece.pcm, piece.keyframes), piece.arrived)
+        if self._ended and not self._waiting:
+            self._keep(self._pipeline.finish(), time.monotonic())
+            self._finished = True
+
+    def _pieces(self) -> Iterator[_Piece]:
+        """A turn's worth of what waits, joined up to the next keyframes."""
+        taken, joined = 0, list[_Piece]()
+        while self._waiting and not self._left and taken + len(self._waiting[0].pcm) <= self._piece_bytes:
+            piece = self._waiting.popleft()
+            taken += len(piece.pcm)
+            self._keyframes_waiting -= len(piece.keyframes)
+            if piece.keyframes and joined:
+                yield _joined(joined)
+                joined = []
+            joined.append(piece)
+        if joined:
+            yield _joined(joined)
+
+    def _keep(self, frames: Frames, arrived: float) -> None:
+        if len(frames):
+            self._turn.append((frames, self._encode(frames), arrived))
+
+    def delivered(self) -> None:
+        """The turn is over; see `Workers`."""
+        self._busy = False
+        turn, self._turn = self._turn, []
+        if self._left:
+            return
+        for frames, messages, arrived in turn:
+            self._outgoing.extend(messages)
+            self._told(Made(frames.first, len(frames), arrived, time.monotonic()))
+        self._changed.set()
+        self._advance()
+
+
+def _joined(pieces: Sequence[_Piece]) -> _Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    return _Piece(b"".join(piece.pcm for piece in pieces), pieces[0].keyframes, pieces[0].arrived)

@@ -1,0 +1,77 @@
+"""A gRPC server on one address: endpoints, health and reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+_SPARE_CALLS = 64
+"""Calls besides streams that are taken at once: health, configuration, refusals."""
+_OTHER_OPTIONS: Mapping[str, int] = {
+    # a second server on the same port must fail, not share it
+    "grpc.so_reuseport": 0,
+    # clients that keep a silent connection alive by pings must not be thrown off
+    "grpc.http2.min_ping_interval_without_data_ms": 10_000,
+}
+
+
+class Listener:
+    """Listens from `start` to `stop`. Its health is NOT_SERVING until it is told otherwise.
+
+    Args:
+        address: HOST:PORT; port 0 takes a free one.
+        credentials: None is unencrypted.
+        endpoints: full service name to its handler.
+        streams: calls that may be open at once, besides short ones.
+        largest_message: bytes; None is gRPC's usual 4 MB.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        endpoints: Mapping[str, grpc.GenericRpcHandler],
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+        streams: int = 0,
+        largest_message: int | None = None,
+    ) -> None:
+        self._address, self._credentials = address, credentials
+        self.port = 0
+        options: list[tuple[str, int]] = list(_OTHER_OPTIONS.items())
+        if largest_message is not None:
+            options.append(("grpc.max_receive_message_length", largest_message))
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=streams + _SPARE_CALLS)
+        self._health = health.aio.HealthServicer()
+        self._server.add_generic_rpc_handlers(tuple(endpoints.values()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*endpoints, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self._names: Sequence[str] = ("", *endpoints)
+
+    async def start(self) -> None:
+        """Binds and serves; OSError when the address cannot be had."""
+        try:
+            if self._credentials is None:
+                self.port = self._server.add_insecure_port(self._address)
+            else:
+                self.port = self._server.add_secure_port(self._address, self._credentials)
+        except RuntimeError as error:
+            raise OSError(
+                f"cannot listen on {self._address}: the port is taken, or it is not this machine's"
+            ) from error
+        await self.serving(ready=False)
+        await self._server.start()
+
+    async def serving(self, *, ready: bool) -> None:
+        """What `grpc.health.v1` says."""
+        states = health_pb2.HealthCheckResponse
+        for name in self._names:
+            await self._health.set(name, states.SERVING if ready else states.NOT_SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no more calls, and ends those that are open after so long."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)

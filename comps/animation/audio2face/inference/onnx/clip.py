@@ -22,9 +22,11 @@ class ClipAudio:
         self._samples: Audio = np.zeros(0, np.float32)
 
     def push(self, audio: Audio) -> None:
-        """Takes more; UnprocessableError for audio of another shape, TooLargeError when nobody cuts any windows."""
+        """Takes more; UnprocessableError for another shape or NaN, TooLargeError when nobody cuts any windows."""
         if audio.ndim != 1:
             raise UnprocessableError(f"audio {audio.shape} is not [n]", param="audio")
+        if not np.isfinite(audio).all():
+            raise UnprocessableError("a sample of the audio is not finite", param="audio")
         self.received += len(audio)
         if self.received - self._first > _LONGEST_WAIT_S * SAMPLE_RATE:
             raise TooLargeError(f"more than {_LONGEST_WAIT_S} s of audio wait for their emotions")

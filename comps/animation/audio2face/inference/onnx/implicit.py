@@ -23,7 +23,8 @@ def implicit_emotion(folder: ModelFolder, size: int, shot: object, frame: object
         rows = file.numbers("emo_db", None, size)
         if start >= len(rows):
             raise file.fault(f"'emo_db' has {len(rows)} rows; '{shot}' needs row {start}")
-        return rows[start].copy()
+        chosen: Audio = rows[start].copy()
+        return chosen
 
 
 def _place(file: ArrayFile, names: tuple[str, ...], shot: object, frame: object) -> int:

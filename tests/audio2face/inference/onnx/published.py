@@ -60,7 +60,9 @@ def write_shapes(folder: Path, tag: str = "", **params: Any) -> None:
         arrays = dict(zip(spelled, displacements(kind), strict=True))
         poses = ["neutral", *reversed(spelled)]
         extra = {"frontalMask": np.arange(VERTICES, dtype=np.int32)} if kind == "skin" else {}
-        np.savez(folder / f"bs_{kind}{tag}.npz", poseNames=np.array(poses, "S"), neutral=neutral(kind), **arrays, **extra)
+        np.savez(
+            folder / f"bs_{kind}{tag}.npz", poseNames=np.array(poses, "S"), neutral=neutral(kind), **arrays, **extra
+        )
         solver = {
             "strengthL1regularization": 0.0, "strengthL2regularization": 0.0, "strengthSymmetry": 0.0,
             "strengthTemporalSmoothing": 0.0, "templateBBSize": 50.0, "numPoses": len(names),
@@ -156,17 +158,35 @@ def diffusion_graph() -> onnx.ModelProto:
     nodes += [helper.make_node("Gather", ["window", "places"], ["samples"], axis=1)]
     nodes += [helper.make_node("Unsqueeze", ["samples", "last"], ["heard"])]
     constants["who"] = np.array([[[0.1]], [[0.2]], [[0.3]]], np.float32).reshape(3, 1)
-    nodes += [helper.make_node("MatMul", ["identity", "who"], ["id2"]), helper.make_node("Unsqueeze", ["id2", "last"], ["known"])]
+    nodes += [
+        helper.make_node("MatMul", ["identity", "who"], ["id2"]),
+        helper.make_node("Unsqueeze", ["id2", "last"], ["known"]),
+    ]
     nodes += [helper.make_node("Add", ["input_latents", "one"], ["output_latents"])]
     constants |= {"zero": np.array(0), "hundredth": np.float32(0.01), "state": np.array([-1, 1, 1])}
     nodes += [helper.make_node("Gather", ["output_latents", "zero"], ["l1"], axis=0)]
-    nodes += [helper.make_node("Gather", ["l1", "zero"], ["l2"], axis=0), helper.make_node("Gather", ["l2", "zero"], ["l3"], axis=1)]
-    nodes += [helper.make_node("Reshape", ["l3", "state"], ["l4"]), helper.make_node("Mul", ["l4", "hundredth"], ["runs"])]
-    nodes += [helper.make_node("Gather", ["noise", "zero"], ["n1"], axis=1), helper.make_node("Gather", ["n1", "zero"], ["n2"], axis=1)]
-    nodes += [helper.make_node("Gather", ["n2", "zero"], ["n3"], axis=1), helper.make_node("Reshape", ["n3", "state"], ["n4"])]
+    nodes += [
+        helper.make_node("Gather", ["l1", "zero"], ["l2"], axis=0),
+        helper.make_node("Gather", ["l2", "zero"], ["l3"], axis=1),
+    ]
+    nodes += [
+        helper.make_node("Reshape", ["l3", "state"], ["l4"]),
+        helper.make_node("Mul", ["l4", "hundredth"], ["runs"]),
+    ]
+    nodes += [
+        helper.make_node("Gather", ["noise", "zero"], ["n1"], axis=1),
+        helper.make_node("Gather", ["n1", "zero"], ["n2"], axis=1),
+    ]
+    nodes += [
+        helper.make_node("Gather", ["n2", "zero"], ["n3"], axis=1),
+        helper.make_node("Reshape", ["n3", "state"], ["n4"]),
+    ]
     nodes += [helper.make_node("Abs", ["n4"], ["n5"]), helper.make_node("Mul", ["n5", "hundredth"], ["noisy"])]
     constants |= {"joy": np.array([FACE_EMOTIONS.index("joy")]), "around": np.array([0, 15, 0, 0, 15, 0])}
-    nodes += [helper.make_node("Gather", ["emotion", "joy"], ["e1"], axis=2), helper.make_node("Pad", ["e1", "around"], ["felt"])]
+    nodes += [
+        helper.make_node("Gather", ["emotion", "joy"], ["e1"], axis=2),
+        helper.make_node("Pad", ["e1", "around"], ["felt"]),
+    ]
     constants["counted"] = (np.arange(60, dtype=np.float32) / 100).reshape(1, 60, 1)
     terms = []
     for name, scale, shape in (

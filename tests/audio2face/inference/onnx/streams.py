@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def run(stream: FaceStream, audio: Audio, emotions: Array, cuts: Iterable[int] =
     """All weights of a clip that is pushed in pieces cut at these samples, each frame's emotions with its sample."""
     edges = sorted({0, *(cut for cut in cuts if 0 < cut < len(audio)), len(audio)})
     told, parts, fps = 0, [], len(emotions) * 16000 / max(len(audio), 1)
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         upto = min(len(emotions), int(last * fps / 16000))
         parts.append(stream.push(audio[first:last], emotions[told:upto]))
         told = upto
@@ -68,7 +69,7 @@ def run(stream: FaceStream, audio: Audio, emotions: Array, cuts: Iterable[int] =
 def listen(stream: EmotionStream, audio: Audio, cuts: Iterable[int] = ()) -> Array:
     """All logits of a clip that is pushed in pieces cut at these samples."""
     edges = sorted({0, *(cut for cut in cuts if 0 < cut < len(audio)), len(audio)})
-    parts = [stream.push(audio[first:last]) for first, last in zip(edges, edges[1:], strict=False)]
+    parts = [stream.push(audio[first:last]) for first, last in pairwise(edges)]
     return np.concatenate([*parts, stream.finish()])
 
 

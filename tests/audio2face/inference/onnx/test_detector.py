@@ -106,12 +106,16 @@ def test_the_order_of_the_emotions_is_that_of_the_file(tmp_path: Path) -> None:
 
 def test_other_emotions_are_refused(tmp_path: Path) -> None:
     published.write_detector(tmp_path / "Audio2Emotion-v2.2", published.detector_graph(), ("angry", "calm"))
-    with pytest.raises(EngineUnavailableError, match=r"network_info\.json: it tells angry, calm; expected angry, disgust"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"network_info\.json: it tells angry, calm; expected angry, disgust"
+    ):
         load_emotions(configuration(), settings(tmp_path))
 
 
 def test_a_folder_that_is_missing_is_named_with_the_way_to_it(tmp_path: Path) -> None:
-    with pytest.raises(EngineUnavailableError, match=r"no folder Audio2Emotion-v2\.2.*hf download nvidia/Audio2Emotion-v2\.2"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"no folder Audio2Emotion-v2\.2.*hf download nvidia/Audio2Emotion-v2\.2"
+    ):
         load_emotions(configuration(), settings(tmp_path))
 
 

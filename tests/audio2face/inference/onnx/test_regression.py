@@ -163,7 +163,9 @@ def test_a_result_that_is_not_finite_names_the_file(tmp_path: Path) -> None:
     graph = published.regression_graph(published.regression_weights({0: (CENTRE, np.inf)}))
     published.write_regression(tmp_path / "claire_v2.3.1", graph)
     stream = face(tmp_path).open(tuning())
-    with pytest.raises(EngineUnavailableError, match=r"network\.onnx: the output 'result' has a value that is not finite"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"network\.onnx: the output 'result' has a value that is not finite"
+    ):
         stream.push(sound(1), feelings(30))
 
 

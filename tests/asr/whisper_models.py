@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 WIDTH, LAYERS = 32, 2
+BYTES = 256
+"""Tokens that are single bytes come first."""
 BASE_TOKENS = 50_257
 """Tokens of text in Whisper's multilingual vocabulary; its control tokens follow."""
 
@@ -45,6 +47,10 @@ def save_faster_whisper(folder: Path) -> Path:
         suppress_tokens=None, begin_suppress_tokens=None,
     )  # fmt: skip
     model = WhisperForConditionalGeneration(config)
+    # Sure of its words, so that it never takes one of the bytes, of which the library cannot make words with times.
+    with torch.no_grad():
+        rows = model.get_input_embeddings().weight.mul_(50)
+        rows[:BYTES] = 0
     model.generation_config = GenerationConfig(
         alignment_heads=[[1, 0], [1, 1]],
         lang_to_id={f"<|{tag}|>": tokenizer.token_to_id(f"<|{tag}|>") for tag in languages()},

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _GROW_AFTER = 64
 """Full batches that must succeed after an out-of-memory before a larger one is tried again."""
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "failed to allocate")
+_OUT_OF_MEMORY = ("out of memory", "can't alloc", "not enough memory", "bad_alloc", "failed to allocate")
 """What torch, OpenVINO and ONNX Runtime say in a RuntimeError."""
 
 

@@ -30,6 +30,8 @@ pytestmark = [
 
 EXACT = ("eager", "folded", "compile", "onnxruntime", "openvino")
 LIMITS = {**dict.fromkeys(EXACT, 1e-5), "bf16": 0.02, "openvino-bf16": 0.02, "openvino-int8": 0.1}
+BF16 = any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
+"""Whether OpenVINO computes in bfloat16 on this processor."""
 ON_CPU = [name for name, spec in BACKENDS.items() if "cpu" in spec.devices]
 
 
@@ -44,6 +46,10 @@ def test_every_backend_of_the_cpu_has_a_limit() -> None:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_a_backend_does_what_the_module_does(name: str) -> None:
     module = trained(TwoInputs())
+    if name == "openvino-bf16" and not BF16:
+        with pytest.raises(EngineUnavailableError, match="choose 'openvino'"):
+            build(module, inputs(4), plan(name))
+        return
     before = copy.deepcopy(module.state_dict())
     program = build(module, inputs(4), plan(name), calibration=[inputs(4, seed) for seed in range(5)])
     if isinstance(program, compiled.CompiledProgram):
@@ -321,3 +327,20 @@ class TestFolding:
         folded = fold_batch_norms(module, (x,))
         assert self.norms(folded) == 2
         assert difference(module(x), folded(x)) == 0.0
+
+
+def test_openvino_is_compiled_anew_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = trained(TwoInputs())
+    program = build(module, inputs(2), plan("openvino"))
+    picture, speech = inputs(2)
+    with pytest.raises(RuntimeError):
+        program(picture[:, :2], speech)
+    assert difference(module(*inputs(3)), program(*inputs(3))) <= 1e-5
+    program.close()
+
+    def no_room() -> object:
+        raise RuntimeError("bad allocation")
+
+    monkeypatch.setattr(program, "_compiling", no_room)
+    with pytest.raises(MemoryError, match="compile the network again"):
+        program(*inputs(2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import openvino
@@ -22,7 +24,7 @@ def build(task: Task, precision: Literal["f32", "bf16"]) -> OpenVinoProgram:
         )
     model = openvino.convert_model(exported(task))
     name = "openvino" if precision == "f32" else "openvino-bf16"
-    return OpenVinoProgram(name, _compile(core, model, task.threads, precision))
+    return OpenVinoProgram(name, partial(_compile, core, model, task.threads, precision))
 
 
 def build_int8(task: Task) -> OpenVinoProgram:
@@ -31,7 +33,7 @@ def build_int8(task: Task) -> OpenVinoProgram:
 
     core = openvino.Core()
     model = core.read_model(quantised_onnx(task).SerializeToString())
-    return OpenVinoProgram("openvino-int8", _compile(core, model, task.threads, "f32"))
+    return OpenVinoProgram("openvino-int8", partial(_compile, core, model, task.threads, "f32"))
 
 
 def _compile(core: Any, model: Any, threads: int, precision: str) -> Any:
@@ -44,16 +46,34 @@ def _compile(core: Any, model: Any, threads: int, precision: str) -> Any:
 
 
 class OpenVinoProgram(Program):
-    """A compiled model of OpenVINO."""
+    """A compiled model of OpenVINO, compiled anew after a call that failed."""
 
-    def __init__(self, backend: str, compiled: Any) -> None:
+    def __init__(self, backend: str, compiling: Callable[[], Any]) -> None:
         super().__init__(backend, torch.device("cpu"))
-        self._request = compiled.create_infer_request()
-        self._outputs = len(compiled.outputs)
+        self._compiling = compiling
+        self._request: Any = compiling().create_infer_request()
 
     def __call__(self, *inputs: Tensor) -> Any:
         """See `Program`."""
         arrays = [each.detach().cpu().contiguous().numpy() for each in inputs]
-        results = self._request.infer(arrays, share_inputs=True)
-        outputs = tuple(torch.from_numpy(results[index]) for index in range(self._outputs))
+        request = self._request = self._request or self._compiled_anew()
+        try:
+            # Its `infer` returns the results of an earlier call when memory runs out; waiting raises.
+            request.start_async(arrays, share_inputs=True)
+            request.wait()
+        except RuntimeError:
+            # A compiled model in which memory once ran out keeps what it took and fails for ever.
+            self.close()
+            raise
+        outputs = tuple(torch.from_numpy(tensor.data.copy()) for tensor in request.output_tensors)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def close(self) -> None:
+        """Free the compiled model and its memory."""
+        self._request = None
+
+    def _compiled_anew(self) -> Any:
+        try:
+            return self._compiling().create_infer_request()
+        except RuntimeError as error:  # it could be compiled before
+            raise MemoryError("there is not enough memory to compile the network again") from error

@@ -20,6 +20,8 @@ ORGANS: tuple[str, ...] = ("jaw", "spread", "round", "upper", "lower", "close", 
 """Jaw opening, lip spreading, rounding with protrusion, upper lip raised, lower lip lowered, lips shut, lower lip
 against the upper teeth, tongue tip raised: all 0..1."""
 JAW, SPREAD, ROUND, UPPER, LOWER, CLOSE, TUCK, TONGUE = range(len(ORGANS))
+OPENING = [JAW, UPPER, LOWER]
+"""Organs that open the mouth, by as much as the speech is loud."""
 REST = np.zeros(len(ORGANS), np.float32)
 
 _PLACE_TARGETS: dict[str, dict[int, tuple[float, float]]] = {

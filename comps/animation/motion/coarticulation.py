@@ -69,13 +69,15 @@ def segment(phones: Sequence[Phone]) -> Segments:
     )
 
 
-def articulate(phones: Sequence[Phone], times: Times, fps: int) -> Plane:
+def articulate(
+    phones: Sequence[Phone], times: Times, fps: int, *, look_ahead_s: float = LOOK_AHEAD_S
+) -> Plane:
     """Positions of the organs at frame `times` `[n]` (multiples of 1 / fps), float32 `[n, 8]`.
 
-    Only phones that begin before a frame's time + `LOOK_AHEAD_S` shape it, so more knowledge of the future changes nothing.
+    Only phones that begin before a frame's time + `look_ahead_s` shape it, so more knowledge of the future changes nothing.
     """
     pieces = segment(phones)
-    pull = _pull(pieces, times)
+    pull = _pull(pieces, times, look_ahead_s)
     weight = pull[:, :, None] * pieces.claim
     organs = (weight * pieces.goal).sum(1) / (weight.sum(1) + REST_PULL)
     organs[:, CLOSE] = _contact(phones, times, fps, closes)
@@ -84,14 +86,14 @@ def articulate(phones: Sequence[Phone], times: Times, fps: int) -> Plane:
     return result
 
 
-def _pull(pieces: Segments, times: Times) -> Times:
+def _pull(pieces: Segments, times: Times, look_ahead_s: float) -> Times:
     """How strongly each piece pulls at each time, `[n, m]`."""
     now = times[:, None]
     length = np.minimum(pieces.end - pieces.start, 0.2)
     early = pieces.start + CORE * length - now
     late = now - (pieces.end - CORE * length)
     near = np.exp(-np.clip(early, 0, None) / ONSET_S - np.clip(late, 0, None) / OFFSET_S)
-    seen = _fade((LOOK_AHEAD_S - (pieces.start - now)) / 0.06)
+    seen = _fade((look_ahead_s - (pieces.start - now)) / 0.06)
     remembered = _fade((MEMORY_S - (now - pieces.end)) / 0.10)
     result: Times = near * seen * remembered
     return result

@@ -9,6 +9,8 @@ from comps.animation.motion.face_motion import ARKIT_INDEX, ARKIT_NAMES
 from comps.core.errors import UnknownChoiceError
 
 Vector = NDArray[np.float32]
+Plane = NDArray[np.float32]
+Times = NDArray[np.float64]
 
 FADE_S = 0.20
 """Time constant of the change from one mood to the next."""
@@ -23,11 +25,16 @@ _MOODS: dict[str, dict[str, float]] = {
     "surprise": {"browInnerUp": 0.45, "browOuterUp": 0.50, "eyeWide": 0.50},
     "fear": {"browInnerUp": 0.60, "eyeWide": 0.40, "mouthStretch": 0.18, "browDown": 0.10},
     "disgust": {"noseSneer": 0.45, "browDown": 0.30, "eyeSquint": 0.20, "mouthFrown": 0.15},
+    "cheekiness": {"mouthSmileLeft": 0.46, "mouthSmileRight": 0.24, "cheekSquint": 0.22, "browOuterUpLeft": 0.32, "eyeSquint": 0.12},
+    "grief": {"browInnerUp": 0.65, "mouthFrown": 0.48, "eyeSquint": 0.28, "mouthShrugLower": 0.20, "mouthStretch": 0.10},
+    "outofbreath": {"browInnerUp": 0.28, "browOuterUp": 0.12, "mouthLowerDown": 0.10, "mouthFunnel": 0.08, "eyeSquint": 0.06, "noseSneer": 0.08},
+    "pain": {"browDown": 0.50, "eyeSquint": 0.48, "cheekSquint": 0.35, "noseSneer": 0.25, "mouthStretch": 0.24, "mouthPress": 0.10},
 }
+"""What every mood adds to the 52 weights at full strength; a name without a side moves both."""
 _SYNONYMS = {
-    "": "neutral", "happy": "joy", "happiness": "joy", "excited": "joy", "cheekiness": "joy", "sad": "sadness", "grief": "sadness",
+    "": "neutral", "happy": "joy", "happiness": "joy", "excited": "joy", "sad": "sadness",
     "concerned": "sadness", "angry": "anger", "surprised": "surprise", "amazement": "surprise", "afraid": "fear",
-    "fearful": "fear", "disgusted": "disgust", "calm": "neutral",
+    "fearful": "fear", "disgusted": "disgust", "calm": "neutral", "cheeky": "cheekiness", "out_of_breath": "outofbreath",
 }  # fmt: skip
 EMOTIONS: tuple[str, ...] = tuple(_MOODS)
 """Names that `mood` knows, besides everyday synonyms."""
@@ -49,3 +56,21 @@ def mood(name: str) -> Vector:
 
 MOUTH: NDArray[np.bool_] = np.array([name.startswith(("mouth", "jaw")) for name in ARKIT_NAMES])
 """Which of the 52 weights move the mouth."""
+PRESSED = 0.40
+"""mouthPress of lips that meet."""
+
+
+def mouth_share(weights: Plane, speaking: Times) -> Times:
+    """Share `[n]` of a mood's mouth that is left beside speech `weights` `[n, 52]`.
+
+    It is less while speaking (0..1), and no more than lips that must meet can bear.
+    """
+    press = np.minimum(weights[:, ARKIT_INDEX["mouthPressLeft"]] / PRESSED, 1.0)
+    share: Times = 1.0 - (1.0 - SPEAKING_MOUTH) * np.maximum(speaking, press)
+    return share
+
+
+def with_mood(weights: Plane, moods: Plane, speaking: Times) -> Plane:
+    """Speech `weights` `[n, 52]` with what each frame's mood `[n, 52]` adds to them."""
+    added: Plane = weights + moods * np.where(MOUTH, mouth_share(weights, speaking)[:, None], 1.0)
+    return added

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from comps.core.speech import Pcm
 
+Audio = NDArray[np.float32]
 Times = NDArray[np.float64]
 
 HOP_S = 0.01
@@ -20,6 +21,10 @@ FALL_S = 6.0
 USUAL_PEAK = 0.12
 """Root mean square of loud speech, full scale 1, assumed until louder is heard."""
 KEEP_S = 1.0
+QUIET, AUDIBLE = 0.05, 0.14
+"""Levels (of the recent peak) below which the mouth is shut and above which it is free."""
+READY = 0.25
+"""Share of its opening that the mouth takes before a sound after silence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +34,13 @@ class Levels:
     mean: Times
     loudest: Times
     soon: Times
+
+    def opening(self) -> Times:
+        """Factor `[n]` of the mouth's opening: none in silence, a little more when loud."""
+        now, soon = (np.clip((level - QUIET) / (AUDIBLE - QUIET), 0, 1) for level in (self.loudest, self.soon))
+        audible = np.maximum(now, READY * soon)
+        result: Times = audible * (0.80 + 0.35 * np.clip(self.mean / 0.5, 0, 1))
+        return result
 
 
 class Loudness:
@@ -44,7 +56,11 @@ class Loudness:
 
     def add(self, pcm: Pcm) -> None:
         """Hear more samples."""
-        samples = np.concatenate([self._rest, pcm.astype(np.float32) / 32768])
+        self.add_audio(pcm.astype(np.float32) / 32768)
+
+    def add_audio(self, audio: Audio) -> None:
+        """Hear more samples, float32 in -1..1."""
+        samples = np.concatenate([self._rest, audio])
         hops = len(samples) // self._hop
         self._rest = samples[hops * self._hop :]
         power = (samples[: hops * self._hop].reshape(hops, self._hop).astype(np.float64) ** 2).mean(1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.motion.articulation import JAW, LOWER, UPPER, closes
+from comps.animation.motion.articulation import OPENING, closes
 from comps.animation.motion.blendshapes import gaze_weights, mouth_weights
 from comps.animation.motion.coarticulation import LOOK_AHEAD_S, articulate
-from comps.animation.motion.emotion import FADE_S, MOUTH, SPEAKING_MOUTH, mood
+from comps.animation.motion.emotion import FADE_S, MOUTH, mood, with_mood
 from comps.animation.motion.face_motion import ARKIT_INDEX, FaceMotion
 from comps.animation.motion.liveness import Heard, Liveness
 from comps.animation.motion.loudness import Loudness
@@ -23,10 +23,6 @@ Times = NDArray[np.float64]
 
 START_FADE_S, END_FADE_S = 0.08, 0.10
 """The mouth leaves rest and comes to rest over this long, when the sound starts or stops without a pause."""
-QUIET, AUDIBLE = 0.05, 0.14
-"""Levels (of the recent peak) below which the mouth is shut and above which it is free."""
-READY = 0.25
-"""Share of its opening that the mouth takes before a sound after silence."""
 LIPS_MEET_S = 0.16
 FORGET_S = 1.0
 """Speech that ended this long ago shapes no frame to come."""
@@ -103,8 +99,9 @@ class MotionStream:
         weights: Plane = np.zeros((len(times), len(MOUTH)), np.float32)
         head, gaze = np.zeros((len(times), 6), np.float32), np.zeros((len(times), 2), np.float32)
         if len(times):
+            assert self._loudness is not None
             organs = articulate(self._phones, times, fps)
-            organs[:, [JAW, UPPER, LOWER]] *= self._opening(times)[:, None]
+            organs[:, OPENING] *= self._loudness.at(times).opening().astype(np.float32)[:, None]
             fade = np.clip(times / START_FADE_S, 0, 1)
             if end is not None:
                 fade *= np.clip((end - 1 / fps - times) / END_FADE_S, 0, 1)
@@ -115,22 +112,13 @@ class MotionStream:
         self._next = stop
         return FaceMotion(first, fps, np.clip(weights, 0, 1), head, gaze)
 
-    def _opening(self, times: Times) -> Plane:
-        """Factor of the mouth's opening by loudness: none in silence, a little more when loud."""
-        assert self._loudness is not None
-        levels = self._loudness.at(times)
-        now, soon = (np.clip((level - QUIET) / (AUDIBLE - QUIET), 0, 1) for level in (levels.loudest, levels.soon))
-        audible = np.maximum(now, READY * soon)
-        result: Plane = (audible * (0.80 + 0.35 * np.clip(levels.mean / 0.5, 0, 1))).astype(np.float32)
-        return result
-
     def _enliven(self, weights: NDArray[np.float32], time: float) -> tuple[Times, Times]:
         """Add mood, lids and brows to one frame's `weights` in place; its head `[6]` and gaze `[2]`."""
         heard = self._heard(time)
         while self._moods and self._moods[0][0] <= time:
             self._mood = self._moods.pop(0)[1]
         self._feeling += (self._mood - self._feeling) * np.float32(1 - np.exp(-1 / (self._options.fps * FADE_S)))
-        weights += self._feeling * np.where(MOUTH, self._mouth_mood(weights, heard), 1.0)
+        weights[:] = with_mood(weights[None], self._feeling, np.array([heard.speaking]))[0]
         alive = self._live.step(time, heard)
         for side in ("Left", "Right"):
             weights[ARKIT_INDEX[f"eyeBlink{side}"]] = alive.blink
@@ -139,11 +127,6 @@ class MotionStream:
         for name, value in gaze_weights(*alive.gaze.tolist()).items():
             weights[ARKIT_INDEX[name]] = value
         return alive.head, alive.gaze
-
-    def _mouth_mood(self, weights: NDArray[np.float32], heard: Heard) -> float:
-        """Share of the mood's mouth: less while speaking, and no more than lips that must meet can bear."""
-        press = float(weights[ARKIT_INDEX["mouthPressLeft"]]) / 0.40
-        return 1.0 - (1.0 - SPEAKING_MOUTH) * max(heard.speaking, min(press, 1.0))
 
     def _heard(self, time: float) -> Heard:
         step = 1 / self._options.fps

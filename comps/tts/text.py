@@ -35,11 +35,12 @@ _AT = {
 
 _MARKDOWN: tuple[_Rule, ...] = (
     (re.compile(r"^[ \t]*(?:```|~~~).*$", re.M), ""),
-    (re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)"), r"\1"),
+    (re.compile(r"!?\[([^\[\]\n]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)"), r"\1"),
     (re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>"), " "),
     (re.compile(r"^[ \t|]*:?-{3,}:?(?:[ \t|]+:?-{3,}:?)*[ \t|]*$|^[ \t]*(?:[*_=][ \t]*){3,}$", re.M), ""),
-    (re.compile(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", re.M), ""),
-    (re.compile(r"[ \t]+\|[ \t]+"), ", "),
+    # Blanks are looked at from where they begin only: from each of them, a long row would take its square in time.
+    (re.compile(r"^[ \t]*\|[ \t]*|(?:(?<![ \t])[ \t]+)?\|[ \t]*$", re.M), ""),
+    (re.compile(r"(?<![ \t])[ \t]+\|[ \t]+"), ", "),
     (re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•–])[ \t]+(?:\[[ xX]\][ \t]+)?", re.M), ""),
     (re.compile(r"(\*{1,3}|_{1,3}|~~)(?=\S)([^*_~\n]+?)(?<=\S)\1(?!\w)"), r"\2"),
     (re.compile(r"`+|\*{2,}|(?<![\S\d])[*_#]+(?=[^\s\d])|(?<=[^\s\d])[*_]+(?!\S)"), ""),

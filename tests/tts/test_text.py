@@ -47,6 +47,15 @@ def test_repeated_marks_are_read_in_no_time(mark: str) -> None:
     assert time.process_time() - began < 1.0
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", " \t"])
+def test_a_long_row_of_blanks_is_read_in_no_time(blank: str) -> None:
+    """A sentence keeps the blanks around it, of which a text may have as many as it may have characters."""
+    written = f"a{blank * 20_000}b | c{blank * 20_000}|"
+    began = time.process_time()
+    assert spoken_text(written, "en").text.split() == ["a", "b,", "c"]
+    assert time.process_time() - began < 1.0
+
+
 def test_places_point_into_the_written_text() -> None:
     written = "Pay **$3.50** now"
     spoken = spoken_text(written, "en")

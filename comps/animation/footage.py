@@ -41,10 +41,15 @@ _GREY = 128.0
 
 @dataclass(frozen=True, slots=True)
 class FootageLimits:
-    """Bounds of what is taken: `seconds` long, `pixels` in a frame; `side` is the longer one of the stored film."""
+    """Bounds of what is taken: `seconds` long, `pixels` in a frame, and in all frames together `decoded`, which is time.
+
+    `rate` is the most frames per second of the whole; `side` is the longer one of the stored film.
+    """
 
     seconds: float = 60.0
     pixels: int = 16_000_000
+    decoded: int = 32_000_000_000
+    rate: int = 240
     side: int = 1024
 
 
@@ -56,7 +61,7 @@ def import_footage(data: bytes, out: Path, limits: FootageLimits | None = None) 
 
     Raises:
         UnsupportedMediaError: the bytes are no video in a known format.
-        TooLargeError: longer, or its frames larger, than `limits` allow.
+        TooLargeError: longer, or its frames larger or more, than `limits` allow.
         UnprocessableError: it has no frames.
     """
     limits = limits or FootageLimits()
@@ -65,7 +70,7 @@ def import_footage(data: bytes, out: Path, limits: FootageLimits | None = None) 
         if stream.codec_context.width * stream.codec_context.height > limits.pixels:
             raise TooLargeError(f"the video's frames have more than {limits.pixels} pixels", param="file")
         fps = _rate(stream.average_rate)
-        pictures = _paced(_upright(source, limits.pixels), fps, limits.seconds)
+        pictures = _paced(_decoded(source, limits), fps, limits.seconds)
         first = next(pictures, None)
         if first is None:
             raise UnprocessableError("the video holds no frame that can be read", param="file")
@@ -200,13 +205,17 @@ def _open(data: bytes) -> InputContainer:
     if not container.streams.video:
         container.close()
         raise UnsupportedMediaError("the file holds no video track", param="file")
+    if container.streams.video[0].codec_context is None:
+        container.close()
+        raise UnsupportedMediaError("the video is in a codec that is not known here; send H.264 or VP9", param="file")
     return container
 
 
-def _upright(source: InputContainer, pixels: int) -> Iterator[tuple[float | None, Picture]]:
-    """Each frame that can be decoded, with its time in seconds where it has one."""
+def _decoded(source: InputContainer, limits: FootageLimits) -> Iterator[av.VideoFrame]:
+    """Each frame that can be decoded; raises TooLargeError when one, or all of them together, are too large."""
     stream = source.streams.video[0]
     packets = source.demux(stream)
+    count = pixels = 0
     while True:
         try:
             packet = next(packets)
@@ -218,12 +227,18 @@ def _upright(source: InputContainer, pixels: int) -> Iterator[tuple[float | None
         except av.FFmpegError:
             return
         for frame in frames:
-            if frame.width * frame.height > pixels:
-                raise TooLargeError(f"the video's frames have more than {pixels} pixels", param="file")
-            yield frame.time, _rgb(frame)
+            if frame.width * frame.height > limits.pixels:
+                raise TooLargeError(f"the video's frames have more than {limits.pixels} pixels", param="file")
+            count, pixels = count + 1, pixels + frame.width * frame.height
+            if count > limits.seconds * limits.rate or pixels > limits.decoded:
+                raise TooLargeError(
+                    "the video has more frames than are taken: send fewer or smaller ones", param="file"
+                )
+            yield frame
 
 
 def _rgb(frame: av.VideoFrame) -> Picture:
+    """The frame's picture, upright, its transparency laid over grey."""
     if any(component.is_alpha for component in frame.format.components):
         layers = frame.to_ndarray(format="rgba").astype(np.float32)
         cover = layers[..., 3:] / 255
@@ -233,22 +248,26 @@ def _rgb(frame: av.VideoFrame) -> Picture:
     return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
 
 
-def _paced(frames: Iterator[tuple[float | None, Picture]], fps: int, seconds: float) -> Iterator[Picture]:
+def _paced(frames: Iterator[av.VideoFrame], fps: int, seconds: float) -> Iterator[Picture]:
     """The picture on show at each tick of `fps`; raises TooLargeError beyond `seconds`."""
-    ticks, begin, last, shown = 0, 0.0, 0.0, None
-    for number, (time, picture) in enumerate(frames):
+    ticks, begin, last = 0, 0.0, 0.0
+    shown: av.VideoFrame | None = None
+    for number, frame in enumerate(frames):
+        time = frame.time
         if shown is None:
             begin = time or 0.0
         # A film without times is taken as even, and one whose clock runs back as standing still.
         last = max(last, (number / fps if time is None else time - begin))
         if last > seconds:
             raise TooLargeError(f"the video is longer than {seconds:g} s, which is the limit", param="file")
-        while shown is not None and (ticks + 0.5) / fps < last:
-            yield shown
-            ticks += 1
-        shown = picture
+        if shown is not None and (ticks + 0.5) / fps < last:
+            picture = _rgb(shown)  # of a frame that no tick shows none is made
+            while (ticks + 0.5) / fps < last:
+                yield picture
+                ticks += 1
+        shown = frame
     if shown is not None:
-        yield shown
+        yield _rgb(shown)
 
 
 def _rate(average: Fraction | None) -> int:

@@ -128,6 +128,24 @@ def test_strange_files_are_named(tmp_path: Path) -> None:
         import_footage(film(marked(k, 16, 16) for k in range(3)), out)
 
 
+def test_a_codec_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    known = film((marked(k) for k in range(3)), codec="libx264")
+    unknown = known.replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC")
+    with pytest.raises(UnsupportedMediaError, match="codec"):
+        import_footage(unknown, tmp_path / "film.mp4")
+
+
+def test_a_short_film_of_very_many_frames_is_refused(tmp_path: Path) -> None:
+    """Frames that are all alike take no bytes, so that a small file could keep a processor busy for days."""
+    many = film((marked(k % 30) for k in range(60)), fps=1000)
+    with pytest.raises(TooLargeError, match="more frames"):
+        import_footage(many, tmp_path / "film.mp4", FootageLimits(seconds=0.1))
+    with pytest.raises(TooLargeError, match="more frames"):
+        import_footage(many, tmp_path / "film.mp4", FootageLimits(decoded=50 * 64 * 48))
+    with imported(many, tmp_path) as footage:
+        assert len(footage) <= 3
+
+
 def test_a_clock_that_jumps_far_ahead_is_too_long_not_endless(tmp_path: Path) -> None:
     data = film((marked(k) for k in range(3)), times_ms=[0, 40, 900_000], codec="libx264", container="matroska")
     with pytest.raises(TooLargeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ HEARING_RATE = 16_000
 """Hz of the audio that phones are recognised in."""
 PIECE_S, SEARCH_S = 8.0, 3.0
 """Long audio is cut about every `PIECE_S` seconds, at the quietest place of the `SEARCH_S` seconds before."""
+LONGEST_PIECE_S = 2.0
+"""An engine hears no more than this at once: what it makes of it takes milliseconds then, in which nobody else is served."""
 _RATES = range(8_000, 96_001)
 _SILENCE = 0.003
 """Root mean square, of full scale, under which audio is taken for silence (-50 dB)."""
@@ -75,6 +78,27 @@ def pieces(audio: NDArray[np.float32], rate: int) -> list[tuple[int, int]]:
         cuts.append((start, end))
         start = end
     return [*cuts, (start, len(audio))]
+
+
+def in_pieces(chunk: SpeechChunk, seconds: float = LONGEST_PIECE_S) -> list[SpeechChunk]:
+    """The chunk, or consecutive ones of at most `seconds`, each with the phones and words that begin in it."""
+    step = max(1, round(seconds * chunk.sample_rate))
+    starts = range(0, len(chunk.pcm), step)
+    if len(starts) < 2:
+        return [chunk]
+    edges = [-math.inf, *((chunk.first_sample + start) / chunk.sample_rate for start in starts[1:]), math.inf]
+    return [
+        replace(
+            chunk,
+            pcm=chunk.pcm[start : start + step],
+            first_sample=chunk.first_sample + start,
+            phones=tuple(phone for phone in chunk.phones if begin <= phone.start < end),
+            words=tuple(word for word in chunk.words if begin <= word.start < end),
+            text="" if start else chunk.text,
+            last=chunk.last and start == starts[-1],
+        )
+        for start, begin, end in zip(starts, edges[:-1], edges[1:], strict=True)
+    ]
 
 
 async def spoken(audio: NDArray[np.float32], rate: int) -> AsyncIterator[SpeechChunk]:

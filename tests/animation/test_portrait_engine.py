@@ -15,6 +15,8 @@ import pytest_asyncio
 from comps.animation.engine import AnimationOptions, Avatar, FrameBatch
 from comps.animation.engines.portrait.engine import BATCH, FIRST_BATCH, QUEUED_CHUNKS, PortraitEngine
 from comps.animation.engines.portrait.render.cache import FaceCache
+from comps.animation.motion.face_motion import FaceMotion
+from comps.animation.motion.stream import MotionStream
 from comps.animation.table import ENGINES
 from comps.core.errors import FaceError, NotReadyError, UnknownChoiceError
 from comps.core.speech import SpeechChunk
@@ -76,6 +78,23 @@ async def test_first_frames_come_before_the_speech_has_ended(engine: PortraitEng
     more.set()
     rest = [batch async for batch in frames]
     assert rest[-1].first + len(rest[-1].frames) == math.ceil(SENTENCE_S * 25)
+
+
+async def test_a_long_chunk_is_heard_in_pieces(engine: PortraitEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work on phones and frames grows with their product: a speech of minutes in one chunk would stop everybody else."""
+    performance = await engine.open(AVATAR, AnimationOptions(size=64))
+    heard: list[int] = []
+    feed = MotionStream.feed
+
+    def noted(stream: MotionStream, chunk: SpeechChunk) -> FaceMotion:
+        heard.append(len(chunk.pcm))
+        return feed(stream, chunk)
+
+    monkeypatch.setattr(MotionStream, "feed", noted)
+    speech = SpeechChunk(np.zeros(RATE * 5, np.int16), RATE, last=True)
+    count = sum([len(batch.frames) async for batch in performance.animate(stream([speech]))])
+    assert count == 125
+    assert heard == [2 * RATE, 2 * RATE, RATE]
 
 
 async def test_closing_the_frames_stops_the_speech(engine: PortraitEngine) -> None:

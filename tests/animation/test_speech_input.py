@@ -16,6 +16,7 @@ from comps.animation.speech_input import (
     SEARCH_S,
     SpeechClock,
     check_rate,
+    in_pieces,
     is_silent,
     pieces,
     spoken,
@@ -122,3 +123,19 @@ async def test_audio_alone_gets_phones_on_the_answers_clock() -> None:
     (piece,) = await heard(SpeechChunk(vowel.astype(np.int16), RATE, first_sample=5 * RATE))
     assert piece.phones
     assert all(5.0 <= phone.start < phone.end <= 7.01 for phone in piece.phones)
+
+
+@given(st.integers(0, 200), st.integers(1, 60), st.lists(st.floats(-0.5, 3.0), max_size=8))
+def test_a_long_chunk_comes_in_pieces_that_make_it_up(count: int, step: int, starts: list[float]) -> None:
+    phones = tuple(Phone("a", start, start + 0.1) for start in sorted(starts))
+    whole = chunk(50, count, 100, phones=phones, text="hello", sentence=3, emotion="joy", last=True)
+    parts = in_pieces(whole, step / 100)
+    assert all(len(part.pcm) <= step for part in parts)
+    assert np.array_equal(np.concatenate([part.pcm for part in parts]), whole.pcm)
+    assert [part.first_sample for part in parts] == [50 + step * k for k in range(len(parts))]
+    assert tuple(phone for part in parts for phone in part.phones) == phones
+    assert [part.text for part in parts] == ["hello", *[""] * (len(parts) - 1)]
+    assert [part.last for part in parts] == [*[False] * (len(parts) - 1), True]
+    assert {(part.sentence, part.emotion) for part in parts} == {(3, "joy")}
+    # A phone may come early, but not after the samples that it begins with.
+    assert all(phone.start >= part.start for part in parts[1:] for phone in part.phones)

@@ -24,6 +24,7 @@ from comps.animation.engines.portrait.render.renderer import Renderer
 from comps.animation.motion.coarticulation import LOOK_AHEAD_S
 from comps.animation.motion.face_motion import FaceMotion
 from comps.animation.motion.stream import MotionOptions, MotionStream
+from comps.animation.speech_input import in_pieces
 from comps.core.errors import NotReadyError
 from comps.core.speech import SpeechChunk
 
@@ -122,8 +123,9 @@ async def _listen(
     """
     try:
         async for chunk in speech:
-            await room.acquire()
-            heard.put_nowait(chunk)
+            for piece in in_pieces(chunk):
+                await room.acquire()
+                heard.put_nowait(piece)
     finally:
         heard.put_nowait(None)
 

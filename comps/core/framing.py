@@ -6,6 +6,7 @@ Layout of one message, integers little-endian: ``u32 header bytes | u32 payload 
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
@@ -89,7 +90,7 @@ def pack_speech(chunk: SpeechChunk) -> bytes:
 
 
 def parse_speech(header: Header, payload: bytes) -> SpeechChunk:
-    """The `SpeechChunk` of a message; raises ValueError when a field is missing or of the wrong kind."""
+    """The `SpeechChunk` of a message; raises ValueError when a field is missing, of the wrong kind, or no finite time."""
     try:
         if len(payload) % 2:
             raise ValueError("int16 PCM has an even number of bytes")
@@ -100,9 +101,9 @@ def parse_speech(header: Header, payload: bytes) -> SpeechChunk:
             sample_rate=int(header["sample_rate"]),
             first_sample=int(header.get("first_sample", 0)),
             phones=tuple(
-                Phone(str(p), float(s), float(e), int(stress)) for p, s, e, stress in header.get("phones", ())
+                Phone(str(p), _time(s), _time(e), int(stress)) for p, s, e, stress in header.get("phones", ())
             ),
-            words=tuple(Word(str(t), float(s), float(e), int(a), int(b)) for t, s, e, a, b in header.get("words", ())),
+            words=tuple(Word(str(t), _time(s), _time(e), int(a), int(b)) for t, s, e, a, b in header.get("words", ())),
             sentence=int(header.get("sentence", 0)),
             text=str(header.get("text", "")),
             emotion=str(header.get("emotion", "")),
@@ -110,3 +111,11 @@ def parse_speech(header: Header, payload: bytes) -> SpeechChunk:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a speech message: {error!r}") from error
+
+
+def _time(value: Any) -> float:
+    """Seconds; JSON has no infinity, but ``float`` takes the string of one."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError(f"a time is a finite number, not {seconds}")
+    return seconds

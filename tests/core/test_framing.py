@@ -107,7 +107,10 @@ def test_speech_comes_back(samples: list[int], phones: list[Phone], words: list[
         ({"phones": [["p", 0]]}, b""),
         ({"phones": 5}, b""),
         ({"phones": [["p", None, 1, 0]]}, b""),
+        ({"phones": [["p", "nan", 1, 0]]}, b""),
+        ({"phones": [["p", 0, "inf", 0]]}, b""),
         ({"words": [["w", 0, 1]]}, b""),
+        ({"words": [["w", "-inf", 1, 0, 1]]}, b""),
         ({}, b"odd"),
     ],
 )

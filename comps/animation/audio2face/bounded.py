@@ -12,6 +12,7 @@ and at last single ones, which is finite.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,34 @@ class Bounded:
         return Bounded(self.x[rows], self.sides[rows])
 
 
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """Over-relaxed ADMM with a fixed number of iterations, as Audio2Face-3D's GPU solver runs it.
+
+    z = clip(A^-1 b, 0, u), y = 0, W = diag(A'A) / 16, K = (A'A + W)^-1; then each time
+    x = K (W (z - y) + A'b), z = clip(y + x, 0, u), y = y + 1.9 (x - z).
+
+    `matrix` A, `inverse` A^-1, `weights` the diagonal of W and `relaxed` K are arrays of NumPy or of a library that
+    computes on a card with the same operators.
+    """
+
+    matrix: Any
+    inverse: Any
+    weights: Any
+    relaxed: Any
+
+    def solve(self, rhs: Any, upper: Any, clip: Callable[[Any, Any], Any], iterations: int = 4) -> Any:
+        """Solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`; `clip(x, u)` takes x to 0..u."""
+        gradient = rhs @ self.matrix
+        z = clip(rhs @ self.inverse.T, upper)
+        y = 0 * z
+        for _ in range(iterations):
+            x = (self.weights * (z - y) + gradient) @ self.relaxed
+            z = clip(y + x, upper)
+            y = y + 1.9 * (x - z)
+        return z
+
+
 class BoundedLeastSquares:
     """The problem of one square matrix float64 `[n, n]`; the methods hold no state."""
 
@@ -73,8 +102,9 @@ class BoundedLeastSquares:
         self._covariance: Matrix = _doubles(np.linalg.inv(self._solvable))
         self._inverse: Matrix = _doubles(np.linalg.pinv(matrix))
         self._most_rounds = 4 * _LONG_PATIENCE + 4 * size
-        self._relaxation: Matrix = self._gram.diagonal() / 16 + 1e-300
-        self._relaxed: Matrix = _doubles(np.linalg.inv(self._gram + np.diag(self._relaxation)))
+        weights: Matrix = self._gram.diagonal() / 16 + 1e-300
+        relaxed = _doubles(np.linalg.inv(self._gram + np.diag(weights)))
+        self.relaxation = Relaxation(matrix, self._inverse, weights, relaxed)
 
     def solve(self, rhs: Matrix, upper: Matrix, start: Bounded | None = None) -> Bounded:
         """The exact solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`, from `start` or a guess."""
@@ -89,19 +119,8 @@ class BoundedLeastSquares:
         return found
 
     def approximate(self, rhs: Matrix, upper: Matrix, iterations: int = 4) -> Matrix:
-        """Over-relaxed ADMM with a fixed number of iterations, as Audio2Face-3D's GPU solver runs it; near the optimum only.
-
-        z = clip(A^-1 b, 0, u), y = 0, W = diag(A'A) / 16, K = (A'A + W)^-1; then each time
-        x = K (W (z - y) + A'b), z = clip(y + x, 0, u), y = y + 1.9 (x - z).
-        """
-        gradient = rhs @ self.matrix
-        z = _clip(rhs @ self._inverse.T, upper)
-        y: Matrix = np.zeros_like(z)
-        for _ in range(iterations):
-            x = (self._relaxation * (z - y) + gradient) @ self._relaxed
-            z = _clip(y + x, upper)
-            y = y + 1.9 * (x - z)
-        return z
+        """Near the optimum only; see `Relaxation`."""
+        return _doubles(self.relaxation.solve(rhs, upper, _clip, iterations))
 
     def _guess(self, rhs: Matrix, upper: Matrix) -> Bounded:
         x = self.approximate(rhs, upper, _GUESS_ITERATIONS)

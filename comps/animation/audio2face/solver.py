@@ -153,11 +153,11 @@ class BlendshapeSolver:
         displacements: Matrix = (
             np.where(chosen[None, :, None], shapes[self.active], 0).reshape(len(self.active), -1).astype(np.float64)
         )
-        self._moving: Rows = np.flatnonzero(np.any(displacements != 0, axis=0))
-        self._gathers = len(self._moving) < _GATHER * displacements.shape[1]
+        self.moving: Rows = np.flatnonzero(np.any(displacements != 0, axis=0))
+        self.gathers = len(self.moving) < _GATHER * displacements.shape[1]
         flat: Matrix = neutral.reshape(-1).astype(np.float64)
-        self._columns: Matrix = np.ascontiguousarray(
-            (displacements[:, self._moving] if self._gathers else displacements).T
+        self.columns: Matrix = np.ascontiguousarray(
+            (displacements[:, self.moving] if self.gathers else displacements).T
         )
         self._resting: Matrix = displacements @ flat
         box = flat.reshape(-1, 3).max(axis=0) - flat.reshape(-1, 3).min(axis=0)
@@ -165,7 +165,7 @@ class BlendshapeSolver:
         self.carry = self.scale * settings.temporal
         """What the previous solution is multiplied by on the right side."""
         self.matrix = _matrix(displacements, settings, self.scale, poses.symmetry_pairs())
-        self._problem = BoundedLeastSquares(self.matrix)
+        self.problem = BoundedLeastSquares(self.matrix)
         self._pairs: NDArray[np.intp] = np.array(poses.cancel_pairs(), np.intp).reshape(-1, 2)
 
     def stream(self) -> SolverStream:
@@ -185,16 +185,23 @@ class BlendshapeSolver:
 
         Linear: what is projected may be components of motions, whose weighted sum is then D' of the motion.
         """
+        self._check(motions)
+        projected: Matrix = np.empty((len(motions), len(self.active)))
+        for first in range(0, len(motions), _UPCAST):
+            part = motions[first : first + _UPCAST].reshape(-1, self.points[0] * 3)
+            flat = part.take(self.moving, axis=1) if self.gathers else part
+            projected[first : first + _UPCAST] = flat.astype(np.float64, copy=False) @ self.columns
+        return projected
+
+    def _check(self, motions: Points) -> None:
         if motions.ndim != 3 or motions.shape[1:] != self.points:
             raise UnprocessableError(
                 f"the targets are {motions.shape}; the rig has {self.points} points", param="targets"
             )
-        projected: Matrix = np.empty((len(motions), len(self.active)))
-        for first in range(0, len(motions), _UPCAST):
-            part = motions[first : first + _UPCAST].reshape(-1, self.points[0] * 3)
-            flat = part.take(self._moving, axis=1) if self._gathers else part
-            projected[first : first + _UPCAST] = flat.astype(np.float64, copy=False) @ self._columns
-        return projected
+
+    def approximate(self, rhs: Matrix, upper: Matrix) -> Matrix:
+        """What is solved instead of the exact problem when `exact` is False."""
+        return self.problem.approximate(rhs, upper)
 
     def solve_after(self, previous: Matrix, projected: Matrix) -> Matrix:
         """Solutions `[m, active]` of consecutive frames `projected` `[m, active]`, of which the first follows `previous` `[active]`."""
@@ -203,7 +210,7 @@ class BlendshapeSolver:
         before[:1] = previous
         x: Matrix = np.zeros_like(projected)
         rows: Rows = np.arange(len(projected))
-        tolerance = _ERROR * self._problem.smallest / self.carry if self.carry else np.inf
+        tolerance = _ERROR * self.problem.smallest / self.carry if self.carry else np.inf
         while len(rows):
             x[rows] = self._bounded(projected[rows] + self.carry * before[rows], rows, passes)
             moved: Matrix = np.abs(x[:-1] - before[1:]).max(axis=1, initial=0.0)
@@ -225,9 +232,9 @@ class BlendshapeSolver:
 
     def _pass(self, number: int, rhs: Matrix, upper: Matrix, rows: Rows, passes: list[Bounded | None]) -> Matrix:
         if not self.exact:
-            return self._problem.approximate(rhs, upper)
+            return self.approximate(rhs, upper)
         known, start = passes[number], passes[number] or passes[0]
-        found = self._problem.solve(rhs, upper, start and start[rows])
+        found = self.problem.solve(rhs, upper, start and start[rows])
         if known is None:
             passes[number] = found
         else:

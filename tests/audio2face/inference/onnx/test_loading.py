@@ -136,3 +136,16 @@ def test_the_model_is_the_lowest_layer_of_a_clip(models: Path) -> None:
     assert len(frames) == 30
     assert all(frame.weights.shape == (68,) for frame in frames)
     assert frames[0].weights[52] == pytest.approx(0.25)
+
+
+def test_without_a_card_the_cpu_solves_and_the_log_says_so_once(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        loaded = face(models)
+        for _ in range(3):
+            run(loaded.open(tuning()), sound(0.1), feelings(3))
+    assert caplog.text.count("blend shapes are solved on the CPU, exactly") == 1
+    caplog.clear()
+    quiet = Configuration(advanced=AdvancedConfig.model_validate({"a2f": {"use_gpu_solver": False}}))
+    with caplog.at_level("INFO"):
+        load_face(quiet, settings(models))
+    assert "solved on the CPU" not in caplog.text

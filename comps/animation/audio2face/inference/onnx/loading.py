@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from comps.animation.audio2face.card_solver import Arrays, find_arrays
 from comps.animation.audio2face.configuration.reading import Configuration
 from comps.animation.audio2face.configuration.stylization import DIFFUSION_MODEL, REGRESSION_MODELS, character_of
 from comps.animation.audio2face.inference.choice import InferenceSettings
@@ -19,7 +20,7 @@ from comps.animation.audio2face.inference.onnx.diffusion import (
 )
 from comps.animation.audio2face.inference.onnx.folder import find_folder
 from comps.animation.audio2face.inference.onnx.implicit import implicit_emotion
-from comps.animation.audio2face.inference.onnx.network import FILE, Device, Network, window_length
+from comps.animation.audio2face.inference.onnx.network import CPU, FILE, Device, Network, window_length
 from comps.animation.audio2face.inference.onnx.network_info import (
     detector_order,
     diffusion_info,
@@ -140,4 +141,16 @@ def _device(configuration: Configuration, settings: InferenceSettings) -> Device
 
 def _face(configuration: Configuration, character: Character, network: Network) -> Face:
     tongue = configuration.stylization.a2f.enable_tongue_blendshapes
-    return Face(character, tongue=tongue, smooth=configuration.advanced.a2f.temporal_smoothing)
+    arrays = _card(configuration, network)
+    return Face(character, tongue=tongue, smooth=configuration.advanced.a2f.temporal_smoothing, arrays=arrays)
+
+
+def _card(configuration: Configuration, network: Network) -> Arrays | None:
+    """The card that solves blend shapes, if that is wanted and there is one."""
+    advanced = configuration.advanced.a2f
+    if not advanced.use_gpu_solver:
+        return None
+    arrays = find_arrays(advanced.device_id) if network.provider != CPU else None
+    if arrays is None:
+        log.info("use_gpu_solver: there is no card to solve on; blend shapes are solved on the CPU, exactly")
+    return arrays

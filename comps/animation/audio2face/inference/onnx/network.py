@@ -22,11 +22,12 @@ Shape = tuple[int | None, ...]
 Single = NDArray[np.float32]
 
 FILE = "network.onnx"
+CPU = "CPUExecutionProvider"
 
 _PROVIDERS: Mapping[Provider, str] = {
     "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
+    "cpu": CPU,
 }
 _ERRORS: tuple[type[Exception], ...] = (
     *(found for found in vars(state).values() if isinstance(found, type) and issubclass(found, Exception)),
@@ -119,7 +120,7 @@ def window_length(file: Path, name: str) -> int | None:
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = _opened(file, options, [_PROVIDERS["cpu"]])
+    session = _opened(file, options, [CPU])
     for tensor in session.get_inputs():
         if tensor.name == name and tensor.shape:
             return tensor.shape[-1] if isinstance(tensor.shape[-1], int) else None

@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.audio2face.card_solver import Arrays, CardSolver
 from comps.animation.audio2face.inference.model import Array, FaceTuning
 from comps.animation.audio2face.inference.onnx.rig import Character, Points, ShapeRig
 from comps.animation.audio2face.parameters import BY_NAME, Value
@@ -46,15 +47,17 @@ class Face:
         character: its files.
         tongue: whether the tongue is solved too.
         smooth: False leaves out the filters of the skin.
-        exact: False solves approximately, as the original's GPU path does (`BlendshapeSolver`).
+        arrays: of a card that solves (`CardSolver`); None solves on the CPU, exactly.
     """
 
-    def __init__(self, character: Character, *, tongue: bool, smooth: bool = True, exact: bool = True) -> None:
+    def __init__(
+        self, character: Character, *, tongue: bool, smooth: bool = True, arrays: Arrays | None = None
+    ) -> None:
         self.character = character
         self.names = character.skin.names + (character.tongue.names if tongue else ())
         self._tongue = tongue
         self._smooth = smooth
-        self._exact = exact
+        self._arrays = arrays
         self._solvers: _Kept[BlendshapeSolver] = _Kept()
         self._skins: _Kept[SkinProjection] = _Kept()
         self._tongues: _Kept[TongueProjection] = _Kept()
@@ -70,13 +73,13 @@ class Face:
     def _skin(self, tuning: FaceTuning, mask: Mask) -> SkinProjection:
         rig = self.character.skin
         poses = _poses(rig, tuning)
-        solver = self._solvers.get(("skin", poses), lambda: _solver(rig, poses, exact=self._exact))
+        solver = self._solvers.get(("skin", poses), lambda: _solver(rig, poses, self._arrays))
         return self._skins.get((poses, mask), lambda: SkinProjection(self.character, solver, mask))
 
     def _tongue_of(self, tuning: FaceTuning) -> TongueProjection:
         rig = self.character.tongue
         poses = _poses(rig, tuning)
-        solver = self._solvers.get(("tongue", poses), lambda: _solver(rig, poses, exact=self._exact))
+        solver = self._solvers.get(("tongue", poses), lambda: _solver(rig, poses, self._arrays))
         return self._tongues.get(poses, lambda: TongueProjection(self.character, solver))
 
 
@@ -215,5 +218,7 @@ def _poses(rig: ShapeRig, tuning: FaceTuning) -> Poses:
     return Poses.named(rig.names, tuning.active, tuning.cancel, tuning.symmetry)
 
 
-def _solver(rig: ShapeRig, poses: Poses, *, exact: bool) -> BlendshapeSolver:
-    return BlendshapeSolver(rig.neutral, rig.shapes, poses, rig.settings, vertices=rig.vertices, exact=exact)
+def _solver(rig: ShapeRig, poses: Poses, arrays: Arrays | None) -> BlendshapeSolver:
+    if arrays is None:
+        return BlendshapeSolver(rig.neutral, rig.shapes, poses, rig.settings, vertices=rig.vertices)
+    return CardSolver(rig.neutral, rig.shapes, poses, rig.settings, vertices=rig.vertices, arrays=arrays)

@@ -77,11 +77,14 @@ class Performance:
     """One answer being animated; made by `AnimationEngine.open`. `width` and `height` are in pixels.
 
     `still`: the head keeps its place in all frames, so that it need be looked for only once.
+    `lost_faces`: frames so far whose face was not found in the avatar's film and is drawn where those before and after
+    it have theirs; None where no film is shown.
     """
 
     width: int
     height: int
     still: bool = False
+    lost_faces: int | None = None
 
     @abstractmethod
     def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:

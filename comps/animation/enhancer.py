@@ -69,6 +69,11 @@ class EnhancedPerformance(Performance):
         self.height = performance.height * enhancement.upscale
 
     @property
+    def lost_faces(self) -> int | None:  # type: ignore[override]
+        """See `Performance`."""
+        return self._performance.lost_faces
+
+    @property
     def counts(self) -> EnhancementCounts:
         """What was enhanced so far."""
         return self._enhancement.counts

@@ -94,6 +94,11 @@ class AnimationSession:
         performance = self._performance
         return performance.counts.without_face if isinstance(performance, EnhancedPerformance) else None
 
+    @property
+    def lost_faces(self) -> int | None:
+        """Frames so far of the avatar's film in which its face was not found; None without a film."""
+        return self._performance.lost_faces
+
     async def frames(self, speech: AsyncIterator[SpeechChunk]) -> AsyncGenerator[FrameBatch, None]:
         """Every frame of the speech, as soon as it is drawn; the next batch is drawn while one is used."""
 

@@ -143,6 +143,8 @@ class AnimationSocket:
         end: Text = {"type": "end", "frames": progress.frames, "duration": progress.duration}
         if session.unenhanced is not None:
             end["unenhanced_frames"] = session.unenhanced
+        if session.lost_faces is not None:
+            end["lost_faces"] = session.lost_faces
         await self._say(end)
 
     async def _ready(self, session: AnimationSession, mime: str) -> None:

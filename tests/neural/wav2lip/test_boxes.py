@@ -45,7 +45,7 @@ def test_pads_grow_a_box_up_to_the_edges_of_the_picture() -> None:
 def test_a_lost_face_is_looked_for_between_its_neighbours() -> None:
     first, last = np.array([0.0, 0, 10, 10]), np.array([30.0, 60, 40, 70])
     boxes, lost = filled([None, first, None, None, last, None])
-    assert lost == 4
+    assert lost == {0, 2, 3, 5}
     assert boxes[:, 0].tolist() == [0, 0, 10, 20, 30, 30]
     assert boxes[:, 3].tolist() == [10, 10, 30, 50, 70, 70]
 

@@ -102,6 +102,28 @@ async def test_another_networks_weights_are_told_by_their_keys(tmp_path: Path) -
     assert "face_encoder_blocks.7.0" in response.text
 
 
+@pytest.mark.parametrize(("dtype", "said"), [("int8", "quantised"), ("complex64", "dense real"), ("float32", "NaN")])
+async def test_numbers_of_another_kind_are_said(dtype: str, said: str, tmp_path: Path) -> None:
+    import torch
+
+    state = dict(weights("wav2lip"))
+    key = "output_block.1.weight"
+    state[key] = (state[key] * float("nan") if said == "NaN" else state[key]).to(getattr(torch, dtype))
+    torch.save(state, tmp_path / "wav2lip.pth")
+    response = await ready(settings(tmp_path))
+    assert response.status_code == 503
+    assert said in response.text
+    assert "output_block.1.weight" in response.text
+
+
+async def test_weights_in_half_precision_are_read(tmp_path: Path) -> None:
+    import torch
+
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in weights("wav2lip").items()}
+    torch.save(halved, tmp_path / "wav2lip.pth")
+    assert (await ready(settings(tmp_path))).status_code == 200
+
+
 class Malice:
     def __init__(self, mark: Path) -> None:
         self.mark = mark

@@ -86,7 +86,7 @@ def test_a_films_boxes_follow_the_face_and_bridge_where_it_is_lost(film_avatar: 
     scene = make_scene(film_avatar, SceneOptions(256), HaarDetector())
     assert len(scene) == FRAMES
     assert (scene.width, scene.height, scene.fps) == (256, 256, 25)
-    assert scene.lost >= 3
+    assert scene.lost >= {10, 11, 12}
     middles = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2
     moved = np.array([shift(k) for k in range(FRAMES)])
     # the drawn face is found within a few pixels, also where its neighbours tell where it must be
@@ -111,7 +111,7 @@ def test_another_face_further_off_is_not_taken_for_the_lost_one(film_avatar: Ava
     boxes = [[here, there], [there], [there, here], [], *([[here]] * (FRAMES - 4))]
     scene = make_scene(film_avatar, SceneOptions(256, Pads(bottom=0), smooth="none"), Scripted(boxes))
     assert (scene.boxes == here).all()
-    assert scene.lost == 2
+    assert scene.lost == {1, 3}
 
 
 def test_a_film_without_any_face_is_an_error(film_avatar: Avatar) -> None:
@@ -129,6 +129,11 @@ def test_a_film_is_played_there_and_back_at_its_own_pace(film_avatar: Avatar) ->
     scene = make_scene(film_avatar, SceneOptions(256), Scripted([[[50, 50, 150, 170]]]))
     assert [scene.index(k, 25) for k in (0, 29, 30, 58, 59)] == [0, 29, 28, 0, 1]
     assert [scene.index(k, 50) for k in range(6)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_film_can_begin_again_as_in_the_original(film_avatar: Avatar) -> None:
+    scene = make_scene(film_avatar, SceneOptions(256, loop="repeat"), Scripted([[[50, 50, 150, 170]]]))
+    assert [scene.index(k, 25) for k in (0, 29, 30, 58, 60)] == [0, 29, 0, 28, 0]
 
 
 def test_a_film_keeps_its_own_motion_outside_the_box(film_avatar: Avatar) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import connect
 
 from comps.animation.engine import AnimationOptions, Avatar
+from comps.animation.engines.wav2lip.settings import ORIGINAL
 from comps.animation.neural.batching import SharedBatch
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
@@ -29,7 +31,7 @@ from comps.core.framing import pack_speech
 from comps.core.media.audio import encode_audio
 from comps.core.serve import running
 from comps.core.speech import SpeechChunk
-from tests.animation.films import film
+from tests.animation.films import film, turned
 from tests.animation.test_animation_stream import Answer, collect
 from tests.neural.wav2lip.checkpoints import save
 
@@ -60,13 +62,13 @@ class Running:
     def engine(self) -> Any:
         return self.app.state.studio.engines.loaded["wav2lip"]
 
-    async def session(self, pcm: NDArray[np.int16], **start: Any) -> Answer:
+    async def session(self, pcm: NDArray[np.int16], rate: int = RATE, **start: Any) -> Answer:
         """What a live session answers to speech that comes 0.2 s at a time."""
-        first = {"type": "start", "avatar": "ada", "sample_rate": RATE, "format": "raw"} | start
+        first = {"type": "start", "avatar": "ada", "sample_rate": rate, "format": "raw"} | start
         async with connect(self.url.replace("http", "ws", 1) + "/v1/animation/stream", max_size=None) as socket:
             await socket.send(json.dumps(first))
-            for at in range(0, len(pcm), RATE // 5):
-                await socket.send(pack_speech(chunk(pcm[at : at + RATE // 5], at)))
+            for at in range(0, len(pcm), rate // 5):
+                await socket.send(pack_speech(SpeechChunk(pcm[at : at + rate // 5], rate, at)))
             await socket.send('{"type":"end"}')
             return await collect(socket)
 
@@ -233,6 +235,8 @@ async def test_a_video_avatar_speaks_with_its_own_motion_there_and_back(
     answer = await service.session(buzz(2.0), avatar=response.json()["id"], size=256)
     frames = frames_of(answer, 256)
     assert len(frames) == 50
+    # hidden in frames 10 to 12 of the film, which are shown forth and back
+    assert answer.texts[-1]["lost_faces"] >= 6
     # the shoulders, below the face: frame k of the film, and back again after the last
     for k in (3, 20, 29, 35, 45):
         source = k if k < 30 else 58 - k
@@ -241,6 +245,72 @@ async def test_a_video_avatar_speaks_with_its_own_motion_there_and_back(
         other = nodding[(source + 12) % 30 if source != 10 else 0][240:, :60].astype(float).mean(axis=2)
         assert np.abs(near - own).mean() < 14, k
         assert np.abs(near - own).mean() < np.abs(near - other).mean() + 1, k
+
+
+async def test_as_the_original_a_frame_is_what_its_formulas_give(
+    settings: AnimationSettings, video_file: bytes
+) -> None:
+    """Crop, masked input, whole network, cut levels, hard paste, and the film from its beginning again."""
+    import torch
+
+    from comps.animation.engines.wav2lip.compositor import to_yuv
+    from comps.animation.engines.wav2lip.mel import mel_spectrogram
+    from comps.animation.engines.wav2lip.network import Wav2Lip
+    from comps.animation.footage import Footage
+    from tests.neural.parity import weights
+
+    top, bottom, left, right = 40, 220, 50, 206
+    fields = {"wav2lip_original": True, "wav2lip_box": f"{top} {bottom} {left} {right}", "engine": "wav2lip"}
+    app = create_app(AnimationSettings(**(settings.model_dump(exclude=set(ORIGINAL)) | fields)))
+    pcm = buzz(2.0)[: 2 * 16_000]
+    async with running(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await app.state.readiness.settled()
+        added = await client.post("/v1/avatars", files={"file": ("me.mp4", video_file)})
+        runs = Running(app, url, client, settings)
+        frames = frames_of(await runs.session(pcm, 16_000, avatar=added.json()["id"], size=256), 256)
+        avatar = app.state.studio.avatars.open(added.json()["id"])
+    network = Wav2Lip()
+    network.load_state_dict(weights("wav2lip"))
+    mel = mel_spectrogram(pcm / 32768)
+    with Footage(avatar.video) as footage, torch.inference_mode():
+        for number in (3, 20, 35):
+            picture = footage.frame(number % 30).copy()
+            face = cv2.resize(picture[top:bottom, left:right], (96, 96))[..., ::-1].astype(np.float32) / 255
+            masked = face.copy()
+            masked[48:] = 0
+            six = np.concatenate((masked, face), axis=2).transpose(2, 0, 1)
+            window = mel[:, int(number * 80 / 25) :][:, :16]
+            drawn = network.eval()(torch.from_numpy(window.copy())[None, None], torch.from_numpy(six.copy())[None])[0]
+            shown = (drawn.numpy().transpose(1, 2, 0) * 255).astype(np.uint8)[..., ::-1]
+            picture[top:bottom, left:right] = cv2.resize(shown, (right - left, bottom - top))
+            difference = np.abs(frames[number].astype(int) - to_yuv(picture))
+            assert difference.max() <= 2, number
+            assert difference.mean() < 0.01, number
+
+
+STRANGE = {
+    "odd sides": {"size": (257, 255), "codec": "ffv1", "container": "matroska", "pixel_format": "yuv444p"},
+    "uneven times": {"times_ms": [0, 40, 90, 250, 290, 300]},
+    "transparency": {"codec": "qtrle", "container": "mov", "pixel_format": "argb"},
+    "turned": {"turn": 90},
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+async def test_strange_films_speak(service: Running, portrait: NDArray[np.uint8], kind: str) -> None:
+    options = dict(STRANGE[kind])
+    picture = cv2.resize(portrait, options.pop("size", (256, 256))).astype(np.uint8)
+    if kind == "transparency":
+        picture = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+    turn = options.pop("turn", 0)
+    # stored lying on its left side, to be turned clockwise when shown
+    stored = np.ascontiguousarray(np.rot90(picture, turn // 90))
+    data = film([stored] * 6, **({"codec": "libx264"} | options))
+    response = await service.client.post("/v1/avatars", files={"file": ("me", turned(data, turn) if turn else data)})
+    assert response.status_code == 201, response.text
+    answer = await service.session(buzz(0.6), avatar=response.json()["id"])
+    assert len(frames_of(answer)) == 15
+    assert answer.texts[-1]["lost_faces"] == 0
 
 
 async def test_a_film_in_which_no_face_can_be_followed_is_refused(

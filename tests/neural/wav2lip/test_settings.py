@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from comps.animation.engines.wav2lip.settings import ORIGINAL
 from comps.animation.settings import AnimationSettings
 from comps.animation.table import ENGINES
 
@@ -44,3 +45,20 @@ def test_other_numbers_of_sides_are_refused(typed: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BOX", typed)
     with pytest.raises(ValidationError):
         AnimationSettings()
+
+
+def test_one_switch_draws_as_the_original_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = AnimationSettings().model_dump()
+    assert all(plain[name] != value for name, value in ORIGINAL.items())
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_ORIGINAL", "true")
+    original = AnimationSettings().model_dump()
+    assert {name: original[name] for name in ORIGINAL} == ORIGINAL
+    changed = {name for name in plain if plain[name] != original[name]}
+    assert changed == {*ORIGINAL, "wav2lip_original"}
+
+
+def test_what_is_set_besides_counts_more_than_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_ORIGINAL", "1")
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_PASTE", "feathered")
+    settings = AnimationSettings()
+    assert (settings.wav2lip_paste, settings.wav2lip_smooth) == ("feathered", "original")

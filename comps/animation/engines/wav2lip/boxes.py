@@ -99,8 +99,8 @@ def _nearest(last: FloatBoxes, boxes: Sequence[FloatBoxes], reach: float) -> Flo
     return nearest if distance <= reach * width else None
 
 
-def filled(found: list[FloatBoxes | None]) -> tuple[FloatBoxes, int]:
-    """One box `[4]` for every frame and how many had none.
+def filled(found: list[FloatBoxes | None]) -> tuple[FloatBoxes, frozenset[int]]:
+    """One box `[4]` for every frame, and the numbers of those that had none.
 
     Between two frames with a face the box moves evenly from one to the other; before the first and after the last it
     is held. Raises FaceError when no frame has one.
@@ -110,7 +110,8 @@ def filled(found: list[FloatBoxes | None]) -> tuple[FloatBoxes, int]:
         raise FaceError("no frame of this avatar shows a face that can be found: use another one, or give its box")
     known = np.stack([box for box in found if box is not None])
     frames = np.arange(len(found))
-    return np.stack([np.interp(frames, seen, side) for side in known.T], axis=1), len(found) - len(seen)
+    lost = frozenset(range(len(found))) - frozenset(seen)
+    return np.stack([np.interp(frames, seen, side) for side in known.T], axis=1), lost
 
 
 def checked(boxes: Boxes) -> Boxes:

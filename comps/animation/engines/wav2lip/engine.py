@@ -113,6 +113,7 @@ class Wav2LipEngine(AnimationEngine):
             box=settings.box,
             smooth=settings.wav2lip_smooth,
             static=settings.wav2lip_static,
+            loop=settings.wav2lip_loop,
         )
         files = (avatar.image, avatar.rig, *((avatar.video,) if avatar.video is not None else ()))
         key = (size, *((str(path), *_version(path)) for path in files))
@@ -135,7 +136,7 @@ class Wav2LipPerformance(Performance):
         self._shared, self._workers = shared, workers
         self.width, self.height = scene.width, scene.height
         self.still = scene.picture is not None
-        self.still = scene.picture is not None
+        self.lost_faces = None if self.still else 0
         rests = settings.wav2lip_quiet_mouth and settings.wav2lip_paste == "feathered" and scene.rests
         self._rest = Rest(fps) if rests else None
 
@@ -182,6 +183,8 @@ class Wav2LipPerformance(Performance):
             drawn[row] = answer
         shown = [face.picture for face in faces]
         frames = await self._in_thread(compositor.compose, indices, drawn, shown, strengths)
+        if self.lost_faces is not None:
+            self.lost_faces += sum(index in self._scene.lost for index in indices)
         return FrameBatch(windows.first, frames)
 
     async def _spoken(self, items: Sequence[Spoken]) -> list[Picture]:

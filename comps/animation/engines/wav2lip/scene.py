@@ -53,7 +53,8 @@ class SceneOptions:
     """How faces are boxed.
 
     `box` (top, bottom, left, right), in pixels of the avatar, replaces looking for them; `smooth` one of ``centred``,
-    ``original``, ``none``; `static` uses only the first frame of a video; `size` is the longer side of the result.
+    ``original``, ``none``; `static` uses only the first frame of a video; `loop` is ``there-and-back`` or ``repeat``,
+    how a video shorter than the speech goes on; `size` is the longer side of the result.
     """
 
     size: int
@@ -61,6 +62,7 @@ class SceneOptions:
     box: tuple[int, int, int, int] | None = None
     smooth: str = "centred"
     static: bool = False
+    loop: str = "there-and-back"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,8 @@ class Scene:
         film: its file; None for a picture.
         fps: of the film.
         rests: whether the picture's own mouth is shut, so that it can be shown in silence.
-        lost: frames in which no face was found and the box is that of their neighbours.
+        lost: numbers of the frames in which no face was found and the box is that of their neighbours.
+        loop: as in `SceneOptions`.
     """
 
     width: int
@@ -83,7 +86,8 @@ class Scene:
     film: Path | None = None
     fps: int = 25
     rests: bool = False
-    lost: int = 0
+    lost: frozenset[int] = frozenset()
+    loop: str = "there-and-back"
     faces: dict[int, Face] = field(default_factory=dict)
     """What whoever draws it remembers of each frame."""
 
@@ -91,8 +95,9 @@ class Scene:
         return len(self.boxes)
 
     def index(self, frame: int, fps: int) -> int:
-        """Which of its frames is shown as frame number `frame` of a video of `fps`; films are played there and back."""
-        return there_and_back(int(frame * self.fps / fps), len(self))
+        """Which of its frames is shown as frame number `frame` of a video of `fps`."""
+        position = int(frame * self.fps / fps)
+        return position % len(self) if self.loop == "repeat" else there_and_back(position, len(self))
 
 
 class SceneReader:
@@ -215,18 +220,20 @@ def _moving(film: Path, options: SceneOptions, detector: FaceDetector) -> Scene:
         scale = min(options.size / max(width, height), MOST_UPSCALING)
         size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
         if options.box is not None:
-            found, lost = np.repeat(_given(options.box)[None], len(footage), axis=0), 0
+            found, lost = np.repeat(_given(options.box)[None], len(footage), axis=0), frozenset[int]()
         else:
             found, lost = _found(film, footage, detector)
         fps = footage.fps
     if lost:
-        logger.warning("no face in %d of %d frames of a video avatar: their neighbours' are used", lost, len(found))
+        logger.warning(
+            "no face in %d of %d frames of a video avatar: their neighbours' are used", len(lost), len(found)
+        )
     stretch = np.array([size[0] / width, size[1] / height] * 2)
     smooth: Callable[[Boxes], Boxes] = {"centred": smoothed, "original": smoothed_as_original}.get(
         options.smooth, lambda boxes: boxes
     )
     boxes = checked(smooth(padded(found * stretch, _no_pads(options), size)))
-    return Scene(*size, boxes, film=film, fps=fps, lost=lost)
+    return Scene(*size, boxes, film=film, fps=fps, lost=lost, loop=options.loop)
 
 
 def _no_pads(options: SceneOptions) -> Pads:
@@ -239,8 +246,8 @@ def _given(box: tuple[int, int, int, int]) -> FloatBoxes:
     return np.array([left, top, right, bottom], np.float64)
 
 
-def _found(film: Path, footage: Footage, detector: FaceDetector) -> tuple[FloatBoxes, int]:
-    """A box for each frame in the film's own pixels, and how many frames had none; remembered beside the film."""
+def _found(film: Path, footage: Footage, detector: FaceDetector) -> tuple[FloatBoxes, frozenset[int]]:
+    """A box for each frame in the film's own pixels, and which frames had none; remembered beside the film."""
     notes = film.with_name(f"faces-{type(detector).__name__.lower()}.json")
     boxes = _remembered(notes, len(footage))
     if boxes is None:

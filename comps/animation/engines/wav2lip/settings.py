@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from comps.core.settings import ServiceSettings
+
+ORIGINAL = {
+    "wav2lip_paste": "hard",
+    "wav2lip_smooth": "original",
+    "wav2lip_loop": "repeat",
+    "wav2lip_quiet_mouth": False,
+}
+"""What `wav2lip_original` stands for."""
 
 Sides = tuple[int, int, int, int]
 """Top, bottom, left, right, in the order of the original script."""
@@ -53,11 +61,20 @@ class Wav2LipSettings(ServiceSettings):
         "centred", description="Wav2Lip: how boxes of a video are smoothed; none is the original's --nosmooth"
     )
     wav2lip_static: bool = Field(False, description="Wav2Lip: of a video avatar only the first frame is used")
+    wav2lip_loop: Literal["there-and-back", "repeat"] = Field(
+        "there-and-back",
+        description="Wav2Lip: how a video avatar shorter than the speech goes on; the original jumps to its beginning",
+    )
     wav2lip_paste: Literal["feathered", "hard"] = Field(
         "feathered", description="Wav2Lip: blend the lower face in, or paste the whole box as the original does"
     )
     wav2lip_quiet_mouth: bool = Field(
         True, description="Wav2Lip: noise does not move the mouth, and a still picture rests as it is in silence"
+    )
+    wav2lip_original: bool = Field(
+        False,
+        description="Wav2Lip: draw as the original does; the same as paste hard, smooth original, loop repeat and no "
+        "quiet_mouth, each where it is not set",
     )
     wav2lip_avatars: int = Field(8, ge=1, le=1000, description="Wav2Lip: prepared avatars kept, 3 MB each; videos more")
     wav2lip_cached_faces: int = Field(
@@ -70,6 +87,13 @@ class Wav2LipSettings(ServiceSettings):
         if text.strip():
             parse_sides(text)
         return text
+
+    @model_validator(mode="after")
+    def _as_the_original(self) -> Wav2LipSettings:
+        if self.wav2lip_original:
+            for name in ORIGINAL.keys() - self.model_fields_set:
+                object.__setattr__(self, name, ORIGINAL[name])
+        return self
 
     @property
     def pads(self) -> Sides:

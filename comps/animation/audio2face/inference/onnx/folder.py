@@ -38,7 +38,8 @@ def find_folder(models_dir: Path, names: Sequence[str]) -> ModelFolder:
         if name in found:
             return ModelFolder(found[name])
     raise EngineUnavailableError(
-        f"the network is missing: {models_dir} has no folder {names[0]}; fetch it with  "
+        f"the network is missing: {models_dir} has no folder {names[0]}; read its licence at "
+        f"https://huggingface.co/nvidia/{names[0]} and fetch it with  "
         f"hf download nvidia/{names[0]} --local-dir {models_dir / names[0]}"
     )
 

@@ -64,14 +64,12 @@ def segment(phones: Sequence[Phone]) -> Segments:
     return Segments(
         start=np.array([row[0] for row in rows]),
         end=np.array([row[1] for row in rows]),
-        goal=np.stack([goal for goal, _ in wanted]),
-        claim=np.stack([claim for _, claim in wanted]),
+        goal=np.concatenate([goal for goal, _ in wanted]).reshape(len(rows), -1),
+        claim=np.concatenate([claim for _, claim in wanted]).reshape(len(rows), -1),
     )
 
 
-def articulate(
-    phones: Sequence[Phone], times: Times, fps: int, *, look_ahead_s: float = LOOK_AHEAD_S
-) -> Plane:
+def articulate(phones: Sequence[Phone], times: Times, fps: int, *, look_ahead_s: float = LOOK_AHEAD_S) -> Plane:
     """Positions of the organs at frame `times` `[n]` (multiples of 1 / fps), float32 `[n, 8]`.
 
     Only phones that begin before a frame's time + `look_ahead_s` shape it, so more knowledge of the future changes nothing.
@@ -92,7 +90,7 @@ def _pull(pieces: Segments, times: Times, look_ahead_s: float) -> Times:
     length = np.minimum(pieces.end - pieces.start, 0.2)
     early = pieces.start + CORE * length - now
     late = now - (pieces.end - CORE * length)
-    near = np.exp(-np.clip(early, 0, None) / ONSET_S - np.clip(late, 0, None) / OFFSET_S)
+    near = np.exp(-np.maximum(early, 0) / ONSET_S - np.maximum(late, 0) / OFFSET_S)
     seen = _fade((look_ahead_s - (pieces.start - now)) / 0.06)
     remembered = _fade((MEMORY_S - (now - pieces.end)) / 0.10)
     result: Times = near * seen * remembered
@@ -115,6 +113,6 @@ def _contact(phones: Sequence[Phone], times: Times, fps: int, touches: Callable[
 
 
 def _fade(value: Times) -> Times:
-    t = np.clip(value, 0, 1)
+    t = np.minimum(np.maximum(value, 0), 1)
     result: Times = t * t * (3 - 2 * t)
     return result

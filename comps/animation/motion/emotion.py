@@ -25,10 +25,36 @@ _MOODS: dict[str, dict[str, float]] = {
     "surprise": {"browInnerUp": 0.45, "browOuterUp": 0.50, "eyeWide": 0.50},
     "fear": {"browInnerUp": 0.60, "eyeWide": 0.40, "mouthStretch": 0.18, "browDown": 0.10},
     "disgust": {"noseSneer": 0.45, "browDown": 0.30, "eyeSquint": 0.20, "mouthFrown": 0.15},
-    "cheekiness": {"mouthSmileLeft": 0.46, "mouthSmileRight": 0.24, "cheekSquint": 0.22, "browOuterUpLeft": 0.32, "eyeSquint": 0.12},
-    "grief": {"browInnerUp": 0.65, "mouthFrown": 0.48, "eyeSquint": 0.28, "mouthShrugLower": 0.20, "mouthStretch": 0.10},
-    "outofbreath": {"browInnerUp": 0.28, "browOuterUp": 0.12, "mouthLowerDown": 0.10, "mouthFunnel": 0.08, "eyeSquint": 0.06, "noseSneer": 0.08},
-    "pain": {"browDown": 0.50, "eyeSquint": 0.48, "cheekSquint": 0.35, "noseSneer": 0.25, "mouthStretch": 0.24, "mouthPress": 0.10},
+    "cheekiness": {
+        "mouthSmileLeft": 0.46,
+        "mouthSmileRight": 0.24,
+        "cheekSquint": 0.22,
+        "browOuterUpLeft": 0.32,
+        "eyeSquint": 0.12,
+    },
+    "grief": {
+        "browInnerUp": 0.65,
+        "mouthFrown": 0.48,
+        "eyeSquint": 0.28,
+        "mouthShrugLower": 0.20,
+        "mouthStretch": 0.10,
+    },
+    "outofbreath": {
+        "browInnerUp": 0.28,
+        "browOuterUp": 0.12,
+        "mouthLowerDown": 0.10,
+        "mouthFunnel": 0.08,
+        "eyeSquint": 0.06,
+        "noseSneer": 0.08,
+    },
+    "pain": {
+        "browDown": 0.50,
+        "eyeSquint": 0.48,
+        "cheekSquint": 0.35,
+        "noseSneer": 0.25,
+        "mouthStretch": 0.24,
+        "mouthPress": 0.10,
+    },
 }
 """What every mood adds to the 52 weights at full strength; a name without a side moves both."""
 _SYNONYMS = {

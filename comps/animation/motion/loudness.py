@@ -37,9 +37,11 @@ class Levels:
 
     def opening(self) -> Times:
         """Factor `[n]` of the mouth's opening: none in silence, a little more when loud."""
-        now, soon = (np.clip((level - QUIET) / (AUDIBLE - QUIET), 0, 1) for level in (self.loudest, self.soon))
+        now, soon = (
+            np.minimum(np.maximum((level - QUIET) / (AUDIBLE - QUIET), 0), 1) for level in (self.loudest, self.soon)
+        )
         audible = np.maximum(now, READY * soon)
-        result: Times = audible * (0.80 + 0.35 * np.clip(self.mean / 0.5, 0, 1))
+        result: Times = audible * (0.80 + 0.35 * np.minimum(self.mean / 0.5, 1))
         return result
 
 
@@ -79,15 +81,14 @@ class Loudness:
     def at(self, times: Times) -> Levels:
         """The levels at `times` `[n]` seconds."""
         before, ahead, soon = (round(span / self._hop_s) for span in (BEFORE_S, AHEAD_S, SOON_S))
-        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-before, soon) - self._first
-        known = (index >= 0) & (index < len(self._power))
         if not len(self._power):
             return Levels(*np.zeros((3, len(times))))
-        inside = np.clip(index, 0, len(self._power) - 1)
-        power = np.where(known, self._power[inside], 0.0)
+        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-before, soon) - self._first
+        inside = np.minimum(np.maximum(index, 0), len(self._power) - 1)
+        power = np.where(inside == index, self._power[inside], 0.0)
         peak = self._peak[inside[:, before]]
         now = power[:, : before + ahead]
-        return Levels(*(np.sqrt(value / peak) for value in (now.mean(1), now.max(1), power.max(1))))
+        return Levels(*np.sqrt(np.stack([now.sum(1) / (before + ahead), now.max(1), power.max(1)]) / peak))
 
     def forget(self, before: float) -> None:
         """Drop what lies more than `KEEP_S` before the time `before`."""

@@ -7,7 +7,8 @@
 |---|---|---|
 | ``eager`` | the module as it is, float32 | neural |
 | ``folded`` | batch norms folded into convolutions, channels last, float32 | neural |
-| ``bf16`` | the same in bfloat16 | neural |
+| ``winograd`` | ``folded`` with large convolutions by Winograd's method (`winograd.py`): float32, four times their memory | neural |
+| ``bf16`` | ``folded`` in bfloat16 | neural |
 | ``compile`` | ``torch.compile`` of ``folded`` with frozen weights, made in the background | neural |
 | ``onnxruntime`` | ONNX Runtime, float32 | onnx |
 | ``openvino``, ``openvino-bf16`` | OpenVINO, float32 or bfloat16 | openvino |
@@ -37,6 +38,7 @@ BackendName = Literal[
     "auto",
     "eager",
     "folded",
+    "winograd",
     "bf16",
     "compile",
     "onnxruntime",
@@ -121,6 +123,7 @@ _ANY = ("cpu", "cuda", "xpu", "hpu")
 BACKENDS: dict[str, BackendSpec] = {
     "eager": BackendSpec(f"{_HERE}.pytorch:eager", _ANY, "neural"),
     "folded": BackendSpec(f"{_HERE}.pytorch:folded", _ANY, "neural"),
+    "winograd": BackendSpec(f"{_HERE}.pytorch:winograd", ("cpu",), "neural"),
     "bf16": BackendSpec(f"{_HERE}.pytorch:bf16", _ANY, "neural"),
     "compile": BackendSpec(f"{_HERE}.compiled:build", ("cpu", "cuda", "xpu"), "neural"),
     "onnxruntime": BackendSpec(f"{_HERE}.onnx_runtime:build", ("cpu",), "onnx"),

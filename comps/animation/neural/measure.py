@@ -31,7 +31,7 @@ from comps.core.errors import EngineUnavailableError
 logger = logging.getLogger(__name__)
 
 _CANDIDATES = {
-    "cpu": ("folded", "openvino-bf16", "openvino-int8", "bf16", "openvino", "onnxruntime"),
+    "cpu": ("folded", "winograd", "openvino-bf16", "openvino-int8", "bf16", "openvino", "onnxruntime"),
     "cuda": ("folded", "cuda-graphs", "bf16"),
 }
 _ELSEWHERE = ("folded", "bf16")

@@ -1,4 +1,4 @@
-"""Backends ``eager``, ``folded`` and ``bf16``: torch itself."""
+"""Backends ``eager``, ``folded``, ``winograd`` and ``bf16``: torch itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from comps.animation.neural.backend import Program, Task
 from comps.animation.neural.folding import fold_batch_norms
+from comps.animation.neural.winograd import with_winograd
 
 
 class TorchProgram(Program):
@@ -67,6 +68,12 @@ def eager(task: Task) -> TorchProgram:
 def folded(task: Task) -> TorchProgram:
     """Batch norms folded, channels last: exact to rounding."""
     return TorchProgram("folded", folded_module(task), task.device, channels_last=True)
+
+
+def winograd(task: Task) -> TorchProgram:
+    """Folded, channels last, with fewer multiplications: exact to rounding."""
+    module = with_winograd(folded_module(task), task.examples)
+    return TorchProgram("winograd", module, task.device, channels_last=True)
 
 
 def bf16(task: Task) -> TorchProgram:

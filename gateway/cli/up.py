@@ -21,7 +21,9 @@ from gateway.settings import GatewaySettings
 from megaservice.supervisor.plan import Plan, PlanError, make_plan
 from megaservice.supervisor.ports import check_ports
 from megaservice.supervisor.supervisor import Supervisor
+from megaservice.tasks import end_tasks
 
+SAY_EVERY_S = 20.0
 _EVERY_INTERFACE = ("0.0.0.0", "[::]")
 PROFILES: dict[str, dict[str, str]] = {
     "embedded": {},
@@ -77,7 +79,7 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
         await readiness.settled()
         if readiness.state == "ready":
             readiness.become("loading", "the services are still starting")
-        waiting = asyncio.create_task(supervisor.wait_ready())
+        waiting = asyncio.create_task(wait_loaded(supervisor))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -91,6 +93,18 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
         await stop.wait()
         readiness.become("stopping", "the service is shutting down")
         Console(stderr=True).print("stopping", style="dim")
+
+
+async def wait_loaded(supervisor: Supervisor) -> None:
+    """Wait until every service is ready, and say every `SAY_EVERY_S` which are not; raises PlanError when one cannot be."""
+    waiting = asyncio.create_task(supervisor.wait_ready())
+    try:
+        while not (await asyncio.wait({waiting}, timeout=SAY_EVERY_S))[0]:
+            late = ", ".join(name for name, status in supervisor.status.items() if status.state != "ready")
+            Console(stderr=True).print(f"still loading: {late}", style="dim")
+        waiting.result()
+    finally:
+        await end_tasks([waiting])
 
 
 def _announce(url: str, plan: Plan) -> None:

@@ -81,8 +81,8 @@ class Supervisor:
         self._client = create_client()
         self._tasks = [asyncio.create_task(self._keep(spec), name=f"service:{spec.name}") for spec in self._services]
 
-    async def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Wait until every service is ready.
+    async def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Wait until every service is ready; with None for as long as they load, which may fetch gigabytes.
 
         Raises:
             PlanError: one was given up, or not ready in time; the message has the end of its output.

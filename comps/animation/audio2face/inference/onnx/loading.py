@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from comps.animation.audio2face.card_solver import Arrays, find_arrays
+from comps.animation.audio2face.configuration.layers import Layers
 from comps.animation.audio2face.configuration.reading import Configuration
 from comps.animation.audio2face.configuration.stylization import DIFFUSION_MODEL, REGRESSION_MODELS, character_of
 from comps.animation.audio2face.inference.choice import InferenceSettings
-from comps.animation.audio2face.inference.model import EmotionDetector, FaceModel
+from comps.animation.audio2face.inference.model import EmotionDetector, FaceModel, FaceTuning
 from comps.animation.audio2face.inference.onnx.detector import INPUT, OnnxEmotions, detector_signature
 from comps.animation.audio2face.inference.onnx.diffusion import (
     MOST_WINDOWS,
@@ -141,8 +142,12 @@ def _device(configuration: Configuration, settings: InferenceSettings) -> Device
 
 def _face(configuration: Configuration, character: Character, network: Network) -> Face:
     tongue = configuration.stylization.a2f.enable_tongue_blendshapes
-    arrays = _card(configuration, network)
-    return Face(character, tongue=tongue, smooth=configuration.advanced.a2f.temporal_smoothing, arrays=arrays)
+    smooth, arrays = configuration.advanced.a2f.temporal_smoothing, _card(configuration, network)
+    face = Face(character, tongue=tongue, smooth=smooth, arrays=arrays)
+    layers = Layers(configuration, character.defaults)
+    poses = layers.active_poses, layers.cancel_poses, layers.symmetry_poses
+    face.open(FaceTuning(30, layers.deployment.values, *poses), 30)  # what streams share is made now
+    return face
 
 
 def _card(configuration: Configuration, network: Network) -> Arrays | None:

@@ -41,7 +41,8 @@ class GatewaySettings(ServiceSettings):
         "host": ("MEGA_SERVICE_HOST_IP",),
         "port": ("MEGA_SERVICE_PORT",),
         "default_response_format": ("DEFAULT_RESPONSE_FORMAT",),
-        "outputs_dir": ("OUTFILE",),
+        "outputs_dir": ("OUTFILE", "AVATAR_OUTPUT_DIR"),
+        "fps": ("FPS",),
     }
 
     port: int = Field(3009, ge=0, le=65535, description="TCP port; 0 lets the system choose")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import GatewaySettings
+from gateway.settings import OPEA_HOSTS, GatewaySettings, _opea_values
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,18 @@ def test_opeas_frame_rate_and_reply_form(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DEFAULT_RESPONSE_FORMAT", "object")
     settings = GatewaySettings()
     assert (settings.fps, settings.default_response_format) == (10, "object")
+
+
+def test_every_name_that_is_read_is_documented() -> None:
+    class Noted(dict[str, str]):
+        """An environment that notes what it is asked for."""
+
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+            asked.add(name)
+            return default
+
+    asked: set[str] = set()
+    _opea_values(Noted())
+    hosts = {f"{stem}_{part}" for stems in OPEA_HOSTS.values() for stem in stems for part in ("HOST_IP", "PORT")}
+    documented = {name for names in GatewaySettings.also_read.values() for name in names}
+    assert asked - hosts <= documented

@@ -32,7 +32,7 @@ class StoreLimits:
 
 
 class VideoStore:
-    """The videos under one folder, which is made when it is missing.
+    """The videos under one folder, which is made when it is missing, and cleared of what is too old or too much.
 
     Args:
         folder: holds ``<id>.mp4``; other files in it are never touched.
@@ -46,6 +46,7 @@ class VideoStore:
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
         self._remove_stale_parts()
+        self.prune()
 
     @staticmethod
     def new_id() -> str:

@@ -105,6 +105,13 @@ def test_discard_removes_what_an_unfinished_turn_left(tmp_path: Path, clock: Clo
     store.discard(video_id)
 
 
+def test_what_got_too_old_while_nothing_ran_goes_at_start(tmp_path: Path, clock: Clock) -> None:
+    video_id = put(store_of(tmp_path, clock), clock)
+    clock.now += 3601
+    store_of(tmp_path, clock)
+    assert not (tmp_path / f"{video_id}.mp4").exists()
+
+
 def test_parts_of_a_crashed_process_are_removed_at_start(tmp_path: Path, clock: Clock) -> None:
     stale, fresh = tmp_path / f"{'a' * 32}.part", tmp_path / f"{'b' * 32}.part"
     for path, age in ((stale, 7200), (fresh, 10)):

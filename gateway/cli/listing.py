@@ -11,6 +11,8 @@ from gateway.cli.calls import call_json
 from gateway.cli.failure import UsageFailureError, print_json, run
 from gateway.cli.session import gateway_client
 
+_ANY_LANGUAGE = "mul"
+
 
 def list_voices(language: str, url: str, *, as_json: bool) -> None:
     """`avatarchatbot voices`."""
@@ -39,10 +41,17 @@ def list_avatars(url: str, *, as_json: bool) -> None:
 
 async def _voices(language: str, url: str) -> list[dict[str, Any]]:
     voices = await _fetch(url, ("tts",), "/v1/voices", "voices")
-    fitting = [voice for voice in voices if any(_within(tag, language) for tag in voice["languages"])]
+    fitting = speaking(voices, language)
     if not fitting:
         raise UsageFailureError(f"no voice speaks '{language}'")
     return fitting
+
+
+def speaking(voices: list[dict[str, Any]], language: str) -> list[dict[str, Any]]:
+    """The voices of a language, all of them for ``""``; of a service whose voices say that they speak any, all."""
+    if all(_ANY_LANGUAGE in voice["languages"] for voice in voices):
+        return voices
+    return [voice for voice in voices if any(_within(tag, language) for tag in voice["languages"])]
 
 
 def _within(tag: str, wanted: str) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from gateway.cli.listing import speaking
 from gateway.cli.main import app
 from gateway.cli.up import page_addresses
 from tests.gateway.conftest import Stack, free_ports
@@ -91,6 +92,15 @@ async def test_animate(stack: Stack, wav: bytes, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert abs(json.loads(result.stdout)["duration_s"] - 1.0) <= 0.04
     assert stack.notes.last("animation")["engine"] == "portrait"
+
+
+def test_voices_that_speak_any_language_speak_each() -> None:
+    """Servers with OpenAI's interface do not say what their voices speak."""
+    anything = [{"id": name, "languages": ["mul"]} for name in ("alloy", "nova")]
+    assert speaking(anything, "de") == anything
+    tints = [{"id": "de", "languages": ["de"]}, {"id": "+f3", "languages": ["mul"]}]
+    assert speaking(tints, "de") == tints[:1]
+    assert speaking(tints, "xx") == []
 
 
 async def test_voices(stack: Stack) -> None:

@@ -124,6 +124,26 @@ def test_published_ports_lead_to_exposed_ones() -> None:
         assert all(str(port).startswith("${BIND:-127.0.0.1}:") for port in body["ports"])
 
 
+def test_the_frame_rate_is_that_of_the_gateway_too() -> None:
+    """The gateway names one in every session, so that the animation's own is only for its direct clients."""
+    services = load(BASE)["services"]
+    assert services["avatarchatbot-backend-server"]["environment"]["FPS"] == services["animation"]["environment"]["FPS"]
+
+
+@pytest.mark.parametrize("path", [BASE, *OVERLAYS], ids=lambda path: path.stem)
+def test_services_reach_each_other_past_a_proxy(path: Path) -> None:
+    """Whatever `no_proxy` the user has: a proxy outside knows none of these names."""
+    shared = load(BASE)["x-service"]["environment"]["no_proxy"]
+    own = re.fullmatch(r"\$\{no_proxy:-localhost\},(.*)", shared)
+    assert own is not None
+    direct = set(own[1].split(","))
+    values = [str(value) for body in load(path)["services"].values() for value in body.get("environment", {}).values()]
+    services = set(load(BASE)["services"]) | set(load(path)["services"])
+    asked = {name for name in services if any(value == name or f"//{name}:" in value for value in values)}
+    assert asked <= direct
+    assert "127.0.0.1" in direct
+
+
 def test_the_gateway_waits_for_healthy_services() -> None:
     depends = load(BASE)["services"]["avatarchatbot-backend-server"]["depends_on"]
     assert depends == {

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 a2f_app = typer.Typer(
-    help="The Audio2Face service: its parameters and its configuration files.",
+    help="Audio2Face: animate a recording, its parameters, its configuration files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -32,6 +32,20 @@ class To(str, Enum):
 
     V1_2 = "1.2"
     V2_0 = "2.0"
+
+
+class Frequency(str, Enum):
+    """Frames per second that a face can be streamed with."""
+
+    FPS_30 = "30"
+    FPS_60 = "60"
+
+
+class VmcClips(str, Enum):
+    """Which blend shapes a VMC receiver's avatar has."""
+
+    ARKIT = "arkit"
+    VRM = "vrm"
 
 
 class Character(str, Enum):
@@ -89,3 +103,54 @@ def a2f_params(
     from gateway.cli.a2f_params import list_parameters
 
     list_parameters(tuple(words or ()), as_json=as_json)
+
+
+@a2f_app.command("infer")
+def a2f_infer(
+    speech: Annotated[Path, typer.Argument(help="A recording of speech.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file: .csv, .livelink.csv, .json, .ndjson, .glb, .usda; a folder gets the files of NVIDIA's client.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", help="csv, livelink, json, ndjson, glb or usda, where the name does not tell.")
+    ] = "",
+    fps: Annotated[Frequency, typer.Option(help="Frames per second.")] = Frequency.FPS_30,
+    emotion: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="A keyframe as NAME=WEIGHT@SECONDS, such as joy=0.8@1.5; may be given several times."),
+    ] = None,
+    stylization: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--stylization-config", help="A stylization file of 2.0.", show_default=False),
+    ] = None,
+    mesh: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Your own .glb to animate: its morph targets are found by name.", show_default=False),
+    ] = None,
+    vmc: Annotated[
+        str, typer.Option(help="Send the frames live to a VMC program at HOST:PORT, as fast as they are spoken.")
+    ] = "",
+    vmc_shapes: Annotated[
+        VmcClips, typer.Option(help="The 52 of ARKit, or what every VRM avatar has.")
+    ] = VmcClips.ARKIT,
+    url: Annotated[str, typer.Option("--url", help="Let a running gRPC server at HOST:PORT do it.")] = "",
+    portrait: Annotated[
+        bool, typer.Option("--portrait", help="Move as `animate` moves a portrait, head included.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Animate a recording: blend shapes, gaze and emotions as a file, or live."""
+    from gateway.cli.a2f_infer import Request, infer
+
+    infer(
+        Request(
+            speech, output, format, stylization, url, vmc, vmc_shapes.value, 60 if fps is Frequency.FPS_60 else 30,
+            tuple(emotion or ()), mesh, portrait=portrait, as_json=as_json,
+        )
+    )  # fmt: skip

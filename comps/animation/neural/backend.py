@@ -7,7 +7,7 @@
 |---|---|---|
 | ``eager`` | the module as it is, float32 | neural |
 | ``folded`` | batch norms folded into convolutions, channels last, float32 | neural |
-| ``winograd`` | ``folded`` with large convolutions by Winograd's method (`winograd.py`): float32, four times their memory | neural |
+| ``winograd`` | ``folded``, large convolutions with fewer products (`quick_convolutions.py`), float32: much memory | neural |
 | ``bf16`` | ``folded`` in bfloat16 | neural |
 | ``compile`` | ``torch.compile`` of ``folded`` with frozen weights, made in the background | neural |
 | ``onnxruntime`` | ONNX Runtime, float32 | onnx |

@@ -2,16 +2,14 @@
 
 A stretch of four outputs of three taps has twelve products; as polynomials, evaluated at six points and multiplied there,
 it needs six, and both ways of a picture 36 instead of 144. What is left is one matrix product per point, which libraries
-do best. The way there and back are matrix products too, with the picture's channels innermost. Errors are those of float32, a few times
-the direct convolution's; kernels take four times the memory.
+do best. The way there and back are matrix products too, with the picture's channels innermost. Errors are those of
+float32, a few times the direct convolution's; kernels take four times the memory.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -25,11 +23,8 @@ OUTPUTS = 4
 _POINTS = (0.0, 1.0, -1.0, 2.0, -0.5)
 _ONE = 1
 """Which of the points is 1."""
-_TAPS = (2, 3)
-_LEAST_SIDE = 32
-"""Pixels of a picture below which too much of the last tiles lies outside of it."""
-_LEAST_GAIN = 64
-"""Products of the channels over their sum, times the taps in depth, from which the way there and back pays."""
+TAPS = (2, 3)
+"""Of kernels, each way, that it is for."""
 _STRIP_BYTES = 16 << 20
 """Of a strip's tiles: what a last-level cache holds."""
 
@@ -129,41 +124,6 @@ def matrices(taps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArr
     back = np.concatenate([powers[:, :OUTPUTS], np.eye(1, OUTPUTS, OUTPUTS - 1)]).T
     largest = np.abs(there).max(1, keepdims=True)
     return there / largest, kernel * largest, back
-
-
-def with_winograd(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:
-    """A copy of `module` in which the convolutions that gain by it are `Winograd`.
-
-    Args:
-        module: in eval mode and float32, on the CPU.
-        examples: inputs of one call, by which the sizes of the pictures are seen.
-    """
-    quick = copy.deepcopy(module)
-    sides: dict[nn.Module, int] = {}
-
-    def see(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        sides[layer] = min(output.shape[-2:])
-
-    layers = [part for part in quick.modules() if _suitable(part)]
-    hooks = [layer.register_forward_hook(see) for layer in layers]
-    with torch.inference_mode():
-        quick(*(example[:1] for example in examples))
-    for hook in hooks:
-        hook.remove()
-    for parent in list(quick.modules()):
-        for name, child in list(parent.named_children()):
-            if sides.get(child, 0) >= _LEAST_SIDE and isinstance(child, (nn.Conv2d, nn.Conv3d)):
-                setattr(parent, name, Winograd(child).eval())
-    return quick
-
-
-def _suitable(part: nn.Module) -> bool:
-    if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
-        return False
-    *depth, down, across = part.kernel_size
-    plain = set(part.stride) == set(part.dilation) == {part.groups} == {1} and part.padding_mode == "zeros"
-    gain = part.in_channels * part.out_channels / (part.in_channels + part.out_channels) * (depth or [1])[0]
-    return plain and down == across and down in _TAPS and gain >= _LEAST_GAIN
 
 
 def _both_ways(matrix: Tensor, rows: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Winograd's method gives what convolutions give, and is used where it pays."""
+"""Winograd's method gives what convolutions give."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import nn  # noqa: E402
 
 from comps.animation.neural.measure import difference  # noqa: E402
-from comps.animation.neural.winograd import Winograd, matrices, with_winograd  # noqa: E402
+from comps.animation.neural.winograd import Winograd, matrices  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -67,32 +67,3 @@ def test_errors_stay_those_of_rounding_for_many_channels() -> None:
         direct, quick = layer(x), Winograd(layer)(x)
         expected = layer.double()(x.double())
     assert difference(expected, quick) <= 4 * max(difference(expected, direct), 5e-6)
-
-
-class Mixed(nn.Module):
-    """Layers that gain, and every kind that does not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.wide = nn.Conv2d(130, 130, 3, padding=1)
-        self.narrow = nn.Conv2d(130, 8, 3, padding=1)
-        self.strided = nn.Conv2d(130, 130, 3, 2, padding=1)
-        self.small = nn.Conv2d(130, 130, 3, padding=1)
-        self.pointwise = nn.Conv2d(130, 130, 1)
-        self.mirrored = nn.Conv2d(130, 130, 3, padding=1, padding_mode="reflect")
-        self.grouped = nn.Conv2d(130, 130, 3, padding=1, groups=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.wide(x))
-        y = self.grouped(self.mirrored(self.pointwise(x)))
-        return self.narrow(y)[..., ::2, ::2] + self.small(self.strided(x))[:, :8]
-
-
-def test_it_is_used_where_it_pays_and_the_module_is_left_alone() -> None:
-    torch.manual_seed(2)
-    module, x = Mixed().eval(), torch.randn(2, 130, 32, 32)
-    with torch.inference_mode():
-        quick = with_winograd(module, (x,))
-        assert difference(module(x), quick(x)) <= 1e-4
-    assert [name for name, part in quick.named_modules() if isinstance(part, Winograd)] == ["wide"]
-    assert not any(isinstance(part, Winograd) for part in module.modules())

@@ -8,7 +8,7 @@ Four identities save about a fifth of the work:
 - All maps of the `Spade` norms that see the same features are made by one convolution, and the scale and shift of each
   norm by another.
 - What a norm adds before a 1x1 convolution can be added after it, in the fewer channels it then has.
-- Norms of the same input share its statistics.
+- Norms of the same input share its statistics, and those of repeated pixels are those of the pixels.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from comps.animation.engines.sadtalker.layers import Up3d
 from comps.animation.engines.sadtalker.spade import Spade, SpadeBlock
 
 _SLOPE = 0.2
+_EPSILON = 1e-5
 # Which taps of a 3-tap kernel fall on the earlier and on the later of two neighbouring pixels, for each place within a
 # pixel that was doubled, or repeated four times (of which the middle two are alike).
 _TWICE = (((0,), (1, 2)), ((0, 1), (2,)))
@@ -37,7 +38,7 @@ _PLACES = {2: (0, 1), 3: (0, 1, 1, 2)}
 
 
 class Repeated(nn.Module):
-    """A 3x3 convolution (of every layer, in three dimensions) of a picture whose pixels are repeated.
+    """A 3x3 convolution (3x3x3 in three dimensions), and ReLU, of a picture whose pixels are repeated.
 
     Args:
         weight: `[o, i, 3, 3]` or `[o, i, 3, 3, 3]`.
@@ -61,7 +62,7 @@ class Repeated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[n, i, ..., h, w]` to `[n, o, ..., times * h, times * w]`."""
         height, width = x.shape[-2:]
-        parts = self.conv(x).chunk(self._count**2, 1)
+        parts = torch.relu(self.conv(x)).chunk(self._count**2, 1)
         offsets = _OFFSETS[self._count]
         cut = [
             [
@@ -81,9 +82,9 @@ def _pooled(weight: Tensor, place: Sequence[Sequence[int]], axis: int) -> Tensor
 
 
 def _interleaved(parts: list[list[Tensor]]) -> Tensor:
-    """One picture of those at each place within its pixels."""
-    rows = [torch.stack(row, -1).flatten(-2) for row in parts]
-    return torch.stack(rows, -2).flatten(-3, -2)
+    """One picture of those at each place within its pixels, channels innermost in memory."""
+    rows = [torch.stack([part.movedim(1, -1) for part in row], -2).flatten(-3, -2) for row in parts]
+    return torch.stack(rows, -3).flatten(-4, -3).movedim(-1, 1)
 
 
 class QuickUp3d(nn.Module):
@@ -95,7 +96,8 @@ class QuickUp3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Up3d`."""
-        return torch.relu(self.repeated(x))
+        out: Tensor = self.repeated(x)
+        return out
 
 
 class QuickWeigher(nn.Module):
@@ -140,7 +142,7 @@ class QuickSpade(nn.Module):
 
 
 class QuickBlock(nn.Module):
-    """A `SpadeBlock` that is given the maps of its norms."""
+    """A `SpadeBlock` that is given the maps of its norms; where its shortcut is learned, it doubles the pixels first."""
 
     def __init__(self, block: SpadeBlock) -> None:
         super().__init__()
@@ -153,12 +155,14 @@ class QuickBlock(nn.Module):
             self.conv_s = _convolution(block.conv_s.weight, None)
 
     def forward(self, x: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """`x` `[n, c, h, w]`; `maps` of `norm_0`, `norm_1` and, where there is one, `norm_s`, `[n, 128, h, w]` each."""
-        normed = F.instance_norm(x)
+        """`x` `[n, c, h, w]`; `maps` of `norm_0`, `norm_1` and, where there is one, `norm_s`, `[n, 128, h', w']` each."""
+        normed = _normed(x)
+        if self.learned:
+            normed = F.interpolate(normed, scale_factor=2)
         scale, shift = self.norm_0(maps[0])
         y = self.conv_0(F.leaky_relu(torch.addcmul(shift, normed, scale), _SLOPE))
         scale, shift = self.norm_1(maps[1])
-        y = self.conv_1(F.leaky_relu(torch.addcmul(shift, F.instance_norm(y), scale), _SLOPE))
+        y = self.conv_1(F.leaky_relu(torch.addcmul(shift, _normed(y), scale), _SLOPE))
         if not self.learned:
             return x + y
         scale, shift = self.norm_s(maps[2])
@@ -189,9 +193,17 @@ class QuickPainter(nn.Module):
         maps = torch.relu(self.maps(seen)).chunk(2 * len(self.blocks), 1)
         for index, block in enumerate(self.blocks):
             x = block(x, maps[2 * index : 2 * index + 2])
-        x = self.up_0(F.interpolate(x, scale_factor=2), torch.relu(self.maps_0(seen)).chunk(3, 1))
-        x = self.up_1(F.interpolate(x, scale_factor=2), torch.relu(self.maps_1(seen)).chunk(3, 1))
+        x = self.up_0(x, self.maps_0(seen).chunk(3, 1))
+        x = self.up_1(x, self.maps_1(seen).chunk(3, 1))
         return torch.sigmoid(self.conv_img(F.leaky_relu(x, _SLOPE)))
+
+
+def _normed(x: Tensor) -> Tensor:
+    """`F.instance_norm` that keeps the channels innermost: several times as quick then."""
+    pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+    centred = pixels - pixels.mean(1, keepdim=True)
+    scaled = centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + _EPSILON)
+    return scaled.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
 def _norms(block: SpadeBlock) -> list[Spade]:

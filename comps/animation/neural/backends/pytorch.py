@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from comps.animation.neural.backend import Program, Task
 from comps.animation.neural.folding import fold_batch_norms
-from comps.animation.neural.winograd import with_winograd
+from comps.animation.neural.quick_convolutions import with_quick_convolutions
 
 
 class TorchProgram(Program):
@@ -72,7 +72,7 @@ def folded(task: Task) -> TorchProgram:
 
 def winograd(task: Task) -> TorchProgram:
     """Folded, channels last, with fewer multiplications: exact to rounding."""
-    module = with_winograd(folded_module(task), task.examples)
+    module = with_quick_convolutions(folded_module(task), task.examples)
     return TorchProgram("winograd", module, task.device, channels_last=True)
 
 

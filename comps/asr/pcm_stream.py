@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import anyio
@@ -25,8 +26,12 @@ async def read_start(socket: WebSocket, settings: AsrSettings) -> StreamStart:
     return start
 
 
-async def pieces(socket: WebSocket, rate: int, settings: AsrSettings) -> AsyncIterator[Audio]:
+async def pieces(
+    socket: WebSocket, rate: int, settings: AsrSettings, ended: asyncio.Event | None = None
+) -> AsyncIterator[Audio]:
     """Mono float32 at `SAMPLE_RATE` of each binary message (PCM16 at `rate` Hz), until ``{"type": "end"}``.
+
+    `ended` is set then, after which the socket is not read here any more.
 
     Raises:
         TooLargeError: longer than `settings.max_audio_s`.
@@ -39,6 +44,8 @@ async def pieces(socket: WebSocket, rate: int, settings: AsrSettings) -> AsyncIt
         if isinstance(message, str):
             if _object(message).get("type") != "end":
                 raise UnprocessableError('after the start come binary PCM and {"type": "end"}', param="type")
+            if ended is not None:
+                ended.set()
             break
         if len(message) % 2:
             raise UnprocessableError("a binary message must hold whole 16-bit samples", param="audio")
@@ -49,6 +56,13 @@ async def pieces(socket: WebSocket, rate: int, settings: AsrSettings) -> AsyncIt
     if not samples:
         raise UnprocessableError("the audio holds no samples", param="audio")
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+async def left(socket: WebSocket, ended: asyncio.Event) -> None:
+    """Return when the client leaves after `ended`; what it still sends has no meaning."""
+    await ended.wait()
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def _resampled(resampler: soxr.ResampleStream, message: bytes) -> Audio:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -12,7 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
 
 from comps.asr.engine import SAMPLE_RATE, AsrCapabilities, AsrEngine, AsrOptions, Audio
-from comps.asr.pcm_stream import pieces, read_start
+from comps.asr.pcm_stream import left, pieces, read_start
 from comps.asr.reply import SERVICE, AsrResponse, asr_response, document, events, formatted, message
 from comps.asr.request import AsrRequest, Upload, read_upload
 from comps.asr.settings import AsrSettings
@@ -93,8 +95,9 @@ class Transcription:
             start = await read_start(socket, self._settings)
             options = start.options(self._settings)
             engine = await self._host.get(start.engine)
-            audio = pieces(socket, start.sample_rate, self._settings)
-            async with aclosing(_heard(engine, audio, options)) as transcripts:
+            ended = asyncio.Event()
+            audio = pieces(socket, start.sample_rate, self._settings, ended)
+            async with _stopped_by(left(socket, ended)), aclosing(_heard(engine, audio, options)) as transcripts:
                 async for transcript in transcripts:
                     await socket.send_json(message(transcript))
             await socket.close()
@@ -102,6 +105,20 @@ class Transcription:
     async def _decoded(self, data: bytes) -> Audio:
         decode = partial(decode_audio, data, rate=SAMPLE_RATE, max_seconds=self._settings.max_audio_s)
         return await anyio.to_thread.run_sync(decode, limiter=self._file_threads)
+
+
+@asynccontextmanager
+async def _stopped_by(leaving: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Cancel the block when `leaving` returns, and raise WebSocketDisconnect: nobody waits for what it makes."""
+    with anyio.CancelScope() as work:
+        watch = asyncio.create_task(leaving)
+        watch.add_done_callback(lambda task: None if task.cancelled() else work.cancel())
+        try:
+            yield
+        finally:
+            watch.cancel()
+    if work.cancelled_caught:
+        raise WebSocketDisconnect
 
 
 async def _heard(

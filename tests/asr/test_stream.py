@@ -136,3 +136,25 @@ async def test_a_client_that_leaves_frees_the_service() -> None:
                 break
             await asyncio.sleep(0.05)
         assert metrics_of(app).in_progress.collect()[0].samples[0].value == 0
+
+
+async def test_a_client_that_leaves_after_the_end_stops_the_recognition() -> None:
+    """The engine is another server here that never answers: it sees its connection close."""
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            asked.set()
+        writer.close()
+        closed.set()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    app = create_app(AsrSettings(engine="openai", url=url))
+    async with server, running(app) as address, httpx.AsyncClient(base_url=address) as client:
+        await readiness_of(app).settled()
+        async with _socket(client) as session:
+            await session.send_json(START)
+            await _send(session, noise(1.0))
+            await asyncio.wait_for(asked.wait(), 30)
+        await asyncio.wait_for(closed.wait(), 30)

@@ -100,6 +100,9 @@ function parseEvent(text) {
   return data.length ? { name, data: JSON.parse(data.join("\n")) } : null;
 }
 
+/** Where a finished video is, as seen from the page: a proxy in front may have another name, scheme or path. */
+export const videoOf = (answer) => answer.video_path.replace(/^\//, "");
+
 /** A file or blob as base64. */
 export function toBase64(blob) {
   return new Promise((resolve, reject) => {

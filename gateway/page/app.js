@@ -1,6 +1,6 @@
 // The page: wires the controls to the player, the conversation and the server.
 
-import { ask, getJson, toBase64, ServerError } from "./api.js";
+import { ask, getJson, toBase64, videoOf, ServerError } from "./api.js";
 import { Cast, pictureOf } from "./cast.js";
 import { Conversation, formatSeconds } from "./conversation.js";
 import { Player } from "./player.js";
@@ -11,6 +11,7 @@ import { Voices } from "./voices.js";
 const $ = (id) => document.getElementById(id);
 const SUGGESTIONS = ["What can you do?", "How does the lip sync work?", "Can I use my own photo?", "What runs without a GPU?"];
 const HEALTH_EVERY_MS = 15_000;
+const AGAIN_MS = 2_000; // while the server, or what the page needs of it, is not there yet
 const HIDDEN_AT_MOST = 0.2; // part of the picture's height or width that may be cropped
 const SOUND_BYTES = 40 * 1024 * 1024;
 
@@ -62,7 +63,7 @@ function receive(turn, name, data) {
   else if (name === "timing" && data.seconds !== null) markStep(data.stage, "done", data.seconds);
   else if (name === "done") {
     turn.finish(data);
-    player.finish(data.video_url);
+    player.finish(videoOf(data));
   }
   if (name === "transcript") advance("llm");
   if (name === "text_delta") advance("tts");
@@ -356,8 +357,20 @@ async function start() {
   while (!(await health())) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
-  await Promise.all([attempt(() => cast.load()), attempt(() => voices.load())]);
-  setInterval(health, HEALTH_EVERY_MS);
+  await attempt(loadMissing);
+  await watch();
+}
+
+/** Presenters and voices, where they are not here yet. */
+async function loadMissing() {
+  await Promise.all([cast.loaded || cast.load(), voices.loaded || voices.load()]);
+}
+
+/** Look after the server; a service that was down when the page came is asked again. */
+async function watch() {
+  const complete = () => cast.loaded && voices.loaded;
+  if ((await health()) && !complete()) await loadMissing().then(() => tell(""), () => {});
+  setTimeout(watch, complete() ? HEALTH_EVERY_MS : AGAIN_MS);
 }
 
 start();

@@ -11,6 +11,7 @@ export class Cast {
     this.onChoose = onChoose;
     this.onAdd = onAdd;
     this.avatars = [];
+    this.loaded = false;
     strip.addEventListener("keydown", (event) => this.#walk(event));
   }
 
@@ -21,6 +22,7 @@ export class Cast {
 
   async load(choice = this.id ?? localStorage.getItem(REMEMBERED_CHOICE)) {
     this.avatars = (await getJson("v1/avatars")).avatars;
+    this.loaded = true;
     this.#draw();
     const known = this.avatars.find((avatar) => avatar.id === choice) ?? this.avatars[0];
     if (known) this.choose(known.id);

@@ -1,5 +1,7 @@
 // The conversation: what was asked, what was answered, and the memory sent with the next question.
 
+import { videoOf } from "./api.js";
+
 const REMEMBERED = 20; // messages sent along; older ones are left out
 
 export class Conversation {
@@ -95,9 +97,9 @@ class Turn {
     this.answered.querySelector(".draft")?.remove();
     const replay = make("button", "quiet", "Replay", "play");
     replay.type = "button";
-    replay.addEventListener("click", () => this.onReplay(this, result.video_url));
+    replay.addEventListener("click", () => this.onReplay(this, videoOf(result)));
     const save = make("a", "quiet", "Save video", "download");
-    save.href = result.video_url;
+    save.href = videoOf(result);
     save.download = "answer.mp4";
     const first = result.timings.first_fragment_s;
     const note = make("span", "turn-note", describe(result.duration_s, first));

@@ -12,6 +12,7 @@ export class Voices {
     this.languageBox = language;
     this.voiceBox = voice;
     this.voices = [];
+    this.loaded = false;
     language.addEventListener("change", () => this.#fillVoices());
     voice.addEventListener("change", () => this.#remember());
   }
@@ -24,6 +25,7 @@ export class Voices {
   async load() {
     // "+f3" is a tint of any voice: the API takes it, a list of people has no use for it
     this.voices = (await getJson("v1/voices")).voices.filter((voice) => voice.id !== "default" && !voice.id.startsWith("+"));
+    this.loaded = true;
     const codes = [...new Set(this.voices.flatMap((voice) => voice.languages.map(base)))].filter((code) => code !== ANY_LANGUAGE);
     const named = codes.map((code) => [code, languageName(code) ?? this.#ownName(code)]).sort((a, b) => a[1].localeCompare(b[1]));
     fill(this.languageBox, [["", "Language"], ...named]);

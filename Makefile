@@ -9,7 +9,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: help install demo up test check bench test-torch test-coqui test-compose clean
+.PHONY: help install demo up test check bench test-torch test-coqui clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'

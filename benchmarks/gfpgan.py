@@ -32,6 +32,7 @@ from comps.animation.engines.gfpgan.loading import sample_faces
 from comps.animation.engines.gfpgan.network import GFPGAN
 from comps.animation.engines.gfpgan.parsenet import ParseNet
 from comps.animation.engines.gfpgan.paste import enlarge, paste
+from comps.animation.engines.gfpgan.quick import quick
 from comps.animation.engines.gfpgan.restorer import Restorer
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.faces.face import DetectedFace, Picture
@@ -47,7 +48,7 @@ from comps.core.media.image import decode_image
 from tests.neural.synthetic_weights import synthetic_state_dict
 
 SIDE = 512
-ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16")
+ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16", "winograd")
 ON_GPU = ("folded", "bf16", "cuda-graphs")
 
 
@@ -113,7 +114,7 @@ def network_rows(options: argparse.Namespace, device: torch.device) -> tuple[lis
         keep_freed_memory()
     for name in options.backends or (ON_CPU if device.type == "cpu" else ON_GPU):
         try:
-            ready = build_one(name, Task(network, (batch,), device, options.threads))
+            ready = build_one(name, Task(quick(network), (batch,), device, options.threads))
         except EngineUnavailableError as error:
             Console(stderr=True).print(f"{name}: {error.message}")
             continue

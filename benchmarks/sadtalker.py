@@ -1,6 +1,6 @@
 """What a frame of the SadTalker engine costs, and how much quicker its generator is than the original's loop.
 
-    python -m benchmarks.sadtalker [--backends folded openvino bf16 openvino-bf16] [--size 256] [--batch 1]
+    python -m benchmarks.sadtalker [--backends folded winograd openvino bf16 openvino-bf16] [--size 256] [--batch 1]
                                    [--threads 2] [--device cpu] [--rounds 3] [--json]
 
 "original" computes everything anew for every frame, with eager float32 modules, as its authors' script does. The rows
@@ -51,7 +51,7 @@ from comps.animation.settings import AnimationSettings
 from comps.core.errors import EngineUnavailableError
 from tests.neural.synthetic_weights import synthetic_state_dict
 
-BACKENDS = ("folded", "openvino", "bf16", "openvino-bf16")
+BACKENDS = ("folded", "winograd", "openvino", "bf16", "openvino-bf16")
 FOLDER = PRESENTERS / "ada"
 ADA = Avatar("ada", "Ada", FOLDER / "portrait.png", FOLDER / "rig.json")
 RATE = 16_000

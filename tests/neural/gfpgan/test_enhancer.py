@@ -202,7 +202,7 @@ async def test_the_service_restores_the_faces_of_the_portrait_engine(tmp_path: P
     app = create_app(service_settings(tmp_path, models))
     async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=100) as client:
         await app.state.readiness.settled()
-        speech = {"audio": base64_wav(0.08), "avatar": "ada", "seed": 1}
+        speech = {"audio": base64_wav(0.04), "avatar": "ada", "seed": 1}
         headers = {"accept": "video/mp4"}
         plain = await client.post("/v1/animation", json=speech, headers=headers)
         better = await client.post("/v1/animation", json={**speech, "enhancer": "gfpgan"}, headers=headers)

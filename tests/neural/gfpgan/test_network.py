@@ -45,13 +45,12 @@ def test_output_is_that_of_the_original(network: GFPGAN) -> None:
     np.testing.assert_allclose(shown.astype(int), expected["out_rgb_u8_s8"].astype(int), atol=1)
 
 
-def test_a_batch_restores_each_face_as_alone_and_the_same_twice(network: GFPGAN) -> None:
+def test_a_batch_restores_each_face_as_alone(network: GFPGAN) -> None:
     face = tensor(picture(NAME))
     other = face.flip(3) * 0.8
     with torch.inference_mode():
         both = network(torch.cat([face, other]))
         alone = network(other)
-        again = network(other)
-    assert torch.equal(alone, again)
+    # Noise drawn anew at each call would make this 0.4.
     assert float((both[1:] - alone).abs().max()) <= 1e-5
     assert float((both[:1] - both[1:]).abs().mean()) > 1e-3

@@ -25,4 +25,8 @@ def test_keys_and_output_are_those_of_the_original() -> None:
         logits, shown = network.out_mask_conv(features), network.out_img_conv(features)
     parity.assert_close(logits[..., ::32, ::32], expected["logits_s32"], 1e-4)
     parity.assert_close(shown[..., ::16, ::16], expected["image_s16"], 1e-4)
-    assert (logits[0].argmax(0).numpy() != expected["labels_u8"]).sum() <= 1
+    labels = torch.from_numpy(expected["labels_u8"].astype("int64"))
+    # Where two kinds are as likely to within the tolerance, either may come first.
+    behind = logits[0].amax(0) - logits[0].gather(0, labels[None])[0]
+    assert float(behind.max()) <= 2e-4
+    assert int((behind > 0).sum()) <= 4

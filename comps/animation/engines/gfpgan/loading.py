@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from comps.animation.avatars import PRESENTERS
 from comps.animation.engines.gfpgan import weights
 from comps.animation.engines.gfpgan.align import cut, fit
+from comps.animation.engines.gfpgan.quick import quick
 from comps.animation.engines.gfpgan.restorer import Restorer
 from comps.animation.engines.gfpgan.settings import GfpganSettings
 from comps.animation.engines.portrait.rig.rig import Rig
@@ -37,7 +38,7 @@ def load_restorer(settings: GfpganSettings) -> Restorer:
         EngineUnavailableError: a file is missing or cannot be used, or the device is not here; the message says why.
     """
     device = resolve(settings.gfpgan_device)
-    network = weights.load_gfpgan(weights.find(settings.gfpgan_version, settings.models_dir))
+    network = quick(weights.load_gfpgan(weights.find(settings.gfpgan_version, settings.models_dir)))
     parser = weights.load_parsenet(settings.models_dir) if settings.gfpgan_mask == "parse" else None
     if device.type == "cpu":
         keep_freed_memory()

@@ -150,11 +150,11 @@ class StyledConv(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1))
         self.bias = nn.Parameter(torch.zeros(1, outputs, 1, 1))
         self.modulated_conv = ModulatedConv(inputs, outputs, 3)
-        self._upsample = upsample
+        self.upsample = upsample
 
     def forward(self, x: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
         """`[n, inputs, h, w]`, latents `[n, 512]` and noise `[1, 1, h', w']` to `[n, outputs, h', w']`."""
-        if self._upsample:
+        if self.upsample:
             x = _resized(x, 2.0)
         y = self.modulated_conv(x, latent) * math.sqrt(2.0)
         return F.leaky_relu(y + self.weight * noise + self.bias, _SLOPE)

@@ -132,13 +132,17 @@ class Audio2Face:
         Raises:
             UnprocessableError: the rate or a value of the request is out of range; the message names value and range.
         """
+        self.check_rate(sample_rate)
+        return ClipPipeline(self, sample_rate, self.layers.for_stream(request or StreamRequest()))
+
+    def check_rate(self, sample_rate: int) -> None:
+        """Raises UnprocessableError for a rate that clips may not have."""
         bounds = self.layers.configuration.advanced.input_sanitization
         if not bounds.min_sample_rate <= sample_rate <= bounds.max_sample_rate:
             allowed = f"{bounds.min_sample_rate} to {bounds.max_sample_rate}"
             raise UnprocessableError(
                 f"samples_per_second = {sample_rate} is out of range; allowed is {allowed}", param="samples_per_second"
             )
-        return ClipPipeline(self, sample_rate, self.layers.for_stream(request or StreamRequest()))
 
 
 class ClipPipeline:
@@ -167,6 +171,8 @@ class ClipPipeline:
         self._samples = 0
         self._made = 0
         self._arrived: list[Key] = []
+        self._nothing: NDArray[np.float32] = np.empty((0, len(shared.names)), np.float32)
+        self._no_emotions: Array = np.empty((0, len(FACE_EMOTIONS)))
 
     @property
     def duration_s(self) -> float:
@@ -218,8 +224,10 @@ class ClipPipeline:
 
     def _frames(self, solved: Array) -> Frames:
         first, count = self._made, len(solved)
+        if not count:
+            return Frames(first, self.fps, self._nothing, self._no_emotions, ())
         self._made += count
-        arrived, self._arrived = ((), self._arrived) if not count else (tuple(self._arrived), [])
+        arrived, self._arrived = tuple(self._arrived), []
         weights = self._weights.tuned(solved, first).astype(np.float32)
         emotions = self._emotions.taken(count)
         return Frames(first, self.fps, weights, emotions, self._audio.echo(first, count), arrived)

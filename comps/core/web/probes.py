@@ -20,7 +20,9 @@ Checks = Callable[[], Awaitable[dict[str, str]]]
 
 PROBE_PATHS = frozenset(
     {"/health", "/v1/health", "/livez", "/readyz", "/ready", "/v1/health_check", "/v1/statistics", "/metrics"}
+    | {f"/v1/health/{probe}" for probe in ("live", "ready", "startup")}
 )
+"""Paths that answer whatever the state of the service; those of `/v1/health/` are Audio2Face's own."""
 CHECK_TIMEOUT_S = 2.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ async def listened(call: Any) -> Heard:
     """Everything that a call still gives, to its end."""
     heard = Heard()
     try:
-        async for message in call:
+        while (message := await call.read()) is not grpc.aio.EOF:
             heard.messages.append(message)
     except grpc.aio.AioRpcError as error:
         heard.code, heard.details = error.code(), error.details() or ""
@@ -200,5 +201,5 @@ async def sent(call: Any, messages: Iterable[Stream]) -> None:
     try:
         for message in messages:
             await call.write(message)
-    except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.RpcError):
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
         return

@@ -17,7 +17,7 @@ from comps.core.errors import AvatarError
 Context = grpc.aio.ServicerContext[Any, Any]
 LastWords = Callable[[AvatarError], Awaitable[None]]
 
-_LAST_WORDS_S = 1.0
+LAST_WORDS_S = 1.0
 """A client that does not read is not waited for longer than this before its call is aborted."""
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,9 @@ async def _abort(
     metrics.called(method, code.name)
     if last_words is not None:
         try:
-            await asyncio.wait_for(last_words(error), _LAST_WORDS_S)
+            await asyncio.wait_for(last_words(error), LAST_WORDS_S)
         except (asyncio.TimeoutError, grpc.RpcError, grpc.aio.UsageError):
             log.info("the client of a failed %s does not read", method)
+    # gRPC waits here until a client that does not read has gone; the trace would keep its whole clip
+    error.__traceback__ = error.__context__ = None
     await context.abort(code, error.message)

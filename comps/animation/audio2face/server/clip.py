@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -74,17 +75,19 @@ class Clip:
         self._piece_bytes = round(_TURN_S * pipeline.sample_rate) * BYTES_PER_SAMPLE
         self._room, self._told = room, made
         self._waiting: deque[_Piece] = deque()
+        self._taking = threading.Lock()
         self._outgoing: deque[bytes] = deque()
         self._notices: deque[bytes] = deque()
         self._changed = asyncio.Event()
-        self._busy = self._ended = self._finished = self._left = False
+        self._busy = self._ended = self._last_turn = self._finished = self._left = False
         self._keyframes_waiting = 0
         self._error: AvatarError | None = None
         self._turn: list[tuple[Frames, list[bytes], float]] = []
 
     def feed(self, pcm: bytes, keyframes: Sequence[Key] = ()) -> None:
         """Takes audio of any length, and the keyframes that came with it; TooLargeError when too many of these wait."""
-        self._keyframes_waiting += len(keyframes)
+        with self._taking:
+            self._keyframes_waiting += len(keyframes)
         if self._keyframes_waiting > MOST_KEYS:
             raise TooLargeError(f"more than {MOST_KEYS} emotion keyframes are waiting", param="emotions")
         if not pcm and not keyframes:
@@ -96,10 +99,10 @@ class Clip:
 
     def _wait(self, piece: _Piece) -> None:
         """Appends a piece; crumbs are put together, as a clip may come sample by sample."""
-        # only this thread appends, so that a worker that takes pieces meanwhile still has them in order
-        if len(self._waiting) > 1 and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
-            piece = _joined([self._waiting.pop(), piece])
-        self._waiting.append(piece)
+        with self._taking:
+            if self._waiting and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
+                piece = _joined([self._waiting.pop(), piece])
+            self._waiting.append(piece)
 
     def end(self) -> None:
         """No more audio comes."""
@@ -111,6 +114,11 @@ class Clip:
         self._notices.append(message)
         self._changed.set()
 
+    def fail(self, error: AvatarError) -> None:
+        """Ends the clip for a fault outside it: `outgoing` raises this at its next message."""
+        self._error = error
+        self._changed.set()
+
     def leave(self) -> None:
         """Nobody wants the rest: no further turn is taken, and the one that runs is cut short."""
         self._left = True
@@ -118,13 +126,13 @@ class Clip:
     async def outgoing(self) -> AsyncIterator[Outgoing]:
         """What is to be sent, as it becomes ready, until the clip has ended. Raises what went wrong with it."""
         while True:
+            if self._error:
+                raise self._error
             if self._notices:
                 yield Outgoing(self._notices.popleft(), frame=False)
             elif self._outgoing:
                 yield Outgoing(self._outgoing.popleft(), frame=True)
                 self._advance()
-            elif self._error:
-                raise self._error
             elif self._finished:
                 return
             else:
@@ -135,7 +143,10 @@ class Clip:
         idle = self._busy or self._finished or self._left or self._error is not None
         if not idle and len(self._outgoing) < self._room and (self._waiting or self._ended):
             self._busy = True
-            self._workers.submit(self)
+            try:
+                self._workers.submit(self)
+            except AvatarError as error:
+                self.fail(error)
 
     def work(self) -> None:
         """One turn; see `Workers`."""
@@ -152,15 +163,13 @@ class Clip:
             self._keep(self._pipeline.push(piece.pcm, piece.keyframes), piece.arrived)
         if self._ended and not self._waiting:
             self._keep(self._pipeline.finish(), time.monotonic())
-            self._finished = True
+            self._last_turn = True
 
     def _pieces(self) -> Iterator[_Piece]:
         """A turn's worth of what waits, joined up to the next keyframes."""
         taken, joined = 0, list[_Piece]()
-        while self._waiting and not self._left and taken + len(self._waiting[0].pcm) <= self._piece_bytes:
-            piece = self._waiting.popleft()
+        while not self._left and (piece := self._next(self._piece_bytes - taken)):
             taken += len(piece.pcm)
-            self._keyframes_waiting -= len(piece.keyframes)
             if piece.keyframes and joined:
                 yield _joined(joined)
                 joined = []
@@ -168,13 +177,21 @@ class Clip:
         if joined:
             yield _joined(joined)
 
+    def _next(self, room: int) -> _Piece | None:
+        with self._taking:
+            if not self._waiting or len(self._waiting[0].pcm) > room:
+                return None
+            piece = self._waiting.popleft()
+            self._keyframes_waiting -= len(piece.keyframes)
+            return piece
+
     def _keep(self, frames: Frames, arrived: float) -> None:
         if len(frames):
             self._turn.append((frames, self._encode(frames), arrived))
 
     def delivered(self) -> None:
         """The turn is over; see `Workers`."""
-        self._busy = False
+        self._busy, self._finished = False, self._last_turn
         turn, self._turn = self._turn, []
         if self._left:
             return

@@ -6,13 +6,15 @@ client: header, audio..., end_of_audio          server: header, frames..., event
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import grpc
 
 from comps.animation.audio2face.proto import controller_pb2
 from comps.animation.audio2face.server import replies
-from comps.animation.audio2face.server.calls import Context, answered
+from comps.animation.audio2face.server.calls import LAST_WORDS_S, Context, answered
 from comps.animation.audio2face.server.clip import Clip
 from comps.animation.audio2face.server.limits import Intake, Patience
 from comps.animation.audio2face.server.requests import keyframes_of, stream_request, stream_sample_rate
@@ -24,18 +26,17 @@ SERVICE = "nvidia_ace.services.a2f_controller.v1.A2FControllerService"
 
 _WATCH_S = (0.01, 0.5)
 """Shortest and longest time between two looks at the limits."""
+_LINGER_S = 0.25
 
 
 def handler(service: Service) -> grpc.GenericRpcHandler:
     """Serves `SERVICE`."""
 
     async def process_audio_stream(_: Any, context: Context) -> None:
-        async def last_words(error: AvatarError) -> None:
-            await context.write(replies.error_message(error.message))
-
-        async with answered(context, "ProcessAudioStream", service.metrics, last_words):
+        stream = _Stream(service, context)
+        async with answered(context, "ProcessAudioStream", service.metrics, stream.fail):
             with service.slots.one():
-                await _Stream(service, context).serve()
+                await stream.serve()
 
     method: Any = grpc.stream_stream_rpc_method_handler(
         process_audio_stream,
@@ -51,20 +52,47 @@ class _Stream:
         self._service, self._context = service, context
         self._limits = service.layers.configuration.advanced.input_sanitization
         self._patience = Patience(self._limits)
+        self._reading = self._writing = self._ended = False
+        self._clip: Clip | None = None
 
     async def serve(self) -> None:
         """To the end of the clip; raises what is wrong with it."""
-        await beside(self._converse(), self._watch())
+        await beside(self._converse(), self._to_the_point(self._watch()))
+
+    async def fail(self, error: AvatarError) -> None:
+        """Says why the stream ends, unless the client has left the message before this one unread.
+
+        A client that is still writing when the call ends would only see its write fail, so it gets a moment to finish.
+        """
+        if self._writing:
+            return
+        await self._context.write(replies.error_message(error.message))
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._let_finish(), _LINGER_S)
+
+    async def _let_finish(self) -> None:
+        while not (self._reading or self._ended):
+            message = await self._read()
+            self._ended = message is None or message.HasField("end_of_audio")
+
+    async def _to_the_point(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work`; what it raises waits until a message that is being written has been, but not for ever."""
+        try:
+            await work
+        except AvatarError as error:
+            if self._clip is not None:
+                self._clip.fail(error)
+                await asyncio.sleep(LAST_WORDS_S)
+            raise
 
     async def _converse(self) -> None:
         header = await self._header()
-        clip = await self._open(header)
+        self._clip = await self._open(header)
+        intake = Intake(self._limits, header.audio_header.samples_per_second)
         try:
-            await beside(
-                self._send(clip), self._receive(clip, Intake(self._limits, header.audio_header.samples_per_second))
-            )
+            await beside(self._send(self._clip), self._to_the_point(self._receive(self._clip, intake)))
         finally:
-            clip.leave()
+            self._clip.leave()
 
     async def _header(self) -> controller_pb2.AudioStreamHeader:
         message = await self._read()
@@ -86,9 +114,9 @@ class _Stream:
         return self._service.clip(pipeline)
 
     async def _receive(self, clip: Clip, intake: Intake) -> None:
-        ended = warned = False
+        warned = False
         while (message := await self._read()) is not None:
-            if ended:
+            if self._ended:
                 if not warned:
                     clip.notice(replies.warning_message("messages after end_of_audio are ignored"))
                 warned = True
@@ -97,11 +125,10 @@ class _Stream:
             if part == "audio_with_emotion":
                 self._take(message.audio_with_emotion, clip, intake)
             elif part == "end_of_audio":
-                ended = True
                 self._end(clip)
             else:
                 raise UnprocessableError(f"a message is {part or 'empty'}; only one header begins a stream")
-        if not ended:
+        if not self._ended:
             if not intake.messages:
                 raise UnprocessableError("the stream ended without audio and without end_of_audio")
             self._end(clip)
@@ -112,6 +139,7 @@ class _Stream:
         clip.feed(message.audio_buffer, keyframes_of(message) if message.emotions else ())
 
     def _end(self, clip: Clip) -> None:
+        self._ended = True
         self._patience.supply_ended()
         clip.end()
 
@@ -132,10 +160,14 @@ class _Stream:
             self._patience.check()
 
     async def _read(self) -> controller_pb2.AudioStream | None:
+        self._reading = True
         message = await self._context.read()
+        self._reading = False
         self._patience.moved()
         return message if isinstance(message, controller_pb2.AudioStream) else None
 
     async def _write(self, message: bytes) -> None:
+        self._writing = True
         await self._context.write(message)
+        self._writing = False
         self._patience.moved()

@@ -9,11 +9,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 _SPARE_CALLS = 64
-"""Calls besides streams that are taken at once: health, configuration, refusals."""
-_OTHER_OPTIONS: Mapping[str, int] = {
+"""Calls besides streams that one connection may have open: health, configuration, refusals."""
+_OPTIONS: Mapping[str, int] = {
     # a second server on the same port must fail, not share it
     "grpc.so_reuseport": 0,
-    # clients that keep a silent connection alive by pings must not be thrown off
+    # a client that vanished is found out, and one that keeps a silent connection alive by pings is not thrown off
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 20_000,
     "grpc.http2.min_ping_interval_without_data_ms": 10_000,
 }
 
@@ -25,7 +27,7 @@ class Listener:
         address: HOST:PORT; port 0 takes a free one.
         credentials: None is unencrypted.
         endpoints: full service name to its handler.
-        streams: calls that may be open at once, besides short ones.
+        streams: calls that one connection may have open, besides short ones.
         largest_message: bytes; None is gRPC's usual 4 MB.
     """
 
@@ -40,10 +42,10 @@ class Listener:
     ) -> None:
         self._address, self._credentials = address, credentials
         self.port = 0
-        options: list[tuple[str, int]] = list(_OTHER_OPTIONS.items())
+        options: list[tuple[str, int]] = [*_OPTIONS.items(), ("grpc.max_concurrent_streams", streams + _SPARE_CALLS)]
         if largest_message is not None:
             options.append(("grpc.max_receive_message_length", largest_message))
-        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=streams + _SPARE_CALLS)
+        self._server = grpc.aio.server(options=options)
         self._health = health.aio.HealthServicer()
         self._server.add_generic_rpc_handlers(tuple(endpoints.values()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -24,6 +24,7 @@ EMOTION_KEY = "emotion_aggregate"
 SOURCE = "audio2face"
 """Name of this service in legacy headers."""
 
+_DONE = "the clip has been animated"
 _Status = status_pb2.Status
 
 
@@ -77,7 +78,7 @@ def _emotions(frame: Frame) -> emotion_with_timecode_pb2.EmotionWithTimeCode:
 
 def _frame_message(frame: Frame, aggregate: emotion_aggregate_pb2.EmotionAggregate) -> bytes:
     packed = AnyMessage()
-    packed.Pack(aggregate)
+    packed.Pack(aggregate, deterministic=True)
     weights = animation_data_pb2.FloatArrayWithTimeCode(time_code=frame.time_code, values=frame.weights.tolist())
     return controller_pb2.AnimationDataStream(
         animation_data=animation_data_pb2.AnimationData(
@@ -105,7 +106,13 @@ def error_message(text: str) -> bytes:
 
 def success_message() -> bytes:
     """The last message of a stream that went well."""
-    return status_message(_Status.SUCCESS, "the clip has been animated")
+    return status_message(_Status.SUCCESS, _DONE)
+
+
+def legacy_success_message() -> bytes:
+    """The last message of a stream of the legacy service."""
+    status = _Status(code=_Status.SUCCESS, message=_DONE)
+    return animation_data_pb2.AnimationDataStream(status=status).SerializeToString()
 
 
 def end_message() -> bytes:

@@ -254,7 +254,7 @@ def service(server: Upstream, **settings: Any) -> AbstractAsyncContextManager[ht
 
 @pytest.mark.parametrize(
     ("raw", "hold", "status"),
-    [(plain("500 Oops", b"<html>"), False, 502), (b"", True, 504), (plain("429 Slow", b"{}"), False, 502)],
+    [(plain("500 Oops", b"<html>"), False, 502), (b"", True, 504), (plain("429 Slow", b"{}"), False, 429)],
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_service_passes_upstream_failures_on(raw: bytes, hold: bool, status: int, stream: bool) -> None:

@@ -42,7 +42,7 @@ _MOODS: dict[str, dict[str, float]] = {
     "outofbreath": {
         "browInnerUp": 0.28,
         "browOuterUp": 0.12,
-        "mouthFunnel": 0.08,
+        "mouthPucker": 0.08,
         "eyeSquint": 0.06,
         "noseSneer": 0.08,
     },

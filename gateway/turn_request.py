@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.core.context import remaining_s
+from comps.core.errors import NoSpeechError
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decode_base64
+from comps.core.media.silence import is_silent
 from comps.core.speech import SpeechChunk
 from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, Sampling, SayRequest, Speech
 from gateway.settings import GatewaySettings
@@ -158,7 +160,10 @@ def _engines(body: Appearance) -> Engines:
 
 
 def _decode_pcm(sound: bytes, max_seconds: float) -> NDArray[np.int16]:
+    """The recording as int16 `[n]`; raises NoSpeechError when nothing is to be heard in it."""
     samples = decode_audio(sound, rate=ANIMATE_RATE_HZ, max_seconds=max_seconds)
+    if is_silent(samples):
+        raise NoSpeechError("the audio is silent: there is nothing to say", param="audio")
     return np.round(samples * 32767.0).astype(np.int16)
 
 

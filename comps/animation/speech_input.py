@@ -13,6 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from comps.core.errors import TooLargeError, UnprocessableError
+from comps.core.media.silence import is_silent
 from comps.core.speech import Phone, SpeechChunk
 
 HEARING_RATE = 16_000
@@ -22,8 +23,6 @@ PIECE_S, SEARCH_S = 8.0, 3.0
 LONGEST_PIECE_S = 2.0
 """An engine hears no more than this at once: what it makes of it takes milliseconds then, in which nobody else is served."""
 _RATES = range(8_000, 96_001)
-_SILENCE = 0.003
-"""Root mean square, of full scale, under which audio is taken for silence (-50 dB)."""
 
 
 @dataclass(slots=True)
@@ -58,13 +57,6 @@ class SpeechClock:
             filler = [SpeechChunk(np.zeros(gap, np.int16), self.sample_rate, self.position, sentence=chunk.sentence)]
         self.position = chunk.first_sample + len(chunk.pcm)
         return [*filler, chunk]
-
-
-def is_silent(audio: NDArray[np.float32]) -> bool:
-    """Whether mono float32 audio never gets louder than background noise, in windows of 50 ms at 16 kHz or so."""
-    window = 800
-    padded = np.pad(audio, (0, -len(audio) % window)).reshape(-1, window)
-    return bool(np.sqrt((padded**2).mean(1)).max(initial=0.0) < _SILENCE)
 
 
 def pieces(audio: NDArray[np.float32], rate: int) -> list[tuple[int, int]]:

@@ -15,11 +15,12 @@ from starlette.responses import StreamingResponse
 from comps.animation.engine import Avatar
 from comps.animation.requests import AnimationRequest
 from comps.animation.session import AnimationSession
-from comps.animation.speech_input import is_silent, spoken
+from comps.animation.speech_input import spoken
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import NoSpeechError
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decoded_base64
+from comps.core.media.silence import is_silent
 from comps.core.media.video import Segment, remux_to_file
 
 RATE = 24_000

@@ -17,7 +17,6 @@ from comps.animation.speech_input import (
     SpeechClock,
     check_rate,
     in_pieces,
-    is_silent,
     pieces,
     spoken,
     with_phones,
@@ -73,13 +72,6 @@ def test_pieces_are_cut_where_it_is_quiet() -> None:
     audio[6 * RATE : 6 * RATE + RATE // 4] = 0.0
     (_, end), *_ = pieces(audio, RATE)
     assert 6 * RATE <= end <= 6 * RATE + RATE // 4
-
-
-def test_silence_is_told_from_quiet_speech() -> None:
-    noise = np.random.default_rng(0).normal(size=RATE).astype(np.float32)
-    assert is_silent(np.zeros(0, np.float32))
-    assert is_silent(noise * 1e-3)
-    assert not is_silent(np.concatenate([np.zeros(RATE, np.float32), noise[:1600] * 0.02]))
 
 
 def test_rates() -> None:

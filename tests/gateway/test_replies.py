@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import orjson
 import pytest
 
+from comps.core.media.audio import encode_audio
 from tests.gateway.conftest import Stack
 from tests.gateway.stubs import ANSWER_S
 
@@ -170,6 +172,12 @@ async def test_animate_mouths_the_recording(stack: Stack, wav: bytes, tmp_path: 
     frames, sound = frames_of((await stack.client.get(reply["video_path"])).content, tmp_path)
     assert abs(frames - 25) <= 1
     assert abs(sound - 1.0) < 0.1
+
+
+async def test_animate_refuses_silence(stack: Stack) -> None:
+    silence = encode_audio(np.zeros(16_000, np.int16), 16_000, "wav")
+    reply = await stack.client.post("/v1/animate", json={"audio": base64.b64encode(silence).decode()})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "no_speech")
 
 
 async def test_nothing_unfinished_is_left_behind(stack: Stack) -> None:

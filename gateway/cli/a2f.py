@@ -91,6 +91,55 @@ def a2f_migrate(
     )  # fmt: skip
 
 
+class Inference(str, Enum):
+    """What moves the face."""
+
+    EMBEDDED = "embedded"
+    ONNX = "onnx"
+
+
+MaybeFile = Optional[Path]  # noqa: UP045
+MaybeNumber = Optional[int]  # noqa: UP045
+
+
+@a2f_app.command("serve")
+def a2f_serve(
+    config: Annotated[
+        MaybeFile, typer.Option(help="A folder with the files of a deployment; each may also be given by itself.")
+    ] = None,
+    stylization_config: Annotated[MaybeFile, typer.Option(help="The character's file.")] = None,
+    deployment_config: Annotated[MaybeFile, typer.Option(help="Addresses, encryption, telemetry, streams.")] = None,
+    advanced_config: Annotated[MaybeFile, typer.Option(help="Limits and pacing.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; that of the deployment file or 127.0.0.1 without it.")
+    ] = "",
+    port: Annotated[
+        MaybeNumber, typer.Option(min=0, max=65535, help="Port of gRPC; that of the deployment file or 52000.")
+    ] = None,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of probes and metrics.")] = 8000,
+    authoring_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the authoring service.")] = 50051,
+    legacy: Annotated[
+        bool, typer.Option("--legacy", help="Also take audio on 50000 and push its animation to 51000, as before 2.0.")
+    ] = False,
+    inference: Annotated[
+        Inference, typer.Option(help="The project's own means, or the published networks.")
+    ] = Inference.EMBEDDED,
+    fps: Annotated[Frequency, typer.Option(help="Frames per second.")] = Frequency.FPS_30,
+    liveness: Annotated[bool, typer.Option(help="Add blinks and gaze.")] = True,
+) -> None:
+    """Serve Audio2Face over gRPC until Ctrl-C; it is ready when it says Running."""
+    from gateway.cli.a2f_serve import Files, serve_audio2face
+
+    files = Files(config, stylization_config, deployment_config, advanced_config)
+    chosen = {
+        "port": http_port, "authoring_port": authoring_port, "legacy": legacy, "inference": inference.value,
+        "fps": int(fps.value),
+        "liveness": liveness,
+    }  # fmt: skip
+    given = {name: value for name, value in (("host", host or None), ("grpc_port", port)) if value is not None}
+    serve_audio2face(files, {**chosen, **given})
+
+
 @a2f_app.command("params")
 def a2f_params(
     words: Annotated[

@@ -78,7 +78,7 @@ def examine() -> Report:
         system=f"{platform.system()} {platform.machine()}",
         cpus=os.cpu_count() or 1,
         packages={name: _version(name) for name in SHOWN},
-        engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)],
+        engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)] + _audio2face(),
         ports=[_port_state(service, port) for service, port in PORTS.items()],
     )
     report.advice = list(_advice(report))
@@ -92,6 +92,17 @@ def _specs(stage: str) -> Iterator[Any]:
     module = import_module(f"comps.{stage}.table")
     table = next(value for value in vars(module).values() if isinstance(value, EngineTable))
     yield from table
+
+
+def _audio2face() -> list[EngineState]:
+    """The service beside the stages, which has no table: its own inference and that of published networks."""
+    from comps.core.engine import EngineSpec
+
+    rows = (
+        EngineSpec("embedded", "", "audio2face", None, "avatarchatbot a2f serve: speech to blend shapes over gRPC"),
+        EngineSpec("onnx", "", "audio2face-onnx", None, "the same by NVIDIA's published networks"),
+    )
+    return [_engine_state("audio2face", row) for row in rows]
 
 
 def _engine_state(stage: str, spec: Any) -> EngineState:

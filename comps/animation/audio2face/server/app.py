@@ -24,6 +24,7 @@ from comps.animation.audio2face.server.settings import Audio2FaceServiceSettings
 from comps.animation.audio2face.server.slots import Slots
 from comps.animation.audio2face.server.workers import Workers
 from comps.core.app import ServiceInfo, create_service_app, metrics_of, readiness_of
+from comps.core.errors import AvatarError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ def create_app(
     settings: Audio2FaceServiceSettings | None = None, configuration: Configuration | None = None
 ) -> FastAPI:
     """The service; its files are read now, its models load and its gRPC endpoints open when it starts.
+
+    `app.state.give_up` is called with the reason when that fails.
 
     Raises:
         ConfigurationError: a file is broken.
@@ -45,11 +48,17 @@ def create_app(
 
     @asynccontextmanager
     async def startup(app: FastAPI) -> AsyncIterator[None]:
-        async with _served(app, settings, found, addresses):
-            yield
+        try:
+            async with _served(app, settings, found, addresses):
+                yield
+        except (AvatarError, OSError) as error:
+            # afterwards, so that the readiness still says why
+            asyncio.get_running_loop().call_soon(app.state.give_up, str(error))
+            raise error if isinstance(error, AvatarError) else EngineUnavailableError(str(error)) from error
 
     info = ServiceInfo("audio2face", "audio2face", "Speech in, the animation of a face out", version("avatarchatbot"))
     app = create_service_app(info, settings, startup=startup)
+    app.state.give_up = lambda reason: log.error("%s", reason)
     _add_probes(app, found)
     return app
 

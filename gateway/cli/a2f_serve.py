@@ -1,0 +1,98 @@
+"""`avatarchatbot a2f serve`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from comps.core.engine import missing_extra
+from comps.core.serve import BlockingServer
+from gateway.cli.failure import FailureError, UsageFailureError, run_plain
+
+EXTRA = "audio2face"
+_SWITCH_S = 0.001
+"""The event loop is not kept waiting by a thread that computes for longer than this (Python's own 0.005 s is a sixth of a frame)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the configuration is: a folder, single files that go over those in it, or nothing for the defaults."""
+
+    folder: Path | None = None
+    stylization: Path | None = None
+    deployment: Path | None = None
+    advanced: Path | None = None
+
+    def settings(self) -> dict[str, Path]:
+        """The settings of the files that there are; UsageFailureError for a folder without any, or with two characters."""
+        found = {
+            name: given or self._in_folder(f"*{name}_config.y*ml")
+            for name, given in (
+                ("stylization", self.stylization),
+                ("deployment", self.deployment),
+                ("advanced", self.advanced),
+            )
+        }
+        if self.folder is not None and not any(found.values()):
+            raise UsageFailureError(
+                f"{self.folder} has no stylization_config, deployment_config or advanced_config file"
+            )
+        return {f"{name}_config": path for name, path in found.items() if path is not None}
+
+    def _in_folder(self, pattern: str) -> Path | None:
+        if self.folder is None:
+            return None
+        if not self.folder.is_dir():
+            raise UsageFailureError(f"{self.folder} is not a folder")
+        matches = sorted(self.folder.glob(pattern))
+        if len(matches) > 1:
+            names = ", ".join(path.name for path in matches)
+            raise UsageFailureError(
+                f"{self.folder} has several files for one thing: {names}; name one by its own option"
+            )
+        return matches[0] if matches else None
+
+
+def serve_audio2face(files: Files, chosen: Mapping[str, Any]) -> None:
+    """Serve until Ctrl-C or SIGTERM; `chosen` are settings by name."""
+    run_plain(lambda: _serve(files, chosen))
+
+
+def _serve(files: Files, chosen: Mapping[str, Any]) -> None:
+    try:
+        from comps.animation.audio2face.server.app import create_app
+        from comps.animation.audio2face.server.settings import Audio2FaceServiceSettings
+    except ImportError as error:
+        raise missing_extra("audio2face", EXTRA, error) from error
+    try:
+        settings = Audio2FaceServiceSettings(**{"log_format": "text", **files.settings(), **chosen})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageFailureError(f"{first['loc'][0]}: {first['msg']}") from error
+    app = create_app(settings)
+    server = BlockingServer(app, app.state.settings)
+    failures: list[str] = []
+
+    def give_up(reason: str) -> None:
+        failures.append(reason)
+        server.stop()
+
+    app.state.give_up = give_up
+    sys.setswitchinterval(_SWITCH_S)
+    with suppress(KeyboardInterrupt):
+        _run(server)
+    if failures:
+        raise FailureError(failures[0])
+
+
+def _run(server: BlockingServer) -> None:
+    try:
+        server.run()
+    except OSError as error:
+        raise FailureError(str(error)) from error

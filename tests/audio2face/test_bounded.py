@@ -103,3 +103,15 @@ def test_a_singular_matrix_has_a_solution_that_fits_as_well_as_any() -> None:
     x = BoundedLeastSquares(matrix).solve(rhs, upper).x
     np.testing.assert_allclose(x.sum(axis=1), [1.5, 0, 3], rtol=0, atol=1e-6)
     assert (BoundedLeastSquares(np.zeros((2, 2))).solve(np.zeros((1, 2)), np.ones((1, 2))).x == 0).all()
+
+
+@pytest.mark.parametrize("few_rounds", [0, 1, 12])
+def test_a_single_row_ends_at_the_same_solution_either_way(monkeypatch: pytest.MonkeyPatch, few_rounds: int) -> None:
+    matrix, rhs, upper = problem(5, 40, 12, 2.0)
+    solver = BoundedLeastSquares(matrix)
+    whole = solver.solve(rhs, upper)
+    monkeypatch.setattr(bounded, "_FEW_ROUNDS", few_rounds)
+    for row in range(12):
+        alone = solver.solve(rhs[[row]], upper[[row]])
+        np.testing.assert_allclose(alone.x[0], whole.x[row], rtol=0, atol=1e-9)
+        assert (alone.sides == whole.sides[row]).all()

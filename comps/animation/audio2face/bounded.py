@@ -34,6 +34,9 @@ _PATIENCE = 3
 """Rounds without fewer wrong variables before only the worst are exchanged..."""
 _LONG_PATIENCE = 30
 """...and before single ones are."""
+_FEW_ROUNDS = 12
+"""Rounds of a single row before it is left to the way of many."""
+_EPSILON = float(np.finfo(float).eps)
 _OUTSIDE = 1e-12
 """A free variable is wrong when it is further outside its bounds than this."""
 _ERROR = 1e-11
@@ -94,11 +97,12 @@ class BoundedLeastSquares:
         condition = float(singular[0]) / self.smallest if self.smallest > 0 else np.inf
         self._regular = condition < _WELL_CONDITIONED
         # A correction is as exact as the condition of H lets it be; a larger one is made once more.
-        self._settled = float(np.clip(_ERROR / (min(condition, 1e12) ** 2 * np.finfo(float).eps), 1e-9, 10.0))
+        self._settled = float(np.clip(_ERROR / (min(condition, 1e12) ** 2 * _EPSILON), 1e-9, 10.0))
         self._gram: Matrix = matrix.T @ matrix
         # Keeps systems of shapes that are copies of each other solvable; corrections take its effect away again.
         ridge = np.eye(size) * (1e-13 * float(self._gram.diagonal().max()) + 1e-300)
         self._solvable: Matrix = self._gram + ridge
+        self._diagonal: Matrix = self._solvable.diagonal().copy()
         self._covariance: Matrix = _doubles(np.linalg.inv(self._solvable))
         self._inverse: Matrix = _doubles(np.linalg.pinv(matrix))
         self._most_rounds = 4 * _LONG_PATIENCE + 4 * size
@@ -114,7 +118,8 @@ class BoundedLeastSquares:
         rows: Rows = np.flatnonzero(~unbounded)
         if len(rows):
             guess = self._guess(rhs[rows], upper[rows]) if start is None else start[rows]
-            part = self._pivot(rhs[rows], upper[rows], guess)
+            alone = self._pivot_one(rhs[rows], upper[rows], guess) if len(rows) == 1 else None
+            part = alone or self._pivot(rhs[rows], upper[rows], guess)
             found.x[rows], found.sides[rows] = part.x, part.sides
         return found
 
@@ -126,16 +131,54 @@ class BoundedLeastSquares:
         x = self.approximate(rhs, upper, _GUESS_ITERATIONS)
         return Bounded(x, _side(x <= 0, x >= upper))
 
+    def _pivot_one(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded | None:
+        """`_pivot` of a single row with half of the work around it; None when it does not end soon."""
+        b, bound, x, sides = rhs[0], upper[0], start.x[0], start.sides[0]
+        noise = self._noise(rhs)[0]
+        right = False
+        for _ in range(_FEW_ROUNDS):
+            free: Mask = sides == FREE
+            x = np.where(free, x, np.where(sides == UPPER, bound, 0.0))
+            step = self._step(b, x, free)
+            x = x + step
+            gradient = (self.matrix @ x - b) @ self.matrix
+            drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._diagonal
+            wrong: Mask = np.where(free, np.maximum(-x, x - bound) - _OUTSIDE, drawn) > 0
+            before, right = right, not wrong.any()
+            if right and (before or np.abs(step).max() <= self._settled):
+                return Bounded(_clip(x, bound)[None], sides[None])
+            sides = np.where(wrong, np.where(free, _side(x < 0, x > 0), FREE), sides)
+        return None
+
+    def _step(self, b: Matrix, x: Matrix, free: Mask) -> Matrix:
+        """What takes the gradient of the free variables of one row to 0; the others stay. See `_stationary`."""
+        descent = (b - self.matrix @ x) @ self.matrix
+        step: Matrix = np.zeros_like(x)
+        places: Rows = free.nonzero()[0]
+        if 2 * (len(x) - len(places)) < len(x) and self._regular:
+            held: Rows = (~free).nonzero()[0]
+            unheld = self._covariance @ descent
+            forces = np.linalg.solve(self._covariance[held[:, None], held], -unheld[held])
+            step[places] = (unheld + forces @ self._covariance[held])[places]
+        else:
+            step[places] = np.linalg.solve(self._solvable[places[:, None], places], descent[places])
+        return step
+
+    def _noise(self, rhs: Matrix) -> Matrix:
+        """Rounding of the gradients `[m, 1]`."""
+        return np.asarray(_EPSILON * self._norm * (self._norm + np.linalg.norm(rhs, axis=1, keepdims=True)))
+
     def _pivot(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded:
         """Exchanges variables until every row is right."""
         found = Bounded(start.x.copy(), start.sides.copy())
         patience = _Patience(*rhs.shape)
         right_before: Mask = np.zeros(len(rhs), bool)
         rows: Rows = np.arange(len(rhs))
+        noise = self._noise(rhs)
         for _ in range(self._most_rounds):
             x, moved = self._stationary(rhs[rows], upper[rows], found[rows])
             sides = found.sides[rows]
-            excess = self._excess(x, rhs[rows], upper[rows], sides)
+            excess = self._excess(x, rhs[rows], upper[rows], sides, noise[rows])
             right: Mask = np.all(excess <= 0, axis=1)
             exchange = patience.exchange(rows, excess)
             found.x[rows] = x
@@ -167,12 +210,11 @@ class BoundedLeastSquares:
         step[fixed] = 0
         return x + step, np.abs(step).max(axis=1)
 
-    def _excess(self, x: Matrix, rhs: Matrix, upper: Matrix, sides: Sides) -> Matrix:
+    def _excess(self, x: Matrix, rhs: Matrix, upper: Matrix, sides: Sides, noise: Matrix) -> Matrix:
         """How wrong each variable is `[m, n]`, in units of x; positive is wrong."""
         gradient = (x @ self.matrix.T - rhs) @ self.matrix
-        noise = np.finfo(float).eps * self._norm * (self._norm + np.linalg.norm(rhs, axis=1, keepdims=True))
         outside = np.maximum(-x, x - upper) - _OUTSIDE
-        drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._solvable.diagonal()
+        drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._diagonal
         return np.asarray(np.where(sides == FREE, outside, drawn))
 
     def _descend(self, rhs: Matrix, upper: Matrix, x: Matrix, sweeps: int = 300) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,10 @@ class Face:
         return float(np.hypot(*(self.left_eye - self.right_eye)))
 
 
+_one_at_a_time = threading.Lock()
+"""A cascade keeps the picture it searches: two threads in one would find the faces of each other's pictures."""
+
+
 @lru_cache(maxsize=4)
 def _cascade(name: str) -> cv2.CascadeClassifier:
     return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / f"haarcascade_{name}.xml"))
@@ -96,7 +101,8 @@ def _search(small: NDArray[np.uint8], name: str, tilt: float, scale: float) -> l
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1.0)
     turned = cv2.warpAffine(small, turn, (width, height), borderMode=cv2.BORDER_REPLICATE) if tilt else small
     least = max(24, min(turned.shape) // 16)
-    boxes = _cascade(name).detectMultiScale(turned, 1.1, 4, minSize=(least, least))
+    with _one_at_a_time:
+        boxes = _cascade(name).detectMultiScale(turned, 1.1, 4, minSize=(least, least))
     back = cv2.invertAffineTransform(turn)
     found = []
     for x, y, w, h in boxes:

@@ -45,7 +45,8 @@ class Ear:
         """The sounds of the frames that are left, ceil(seconds / FRAME_S) in all."""
         total = -(-self._samples // HOP)
         padding = (total + FUTURE + 2 * BLOCK) * HOP - self._samples
-        yield from (settled[: len(settled) - max(0, self._told - total)] for settled in self._hear(_silence(padding)))
+        for settled in self._hear(np.zeros(padding, np.float32)):
+            yield settled[: max(0, len(settled) - max(0, self._told - total))]
         if self._told < total:
             yield self._decoder.finish()[: total - self._told]
 
@@ -64,7 +65,3 @@ class Ear:
         features = np.concatenate([self._features, self._front_end.frames(samples)])
         self._features = features[BLOCK:]
         return self._decoder.step(self._model.log_likelihoods(features))
-
-
-def _silence(samples: int) -> Audio:
-    return np.zeros(samples, np.float32)

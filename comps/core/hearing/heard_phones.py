@@ -70,3 +70,10 @@ class HeardPhones:
         if drop > 0:
             self._labels = self._labels[drop:].copy()
             self._first = frame
+
+
+def phones_of(sounds: Labels, seconds: float) -> tuple[Phone, ...]:
+    """The phones of whole audio of so many seconds from the sounds of all its frames."""
+    heard = HeardPhones()
+    heard.add(sounds)
+    return tuple(Phone(phone.phone, phone.start, min(phone.end, seconds)) for phone in heard.recent)

@@ -36,22 +36,22 @@ _LIMIT = 2.5
 
 _WEIGHTS: dict[str, tuple[float, dict[str, float]]] = {
     "angry": (
-        -1.7,
-        {"pitch": 0.3, "range": 0.3, "level": 0.8, "contrast": 0.3, "rate": 0.4, "bright": 0.8, "shaky": 0.2},
+        -1.8,
+        {"pitch": 0.3, "range": 0.3, "level": 0.9, "contrast": 0.3, "rate": 0.4, "bright": 0.8, "shaky": 0.2},
     ),
-    "disgust": (-2.2, {"pitch": -0.4, "range": 0.1, "level": -0.1, "rate": -0.6, "bright": 0.3, "shaky": 0.4}),
+    "disgust": (-2.1, {"pitch": -0.6, "range": 0.1, "level": -0.1, "rate": -0.7, "bright": 0.3, "shaky": 0.2}),
     "fear": (
-        -1.9,
-        {"pitch": 0.9, "range": -0.5, "level": -0.2, "contrast": 0.3, "rate": 0.6, "bright": -0.3, "shaky": 0.4},
+        -2.0,
+        {"pitch": 0.6, "range": -0.6, "level": -0.3, "contrast": 0.2, "rate": 0.5, "bright": -0.3, "shaky": 0.2},
     ),
     "happy": (
-        -1.3,
-        {"pitch": 0.6, "range": 0.8, "level": 0.4, "contrast": 0.2, "rate": 0.3, "bright": 0.2, "shaky": -0.3},
+        -1.5,
+        {"pitch": 0.7, "range": 0.7, "level": 0.4, "contrast": 0.2, "rate": 0.3, "bright": 0.2, "shaky": -0.1},
     ),
     "neutral": (0.0, {}),
     "sad": (
-        -1.5,
-        {"pitch": -0.5, "range": -0.6, "level": -0.7, "contrast": -0.3, "rate": -0.6, "bright": -0.6, "shaky": 0.1},
+        -1.7,
+        {"pitch": -0.5, "range": -0.5, "level": -0.7, "contrast": -0.3, "rate": -0.6, "bright": -0.5, "shaky": 0.1},
     ),
 }
 """Logit of a calm voice, and what each measure adds per unit."""
@@ -112,7 +112,7 @@ class EmbeddedEmotionStream(EmotionStream):
         while self._told < stop and (at := int(self._told / self._fps / HOP_S + 1e-6)) <= self._heard:
             if self._told % self._interval == 0:
                 recent = self._frames.until(self._heard - at, _KEEP)
-                departures = np.clip(self._speaker.departures(recent), -_LIMIT, _LIMIT)
+                departures = np.clip(self._speaker.departures(recent, self._interval / self._fps), -_LIMIT, _LIMIT)
                 self._last = _BIASES + (departures[:, None] * _MATRIX).sum(0)
             rows.append(self._last)
             self._told += 1

@@ -16,7 +16,7 @@ from comps.animation.motion.coarticulation import articulate
 from comps.animation.motion.loudness import Loudness
 from comps.animation.motion.stream import END_FADE_S, START_FADE_S
 from comps.core.hearing.ear import BLOCK, Ear
-from comps.core.hearing.front_end import FRAME_S, HOP
+from comps.core.hearing.front_end import FRAME_S, HOP, MARGIN
 from comps.core.hearing.heard_phones import HeardPhones
 from comps.core.hearing.sounds import SOUNDS
 
@@ -63,6 +63,7 @@ class HeardMouth:
         self._phones = HeardPhones()
         self._loudness = Loudness(SAMPLE_RATE)
         self._pending: list[Audio] = []
+        self._due = BLOCK * HOP + MARGIN
         self._samples = 0
         self._made = 0
         self._end = np.inf
@@ -83,7 +84,7 @@ class HeardMouth:
         """Hear more."""
         self._samples += len(audio)
         self._pending.append(audio)
-        if sum(map(len, self._pending)) >= BLOCK * HOP:
+        if self._samples >= self._due:
             self._flush()
 
     def finish(self) -> None:
@@ -94,7 +95,9 @@ class HeardMouth:
         self._make(frame_count(self._samples, self._fps))
 
     def _flush(self) -> None:
+        """Let the ear hear what is pending; it is due again when the next block is whole."""
         audio, self._pending = np.concatenate([_NO_AUDIO, *self._pending]), []
+        self._due = ((self._samples - MARGIN) // (BLOCK * HOP) + 1) * BLOCK * HOP + MARGIN
         self._loudness.add_audio(audio)
         self._listen(self._ear.push(audio))
 

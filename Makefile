@@ -55,7 +55,7 @@ test-torch: ## engines that need torch, in an environment of their own
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
 	@test -x $(COQUI_VENV)/bin/python || $(PYTHON) -m venv $(COQUI_VENV)
 	@$(COQUI_VENV)/bin/pip install $(PIP_FLAGS) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
-	@$(COQUI_VENV)/bin/pytest -m coqui
+	@$(COQUI_VENV)/bin/pytest -m coqui tests/tts
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(TORCH_VENV) $(COQUI_VENV) out build dist

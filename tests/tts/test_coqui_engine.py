@@ -25,6 +25,8 @@ from comps.tts.settings import TtsSettings
 
 pytestmark = [
     pytest.mark.coqui,
+    # Importing the library for the first time takes a minute by itself.
+    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from comps.core.errors import EngineUnavailableError
-from tests.neural.sadtalker.models import state, write_old_set
+from tests.neural.sadtalker.models import state
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -85,17 +84,15 @@ def same(network: Any, name: str) -> bool:
     )
 
 
-def test_both_sets_give_the_same_networks(models: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        write_old_set(Path(folder))
-        for networks in (filled(models), filled(Path(folder))):
-            assert same(networks.reconstruction, "recon")
-            assert same(networks.keypoints, "kp_extractor")
-            assert same(networks.generator, "generator")
-            assert same(networks.motion.expression, "audio2exp")
-            assert same(networks.motion.pose, "audio2pose")
-            assert same(networks.motion.mapping, "mapping70")
-            assert not networks.generator.training
+def test_both_sets_give_the_same_networks(models: Path, old_models: Path) -> None:
+    for networks in (filled(models), filled(old_models)):
+        assert same(networks.reconstruction, "recon")
+        assert same(networks.keypoints, "kp_extractor")
+        assert same(networks.generator, "generator")
+        assert same(networks.motion.expression, "audio2exp")
+        assert same(networks.motion.pose, "audio2pose")
+        assert same(networks.motion.mapping, "mapping70")
+        assert not networks.generator.training
 
 
 def test_the_mapping_of_whole_pictures(models: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.neural.parity import assert_close, fixture
@@ -31,6 +32,8 @@ def test_keys(generator: Any) -> None:
 
 
 def test_the_picture_and_what_leads_to_it(generator: Any) -> None:
+    from comps.animation.engines.sadtalker.generator import warped
+
     expected = fixture("sadtalker_generator")
     points = [torch.from_numpy(expected[key]) for key in ("kp_source", "kp_driving")]
     source = generator.encode_source(picture(expected["image_rgb_u8"]))
@@ -39,15 +42,32 @@ def test_the_picture_and_what_leads_to_it(generator: Any) -> None:
     assert_close(flow.occlusion, expected["occlusion_map"], 1e-5)
     assert_close(flow.mask[:, :, ::4, ::8, ::8], expected["mask_s8"], 1e-5)
     assert_close(flow.deformation[:, ::4, ::4, ::4], expected["deformation_s4"], 1e-5)
-    drawn = generator.draw(source, *points)
-    assert_close(drawn[..., ::4, ::4], expected["prediction_s4"], 3e-4)
+    drawn = generator.paint(warped(source, flow.deformation), flow.occlusion)
     assert_close(drawn[..., 96:160, 96:160], expected["prediction_center64"], 3e-4)
+    # Shares of a motion below 1e-3 are dropped: one that another processor rounds to the other side of it shows around
+    # one voxel.
+    assert_close(drawn[..., ::4, ::4], expected["prediction_s4"], 5e-3)
+    away = np.abs(drawn[..., ::4, ::4].numpy() - expected["prediction_s4"])
+    assert np.quantile(away, 0.999) <= 3e-4
+
+
+def quick_drawer(generator: Any) -> Any:
+    """The generator as the engine runs it on a CPU; built with a small picture, since that is quicker."""
+    from comps.animation.engines.sadtalker.drawing import Drawer
+    from comps.animation.engines.sadtalker.quick import QuickPainter, QuickWeigher
+    from comps.animation.neural.backend import Plan, build
+
+    plan, motion = Plan("winograd", "cpu"), generator.dense_motion_network
+    weigh = build(QuickWeigher(motion), (torch.rand(1, 80, 16, 32, 32),), plan)
+    paint = build(QuickPainter(generator), (torch.rand(1, 512, 32, 32), torch.rand(1, 1, 32, 32)), plan)
+    return Drawer(weigh, paint)
 
 
 def test_the_chain_from_coefficients_to_pictures(generator: Any) -> None:
     from comps.animation.engines.sadtalker.network import KeypointDetector, MappingNet
     from comps.animation.engines.sadtalker.transformation import moved
 
+    drawer = quick_drawer(generator)
     expected = fixture("sadtalker_animate")
     pixels = picture(expected["image_rgb_u8"])
     mapping = filled("mapping70", MappingNet())
@@ -55,7 +75,7 @@ def test_the_chain_from_coefficients_to_pictures(generator: Any) -> None:
     kp_source = moved(canonical, mapping(torch.from_numpy(expected["source_semantics"][None])))
     kp_driving = moved(canonical.expand(2, -1, -1), mapping(torch.from_numpy(expected["target_semantics"])))
     source = generator.encode_source(pixels).repeated(2)
-    drawn = generator.draw(source, kp_source.expand(2, -1, -1), kp_driving)
+    drawn = drawer.pictures(source, kp_source.expand(2, -1, -1), kp_driving)
     assert_close(drawn[..., ::4, ::4], expected["prediction_s4"], 1e-3)
 
 

@@ -1,0 +1,136 @@
+"""What can be told to the engine reaches the face that is drawn; the drawing itself is left out here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from comps.animation.avatars import PRESENTERS
+from comps.animation.engine import AnimationOptions
+from comps.animation.settings import AnimationSettings
+from comps.core.media.image import decode_image
+from tests.animation.films import film
+from tests.neural.sadtalker.test_engine import FRAME, avatar, drawn, settings_for
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+SPEECH = 40 * FRAME
+
+
+class Recorder:
+    """In place of the generator: keeps the key points it is given, and shows grey."""
+
+    def __init__(self) -> None:
+        self.points: list[Any] = []
+        self.features: tuple[int, ...] = ()
+
+    def draw(self, frames: Sequence[Any]) -> list[NDArray[np.uint8]]:
+        self.points += [frame.kp_driving.numpy() for frame in frames]
+        self.features = tuple(frames[0].source.features.shape)
+        side = 4 * self.features[-1]
+        return [np.full((side, side, 3), 128, np.uint8) for _ in frames]
+
+
+async def performed(
+    loaded: Any, settings: AnimationSettings, **options: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Recorder]:
+    """Key points `[n, 15, 3]` and head poses `[n, 3]` of an answer, and what drew it."""
+    from comps.animation.engines.sadtalker.engine import SadTalkerEngine
+
+    recorder, poses = Recorder(), []
+
+    def leave(first: int, pose: NDArray[np.float32]) -> NDArray[np.float32]:
+        poses.append(pose)
+        return pose
+
+    engine = SadTalkerEngine(settings)
+    engine.use(replace(loaded, drawer=recorder), ThreadPoolExecutor(2))
+    frames = await drawn(await engine.open(avatar(), AnimationOptions(size=64, **options), leave), SPEECH)
+    await engine.close()
+    assert len(frames) == len(recorder.points) == 40
+    return np.stack(recorder.points), np.concatenate(poses), recorder
+
+
+@pytest.fixture(scope="module")
+def usual() -> dict[str, Any]:
+    """What is drawn when nothing is said, kept for the tests of this file."""
+    return {}
+
+
+async def as_usual(kept: dict[str, Any], loaded: Any, models: Path, tmp_path: Path) -> Any:
+    if not kept:
+        kept["points"], kept["poses"], _ = await performed(loaded, settings_for(models, tmp_path))
+    return kept["points"], kept["poses"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ({"sadtalker_pose_style": 45}, {}),
+        ({"sadtalker_pose_step": 4}, {}),
+        ({"sadtalker_expression_scale": 2.0}, {}),
+        ({"sadtalker_still": True}, {}),
+        ({}, {"seed": 3}),
+        ({}, {"head_motion": 0.0}),
+    ],
+)
+async def test_an_option_moves_the_face(
+    loaded: Any, models: Path, tmp_path: Path, usual: Any, settings: dict[str, Any], options: dict[str, Any]
+) -> None:
+    points, poses = await as_usual(usual, loaded, models, tmp_path)
+    changed, others, _ = await performed(loaded, settings_for(models, tmp_path, **settings), **options)
+    assert np.abs(changed - points).max() > 1e-3
+    moves = np.ptp(others, axis=0).max() / np.ptp(poses, axis=0).max()
+    assert moves < 0.5 if settings.get("sadtalker_still") or options.get("head_motion") == 0 else moves > 0.1
+
+
+@pytest.mark.parametrize(("column", "axis"), enumerate(("yaw", "pitch", "roll")))
+async def test_a_given_angle_replaces_the_motion_of_one_axis(
+    loaded: Any, models: Path, tmp_path: Path, usual: Any, column: int, axis: str
+) -> None:
+    _, poses = await as_usual(usual, loaded, models, tmp_path)
+    _, turned, _ = await performed(loaded, settings_for(models, tmp_path, **{f"sadtalker_{axis}": (12.0,)}))
+    others = [other for other in range(3) if other != column]
+    np.testing.assert_array_equal(turned[:, column], 12)
+    np.testing.assert_allclose(turned[:, others], poses[:, others], atol=2e-3)
+
+
+def of_512_pixels(models: Path, folder: Path) -> Path:
+    """A folder with the files for 512 pixels, whose networks are the same."""
+    folder.mkdir()
+    for path in models.iterdir():
+        (folder / path.name.replace("_256", "_512")).symlink_to(path)
+    return folder
+
+
+async def test_512_pixels_with_eyes_and_head_of_videos(loaded: Any, models: Path, tmp_path: Path, usual: Any) -> None:
+    from comps.animation.engines.sadtalker.loading import load
+
+    folder = of_512_pixels(models, tmp_path / "models")
+    picture = decode_image((PRESENTERS / "ada" / "portrait.png").read_bytes(), max_pixels=10**8)
+    small = cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA)
+    (tmp_path / "face.mp4").write_bytes(film([np.roll(small, 4 * number, axis=1) for number in range(4)], fps=25))
+    settings = settings_for(
+        folder,
+        tmp_path,
+        sadtalker_size=512,
+        sadtalker_eye_video=tmp_path / "face.mp4",
+        sadtalker_pose_video=tmp_path / "face.mp4",
+        sadtalker_batch=1,
+    )
+    large = load(settings)
+    assert len(large.reference.pose) == len(large.reference.expression) == 4
+    points, poses = await as_usual(usual, loaded, models, tmp_path)
+    changed, others, recorder = await performed(large, settings)
+    assert recorder.features == (1, 32, 16, 128, 128)
+    assert np.abs(changed - points).max() > 1e-3
+    assert np.abs(others - poses).max() > 1e-2

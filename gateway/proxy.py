@@ -55,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "animation", "/v1/avatars/{avatar_id}/{part}", ("GET", "PUT"), "Its image, rig and rig preview; edit the rig"
     ),
+    Route("animation", "/v1/audio2face", ("POST",), "Blend shapes of a recording: lines of JSON, or a file"),
     Route("asr", "/v1/asr", ("POST",), "Speech to text, OPEA form"),
     Route("asr", "/v1/audio/transcriptions", ("POST",), "Speech to text, OpenAI form"),
     Route("llm", "/v1/chat/completions", ("POST",), "Chat, OpenAI form"),

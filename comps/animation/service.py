@@ -10,6 +10,9 @@ import anyio.to_thread
 from fastapi import FastAPI, WebSocket
 
 from comps.animation import avatar_routes, video_routes
+from comps.animation.audio2face.web import routes as face_routes
+from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
+from comps.animation.audio2face.web.live import LiveFace
 from comps.animation.settings import AnimationSettings
 from comps.animation.socket import AnimationSocket
 from comps.animation.studio import Studio, keep_studio, studio_of
@@ -42,13 +45,21 @@ def create_app(
     app = create_service_app(info, settings, startup=startup, checks=checks)
     app.include_router(avatar_routes.router)
     app.include_router(video_routes.router)
+    app.include_router(face_routes.router)
     app.add_api_websocket_route("/v1/animation/stream", stream)
+    app.add_api_websocket_route("/v1/audio2face/stream", face_stream)
+    keep_host(app, FaceHost(settings))
     return app
 
 
 async def stream(socket: WebSocket) -> None:
     """``WS /v1/animation/stream``."""
     await AnimationSocket(socket, studio_of(socket)).serve()
+
+
+async def face_stream(socket: WebSocket) -> None:
+    """``WS /v1/audio2face/stream``."""
+    await LiveFace(socket, host_of(socket), studio_of(socket).settings.session_idle_s).serve()
 
 
 async def _engine_states(app: FastAPI) -> dict[str, str]:

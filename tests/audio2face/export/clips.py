@@ -21,7 +21,7 @@ def clip(frames: int = FRAMES, shapes: int = len(ALL_SHAPES), first: int = 0) ->
     weights = 0.5 + 0.5 * np.sin(times * 3 + np.arange(shapes))
     emotions = np.clip(0.3 * np.sin(times + np.arange(10)), 0, 1)
     head = 8 * np.sin(times + np.arange(6)) * (1, 1, 1, 0.01, 0.01, 0.01)
-    sound = (np.sin(np.arange(frames * RATE // FPS) * 0.1) * 9000).astype("<i2").tobytes()
+    sound = tuple(np.full(RATE // FPS, frame, "<i2").tobytes() for frame in range(first, first + frames))
     keys = ((0.0, {"joy": 1.0}), (1.0, {"fear": 0.5})) if first == 0 else ()
     return Poses(first, weights, emotions, head, sound, keys)
 
@@ -31,7 +31,7 @@ def written(exporter: Exporter, poses: Poses, *cuts: int) -> bytes:
     edges = [0, *cuts, len(poses)]
     pieces = [
         Poses(
-            poses.first + a, poses.weights[a:b], poses.emotions[a:b], poses.head[a:b], b"",
+            poses.first + a, poses.weights[a:b], poses.emotions[a:b], poses.head[a:b], poses.audio[a:b],
             poses.keyframes if a == 0 else (),
         )
         for a, b in pairwise(edges)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -152,3 +153,9 @@ def test_a_name_tells_the_format(name: str, found: str | None) -> None:
 def test_an_unknown_format_lists_those_there_are() -> None:
     with pytest.raises(UnknownChoiceError, match="ndjson, json, csv, livelink, glb, usda"):
         format_named("fbx")
+
+
+def test_lines_give_the_audio_back_when_asked() -> None:
+    exporter = JsonLines(TAKE, echo=True)
+    lines = [json.loads(line) for line in written(exporter, clip(5), 2).splitlines()[1:-1]]
+    assert [base64.b64decode(line["audio"]) for line in lines] == list(clip(5).audio)

@@ -30,22 +30,18 @@ def header(take: Take) -> Json:
     return {"type": "header", "names": take.names, "emotions": FACE_EMOTIONS, **about}
 
 
-def frames(poses: Poses, fps: int) -> Iterator[Json]:
+def frames(poses: Poses, fps: int, *, echo: bool = False) -> Iterator[Json]:
     """Every frame; arrays are numpy's, for `dumps`."""
     columns = (
         np.ascontiguousarray(array, np.float32) for array in (poses.weights, poses.emotions, poses.gaze, poses.head)
     )
     for row, (weights, emotions, gaze, head) in enumerate(zip(*columns, strict=True)):
         index = poses.first + row
-        yield {
+        frame = {
             "type": "frame", "index": index, "time_code": index / fps,
             "weights": weights, "emotions": emotions, "gaze": gaze, "head": head,
         }  # fmt: skip
-
-
-def with_audio(frame: Json, audio: bytes) -> Json:
-    """A frame with its slice of the audio."""
-    return {**frame, "audio": base64.b64encode(audio).decode()}
+        yield {**frame, "audio": base64.b64encode(poses.audio[row]).decode()} if echo else frame
 
 
 def dumps(message: Json) -> bytes:
@@ -54,10 +50,11 @@ def dumps(message: Json) -> bytes:
 
 
 class JsonLines(Exporter):
-    """NDJSON."""
+    """NDJSON; with `echo` the audio of every frame too."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: Take, *, echo: bool = False) -> None:
         super().__init__(take)
+        self._echo = echo
         self._frames = 0
 
     def begin(self) -> bytes:
@@ -67,7 +64,7 @@ class JsonLines(Exporter):
     def write(self, poses: Poses) -> bytes:
         """A line for every frame."""
         self._frames += len(poses)
-        return b"".join(dumps(frame) + b"\n" for frame in frames(poses, self.take.fps))
+        return b"".join(dumps(frame) + b"\n" for frame in frames(poses, self.take.fps, echo=self._echo))
 
     def end(self) -> bytes:
         """The last line, without which a file is cut short."""

@@ -31,14 +31,14 @@ class Poses:
     """Consecutive frames from number `first`; frame k shows the time k / fps.
 
     `weights` `[n, shapes]` as they are streamed (NVIDIA's MouthClose); `emotions` `[n, 10]`; `head` `[n, 6]` as in
-    FaceMotion; `audio` PCM16 bytes of these frames, `keyframes` those that arrived with them.
+    FaceMotion; `audio` the PCM16 bytes of each frame, `keyframes` those that arrived with them.
     """
 
     first: int
     weights: Array
     emotions: Array
     head: Array
-    audio: bytes = b""
+    audio: tuple[bytes, ...] = ()
     keyframes: tuple[Key, ...] = field(default=())
 
     def __len__(self) -> int:
@@ -58,15 +58,13 @@ class Poses:
 def poses_of(frames: Frames) -> Poses:
     """Frames of the pipeline, which has no head: it is still."""
     weights = frames.weights.astype(np.float64)
-    return Poses(
-        frames.first, weights, frames.emotions, np.zeros((len(weights), 6)), b"".join(frames.audio), frames.keyframes
-    )
+    return Poses(frames.first, weights, frames.emotions, np.zeros((len(weights), 6)), frames.audio, frames.keyframes)
 
 
-def poses_of_motion(motion: FaceMotion, audio: bytes = b"") -> Poses:
+def poses_of_motion(motion: FaceMotion) -> Poses:
     """Any other motion, such as the portrait's, with its head and without emotions."""
     calm = np.zeros((len(motion), len(FACE_EMOTIONS)))
-    return Poses(motion.first, weights_of(motion), calm, motion.head.astype(np.float64), audio)
+    return Poses(motion.first, weights_of(motion), calm, motion.head.astype(np.float64))
 
 
 def take_of_motion(motion: FaceMotion, sample_rate: int) -> Take:

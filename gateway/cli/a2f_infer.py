@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -120,7 +121,7 @@ def _check(request: Request) -> None:
     if request.output is None:
         if not request.vmc:
             raise UsageFailureError("say where the frames go: -o FILE, -o FOLDER or --vmc HOST:PORT")
-    elif _is_folder(request.output):
+    elif _is_folder(request):
         if request.output.exists() and not request.output.is_dir():
             raise UsageFailureError(f"{request.output} is a file; give another name for the folder")
         if request.format or request.mesh:
@@ -132,8 +133,11 @@ def _check(request: Request) -> None:
             raise UsageFailureError("--mesh is for .glb files")
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() or (not path.suffix and format_of_path(path) is None)
+def _is_folder(request: Request) -> bool:
+    """Whether the output is a folder: one that is there, or a name that tells nothing and no format beside it."""
+    path = request.output
+    unnamed = path is not None and not path.suffix and not request.format and format_of_path(path) is None
+    return unnamed or (path is not None and path.is_dir())
 
 
 def _format_name(request: Request) -> str:
@@ -157,7 +161,7 @@ Output = tuple[BinaryIO, Exporter]
 def _outputs(request: Request, take: Take, audio: Audio, mesh: bytes | None, stack: ExitStack) -> list[Output]:
     """The files to write, begun, and the live sender; all end with `stack`."""
     found: list[Output] = []
-    if request.output is not None and _is_folder(request.output):
+    if request.output is not None and _is_folder(request):
         request.output.mkdir(exist_ok=True)
         tables = ((FRAMES, FramesCsv(take)), (SMOOTHED, EmotionsCsv(take)), (INPUT, KeyframesCsv(take)))
         found += [(stack.enter_context(written_whole(request.output / name)), exporter) for name, exporter in tables]
@@ -169,7 +173,7 @@ def _outputs(request: Request, take: Take, audio: Audio, mesh: bytes | None, sta
     for file, exporter in found:
         file.write(exporter.begin())
     if request.vmc:
-        found.append((_Nowhere(), _Live(take, stack.enter_context(_sender(request, take)))))
+        found.append((BytesIO(), _Live(take, stack.enter_context(_sender(request, take)))))
     return found
 
 
@@ -196,13 +200,6 @@ class _Live(Exporter):
             one = slice(row, row + 1)
             self._sender.send(Poses(poses.first + row, poses.weights[one], poses.emotions[one], poses.head[one]))
         return b""
-
-
-class _Nowhere(BinaryIO):
-    """Where a live sender's bytes go: it has none."""
-
-    def write(self, data: Any) -> int:
-        return len(data)
 
 
 @contextmanager

@@ -77,13 +77,13 @@ def remote(audio: Audio, keys: Sequence[Key], address: str) -> Source:
     except ImportError as error:
         raise missing_extra("--url", "audio2face", error) from error
 
-    from comps.animation.audio2face.proto import animation_data_pb2, controller_pb2
+    from comps.animation.audio2face.proto import controller_pb2
 
     channel = grpc.insecure_channel(address)
     call = channel.stream_stream(
         "/nvidia_ace.services.a2f_controller.v1.A2FControllerService/ProcessAudioStream",
         request_serializer=controller_pb2.AudioStream.SerializeToString,
-        response_deserializer=animation_data_pb2.AnimationDataStream.FromString,
+        response_deserializer=controller_pb2.AnimationDataStream.FromString,
     )
     answers = _Answers(call(_requests(audio, keys)), address, grpc.RpcError)
     first = answers.header()
@@ -171,7 +171,8 @@ class _Answers:
         from comps.animation.audio2face.proto import emotion_aggregate_pb2
 
         rows = np.array([list(weights.values) for weights in data.skel_animation.blend_shape_weights], np.float64)
-        emotions, keys = np.zeros((len(rows), len(FACE_EMOTIONS))), ()
+        emotions = np.zeros((len(rows), len(FACE_EMOTIONS)))
+        keys: tuple[Key, ...] = ()
         aggregate = emotion_aggregate_pb2.EmotionAggregate()
         if "emotion_aggregate" in data.metadata and data.metadata["emotion_aggregate"].Unpack(aggregate):
             keys = tuple((key.time_code, dict(key.emotion)) for key in aggregate.input_emotions)

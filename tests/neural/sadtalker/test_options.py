@@ -93,7 +93,7 @@ async def test_an_option_moves_the_face(
     assert moves < 0.5 if settings.get("sadtalker_still") or options.get("head_motion") == 0 else moves > 0.1
 
 
-@pytest.mark.parametrize(("column", "axis"), enumerate(("yaw", "pitch", "roll")))
+@pytest.mark.parametrize(("column", "axis"), [(0, "yaw"), (1, "pitch"), (2, "roll")])
 async def test_a_given_angle_replaces_the_motion_of_one_axis(
     loaded: Any, models: Path, tmp_path: Path, usual: Any, column: int, axis: str
 ) -> None:

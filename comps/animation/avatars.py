@@ -41,6 +41,9 @@ MAX_NAME = 80
 MAX_VOICE = 100
 MOST_LOOKS = 20
 """Frames of a video in which a face is looked for."""
+_CORNERS = {"right_eye": (0, 3), "left_eye": (0, 3), "lips_outer": (0, 6)}
+_NARROWEST = 0.05
+"""Least width of an eye and a mouth, in eye distances; a face without them cannot be drawn."""
 _ID = re.compile(r"[a-z0-9_-]{1,40}")
 _PICTURE, _RIG, _ABOUT, _FILM = "portrait.png", "rig.json", "about.json", "film.mp4"
 _PNG_HEAD, _PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
@@ -319,6 +322,10 @@ def check_rig(rig: Rig, size: tuple[int, int]) -> None:
         raise UnprocessableError("a point of the rig lies far outside the picture", param="rig")
     if rig.eye_distance < 8 or (rig.irises[:, 2] <= 0).any() or (rig.irises[:, 2] > rig.eye_distance).any():
         raise UnprocessableError("the eyes of the rig coincide, or an iris has no sensible radius", param="rig")
+    for name, (first, last) in _CORNERS.items():
+        points = rig.group(name)
+        if float(np.linalg.norm(points[last] - points[first])) < _NARROWEST * rig.eye_distance:
+            raise UnprocessableError(f"the corners of '{name}' coincide", param="rig")
     across = rig.group("left_eye").mean(0) - rig.group("right_eye").mean(0)
     down = rig.group("lips_outer").mean(0) - rig.points[36:48].mean(0)
     if float(across[0] * down[1] - across[1] * down[0]) <= 0:

@@ -285,6 +285,10 @@ def _broken(rig: Rig, fault: str) -> Rig:
         return replace(rig, points=np.full_like(rig.points, 100.0))
     if fault == "radius":
         return replace(rig, irises=rig.irises * np.array([1, 1, -1], np.float32))
+    if fault in ("right_eye", "lips_outer"):
+        points, group = rig.points.copy(), slice(36, 42) if fault == "right_eye" else slice(48, 60)
+        points[group] = points[group].mean(0)
+        return replace(rig, points=points)
     mirrored = rig.points.copy()
     mirrored[36:42], mirrored[42:48] = rig.points[42:48], rig.points[36:42]
     return replace(rig, points=mirrored)
@@ -297,6 +301,8 @@ def _broken(rig: Rig, fault: str) -> Rig:
         ("far", "outside"),
         ("coincide", "coincide"),
         ("radius", "radius"),
+        ("right_eye", "corners of 'right_eye' coincide"),
+        ("lips_outer", "corners of 'lips_outer' coincide"),
         ("mirror", "mirrored"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import math
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest_asyncio
 from comps.animation.engine import AnimationOptions, Avatar, FrameBatch
 from comps.animation.engines.portrait.engine import BATCH, FIRST_BATCH, QUEUED_CHUNKS, PortraitEngine
 from comps.animation.engines.portrait.render.cache import FaceCache
+from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.motion.face_motion import FaceMotion
 from comps.animation.motion.stream import MotionStream
 from comps.animation.table import ENGINES
@@ -171,6 +173,16 @@ def test_a_picture_without_a_rig_gets_one(tmp_path: Path) -> None:
     face = FaceCache(1).get(AVATAR.image, tmp_path / "none.json", 128)
     known = FaceCache(1).get(AVATAR.image, AVATAR.rig, 128)
     assert np.abs(face.anatomy.mouth - known.anatomy.mouth).max() < 0.2 * known.anatomy.unit
+
+
+def test_points_that_make_no_face_are_an_error_that_says_so(tmp_path: Path) -> None:
+    rig = Rig.load(AVATAR.rig)
+    points = rig.points.copy()
+    points[48:] = points[48:].mean(0)
+    path = tmp_path / "rig.json"
+    path.write_text(replace(rig, points=points).to_json(), encoding="utf-8")
+    with pytest.raises(FaceError, match="make no face"):
+        FaceCache(1).get(AVATAR.image, path, 128)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from pathlib import Path
 
+import numpy as np
+
 from comps.animation.engines.portrait.render.face import Face, prepare
 from comps.animation.engines.portrait.rig.find import find_rig
 from comps.animation.engines.portrait.rig.rig import Rig
@@ -67,4 +69,8 @@ def _prepare(image: bytes, points: bytes, size: int) -> Face:
         raise FaceError(f"the rig of this avatar cannot be read: {error}") from error
     if rig.size != (picture.shape[1], picture.shape[0]):
         raise FaceError(f"the rig is of a picture of {rig.size[0]}x{rig.size[1]}, not of this one: make it anew")
-    return prepare(picture, rig, size)
+    try:
+        with np.errstate(divide="raise", invalid="raise"):
+            return prepare(picture, rig, size)
+    except (ValueError, FloatingPointError) as error:  # points that are finite and in place may still make no face
+        raise FaceError("the points of this avatar make no face that can be drawn: adjust them") from error

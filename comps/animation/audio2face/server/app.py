@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -69,23 +69,21 @@ async def _served(
 ) -> AsyncIterator[None]:
     layers, total = Layers(configuration), configuration.deployment.common.stream_number
     metrics = StreamMetrics(metrics_of(app), total)
-    service = Service(layers, Workers(settings.threads), metrics, Slots(total, metrics.in_use))
-    app.state.audio2face = service
-    endpoints = Endpoints(service, addresses)
-    app.state.endpoints = endpoints
-    try:
+    async with AsyncExitStack() as stack:
+        workers = Workers(settings.threads)
+        stack.push_async_callback(workers.close)
+        service = Service(layers, workers, metrics, Slots(total, metrics.in_use))
+        endpoints = Endpoints(service, addresses)
+        stack.push_async_callback(endpoints.stop, settings.shutdown_grace_s)
+        app.state.audio2face, app.state.endpoints = service, endpoints
         await endpoints.start()
         service.face = await asyncio.to_thread(_load, layers, settings)
-        service.layers = service.face.layers
         await endpoints.ready()
-        with _prometheus(app, addresses.prometheus):
-            for name, listener in endpoints.listeners.items():
-                log.info("%s listens on port %d", name, listener.port)
-            log.info("Running...")
-            yield
-    finally:
-        await endpoints.stop(settings.shutdown_grace_s)
-        await service.workers.close()
+        stack.enter_context(_prometheus(app, addresses.prometheus))
+        for name, listener in endpoints.listeners.items():
+            log.info("%s listens on port %d", name, listener.port)
+        log.info("Running...")
+        yield
 
 
 def _load(layers: Layers, settings: Audio2FaceServiceSettings) -> Audio2Face:

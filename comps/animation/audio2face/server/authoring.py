@@ -10,7 +10,7 @@ import grpc
 from comps.animation.audio2face.clip_audio import BYTES_PER_SAMPLE
 from comps.animation.audio2face.names import FACE_EMOTIONS
 from comps.animation.audio2face.pipeline import Frame
-from comps.animation.audio2face.proto import a2f_authoring_pb2
+from comps.animation.audio2face.proto import a2f_authoring_pb2, a2f_authoring_service_pb2
 from comps.animation.audio2face.server.calls import Context, answered
 from comps.animation.audio2face.server.limits import Intake
 from comps.animation.audio2face.server.pose import PoseRequest, pose
@@ -19,7 +19,7 @@ from comps.animation.audio2face.server.service import Service
 from comps.animation.audio2face.server.uploads import Upload, Uploads
 from comps.core.errors import UnprocessableError
 
-SERVICE = "nvidia_ace.services.a2f_authoring.v1.A2FAuthoringService"
+SERVICE: str = a2f_authoring_service_pb2.DESCRIPTOR.services_by_name["A2FAuthoringService"].full_name
 
 _SPARE_BYTES = 64 * 1024
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from comps.animation.audio2face.proto import controller_pb2
+from comps.animation.audio2face.proto import a2f_controller_service_pb2, controller_pb2
 from comps.animation.audio2face.server import replies
 from comps.animation.audio2face.server.calls import LAST_WORDS_S, Context, answered
 from comps.animation.audio2face.server.clip import Clip
@@ -22,7 +22,7 @@ from comps.animation.audio2face.server.service import Service
 from comps.animation.audio2face.server.tasks import beside
 from comps.core.errors import AvatarError, UnprocessableError
 
-SERVICE = "nvidia_ace.services.a2f_controller.v1.A2FControllerService"
+SERVICE: str = a2f_controller_service_pb2.DESCRIPTOR.services_by_name["A2FControllerService"].full_name
 
 _WATCH_S = (0.01, 0.5)
 """Shortest and longest time between two looks at the limits."""

@@ -12,7 +12,7 @@ from comps.animation.audio2face.proto import a2x_export_config_service_pb2 as ex
 from comps.animation.audio2face.server.calls import Context, answered
 from comps.animation.audio2face.server.service import Service
 
-SERVICE = "nvidia_ace.services.a2x_export_config.v1.A2XExportConfigService"
+SERVICE: str = export_pb2.DESCRIPTOR.services_by_name["A2XExportConfigService"].full_name
 
 
 def handler(service: Service) -> grpc.GenericRpcHandler:

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from comps.animation.audio2face.proto import a2f_pb2, status_pb2
+from comps.animation.audio2face.proto import a2f_pb2, a2f_service_pb2, status_pb2
 from comps.animation.audio2face.server import replies
 from comps.animation.audio2face.server.calls import Context, answered
 from comps.animation.audio2face.server.clip import Clip
@@ -21,7 +21,7 @@ from comps.animation.audio2face.server.service import Service
 from comps.animation.audio2face.server.tasks import beside
 from comps.core.errors import UnprocessableError, UpstreamError
 
-SERVICE = "nvidia_ace.services.a2f.v1.A2FService"
+SERVICE: str = a2f_service_pb2.DESCRIPTOR.services_by_name["A2FService"].full_name
 SINK = "/nvidia_ace.services.animation_data.v1.AnimationDataService/PushAnimationDataStream"
 """Where animation goes: the original, too, is a client there."""
 

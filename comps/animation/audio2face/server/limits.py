@@ -73,9 +73,12 @@ class Patience:
 
     def supplied(self, seconds: float) -> None:
         """So much audio has come by now, in all."""
+        now = self._clock()
         if self._supplying_since is None:
-            self._supplying_since = self._clock()
+            self._supplying_since = now
         self._supplied_s = seconds
+        if not self._is_behind(now, self._supplying_since):
+            self._behind_since = None
 
     def supply_ended(self) -> None:
         """No more audio comes; nobody waits for it."""
@@ -90,17 +93,16 @@ class Patience:
             raise TooSlowError(f"nothing moved for {limits.max_wait_time_idle_ms / 1000:g} s")
         self._check_supply(now)
 
+    def _is_behind(self, now: float, since: float) -> bool:
+        return self._supplied_s < (now - since) * self._limits.low_fps / _RATE_OF_LOW_FPS
+
     def _check_supply(self, now: float) -> None:
-        limits, share = self._limits, self._limits.low_fps / _RATE_OF_LOW_FPS
-        since = self._supplying_since
-        if since is None or not share or not limits.low_fps_max_duration_second:
+        limits, since = self._limits, self._supplying_since
+        if since is None or not limits.low_fps_max_duration_second or not self._is_behind(now, since):
             return
-        if self._supplied_s >= (now - since) * share:
-            self._behind_since = None
-            return
+        share = limits.low_fps / _RATE_OF_LOW_FPS
         # it fell behind when what it had supplied was used up, which may be before anyone looked
-        self._behind_since = self._behind_since or max(since, since + self._supplied_s / share)
+        self._behind_since = self._behind_since or since + self._supplied_s / share
         if now - self._behind_since > limits.low_fps_max_duration_second:
-            raise TooSlowError(
-                f"audio came slower than {share:.3g} of real time for more than {limits.low_fps_max_duration_second:g} s"
-            )
+            allowed = limits.low_fps_max_duration_second
+            raise TooSlowError(f"audio came slower than {share:.3g} of real time for more than {allowed:g} s")

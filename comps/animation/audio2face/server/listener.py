@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -42,38 +42,51 @@ class Listener:
     ) -> None:
         self._address, self._credentials = address, credentials
         self.port = 0
-        options: list[tuple[str, int]] = [*_OPTIONS.items(), ("grpc.max_concurrent_streams", streams + _SPARE_CALLS)]
+        self._options: list[tuple[str, int]] = [
+            *_OPTIONS.items(),
+            ("grpc.max_concurrent_streams", streams + _SPARE_CALLS),
+        ]
         if largest_message is not None:
-            options.append(("grpc.max_receive_message_length", largest_message))
-        self._server = grpc.aio.server(options=options)
+            self._options.append(("grpc.max_receive_message_length", largest_message))
+        self._endpoints = endpoints
         self._health = health.aio.HealthServicer()
-        self._server.add_generic_rpc_handlers(tuple(endpoints.values()))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*endpoints, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
-        self._names: Sequence[str] = ("", *endpoints)
+        self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
         """Binds and serves; OSError when the address cannot be had."""
+        server = self._made()
         try:
-            if self._credentials is None:
-                self.port = self._server.add_insecure_port(self._address)
-            else:
-                self.port = self._server.add_secure_port(self._address, self._credentials)
+            self.port = self._bound(server)
         except RuntimeError as error:
-            raise OSError(
-                f"cannot listen on {self._address}: the port is taken, or it is not this machine's"
-            ) from error
+            # a server that was made has to be started before it can be ended
+            await server.start()
+            await server.stop(None)
+            fault = f"cannot listen on {self._address}: the port is taken, or it is not this machine's"
+            raise OSError(fault) from error
+        self._server = server
         await self.serving(ready=False)
-        await self._server.start()
+        await server.start()
 
     async def serving(self, *, ready: bool) -> None:
         """What `grpc.health.v1` says."""
         states = health_pb2.HealthCheckResponse
-        for name in self._names:
+        for name in ("", *self._endpoints):
             await self._health.set(name, states.SERVING if ready else states.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Takes no more calls, and ends those that are open after so long."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    def _made(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=self._options)
+        server.add_generic_rpc_handlers(tuple(self._endpoints.values()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*self._endpoints, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        return server
+
+    def _bound(self, server: grpc.aio.Server) -> int:
+        if self._credentials is None:
+            return server.add_insecure_port(self._address)
+        return server.add_secure_port(self._address, self._credentials)

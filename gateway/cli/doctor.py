@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,8 @@ DISTRIBUTION = "avatarchatbot"
 STAGES = ("asr", "llm", "tts", "animation")
 PORTS: dict[str, int] = {"gateway": 3009, "asr": 7066, "llm": 3006, "tts": 7055, "animation": 9066}
 SHOWN = ("av", "espeakng-loader", "fastapi", "numpy", "opencv-python-headless", "pocketsphinx", "uvicorn", "torch")
+USUAL_WEIGHTS = {"whisper": "whisper-small"}
+"""Of an engine with several models the one it takes unasked, where that is not the first of the table."""
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -86,12 +89,13 @@ def examine() -> Report:
 
 
 def _specs(stage: str) -> Iterator[Any]:
-    """The rows of a stage's table of engines."""
+    """The rows of a stage's tables: its engines, and what works on their results."""
     from comps.core.engine import EngineTable
 
     module = import_module(f"comps.{stage}.table")
-    table = next(value for value in vars(module).values() if isinstance(value, EngineTable))
-    yield from table
+    for table in vars(module).values():
+        if isinstance(table, EngineTable):
+            yield from table
 
 
 def _audio2face() -> list[EngineState]:
@@ -107,8 +111,27 @@ def _audio2face() -> list[EngineState]:
 
 def _engine_state(stage: str, spec: Any) -> EngineState:
     missing = sorted(name for name in distributions_of(spec.extra) if _version(name) is None)
-    remedy = f"pip install '{DISTRIBUTION}[{spec.extra}]'" if missing else ""
-    return EngineState(stage, spec.name, not missing, ", ".join(missing), remedy, spec.summary)
+    remedies = [f"pip install '{DISTRIBUTION}[{spec.extra}]'"] if missing else []
+    if weights := _missing_weights(spec.name):
+        missing.append("weights")
+        remedies.append(f"{DISTRIBUTION} models pull {weights}")
+    return EngineState(stage, spec.name, not missing, ", ".join(missing), "; ".join(remedies), spec.summary)
+
+
+def _missing_weights(engine: str) -> str:
+    """The model to fetch for an engine that has models of its own name and none of them here, else nothing."""
+    from comps.core.weights import ModelFolder, manifest, models_folder, state_of
+
+    own = [model for model in manifest().values() if re.split(r"[-.]", model.name)[0] == engine]
+    folders = [ModelFolder(path) for path in (models_folder(), *_other_folders(engine))]
+    here = any(state_of(model, folder).present for model in own for folder in folders)
+    return "" if here or not own else USUAL_WEIGHTS.get(engine, own[0].name)
+
+
+def _other_folders(engine: str) -> Iterator[Path]:
+    """Where an engine's library itself keeps what it fetched."""
+    if engine == "whisper":
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
 
 
 def distributions_of(extra: str | None) -> list[str]:

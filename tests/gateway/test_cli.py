@@ -18,6 +18,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from comps.core.weights import find
 from gateway.cli.listing import speaking
 from gateway.cli.main import app
 from gateway.cli.up import page_addresses
@@ -210,6 +211,29 @@ def test_doctor() -> None:
     assert report["advice"]
     shown = runner.invoke(app, ["doctor"])
     assert (shown.exit_code, "portrait" in shown.stdout) == (0, True)
+
+
+def test_doctor_names_the_weights_that_an_engine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def engines() -> dict[str, dict[str, Any]]:
+        report = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)
+        return {engine["name"]: engine for engine in report["engines"] if engine["stage"] in {"asr", "animation"}}
+
+    before = engines()
+    assert "models pull wav2lip" in before["wav2lip"]["remedy"]
+    assert "models pull gfpgan" in before["gfpgan"]["remedy"]
+    assert "models pull whisper-small" in before["whisper"]["remedy"]
+    assert not any(before[name]["runs"] for name in ("wav2lip", "sadtalker", "gfpgan", "whisper"))
+    (tmp_path / "Wav2Lip-SD-NOGAN.pt").write_bytes(b"any copy counts where no hash is known")
+    (tmp_path / "cache" / "whisper").mkdir(parents=True)
+    with (tmp_path / "cache" / "whisper" / "tiny.pt").open("wb") as file:
+        file.truncate(find("whisper-tiny").files[0].size or 0)
+    after = engines()
+    assert "weights" not in after["wav2lip"]["missing"]
+    assert "weights" not in after["whisper"]["missing"]
+    assert "weights" in after["sadtalker"]["missing"]
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -183,6 +184,8 @@ def show(rows: list[Row], frames: list[Frame], options: argparse.Namespace, titl
     console = Console(width=120)
     console.print(table)
     console.print(steps)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console.print(f"peak memory, all of the above in one process: {peak:.0f} MiB")
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
 """What a frame of the SadTalker engine costs, and how much quicker its generator is than the original's loop.
 
     python -m benchmarks.sadtalker [--backends folded winograd openvino bf16 openvino-bf16] [--size 256] [--batch 1]
-                                   [--threads 2] [--device cpu] [--rounds 3] [--json]
+                                   [--threads 2] [--device cpu] [--rounds 3] [--minutes 2] [--json]
 
 "original" computes everything anew for every frame, with eager float32 modules, as its authors' script does. The rows
 below keep what depends on the source alone. Each round runs every row once, by turns; the cheapest round counts, as
 others on the machine only add. Besides the clock, the processor time of all threads is shown, which other work hardly
 disturbs. Errors are against the original's picture (0..1). Weights are synthetic: speed does not depend on them, and the
 errors of bfloat16 are larger than real weights would give. The rest of a frame (motion, pasting) and what is done once
-for an avatar come after. Needs the extra neural, and openvino for its backends; run it on an idle machine.
+for an avatar come after, then the memory of the process while it hears `--minutes` of speech. Needs the extra neural, and openvino for its backends; run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -169,6 +170,26 @@ def other_costs(nets: Networks, subject: Subject, points: FacePoints, device: to
     return costs
 
 
+def memory_by_minute(nets: Networks, subject: Subject, minutes: int) -> list[float]:
+    """Resident MiB after each minute of one answer's speech, whose motion is read as the engine reads it."""
+    stream, random = MotionStream(nets.motion, subject.coefficients, MotionOptions(RATE)), np.random.default_rng(1)
+    resident = []
+    for _ in range(minutes):
+        for _ in range(60):
+            stream.feed((random.normal(size=RATE) * 3000).astype(np.int16))
+        resident.append(resident_mib())
+    return resident
+
+
+def resident_mib() -> float:
+    """Of this process, now; where /proc is not, the most so far."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * resource.getpagesize() / 2**20
+
+
 def main() -> None:
     """Print the tables, or one JSON document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -178,6 +199,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -187,15 +209,17 @@ def main() -> None:
     subject = prepare(ADA, nets, points, "crop", arguments.size)
     rows = generator_rows(nets, subject, arguments)
     costs = other_costs(nets, subject, points, device)
+    memory = memory_by_minute(nets, subject, arguments.minutes)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if arguments.json:
         lines = [{name: getattr(row, name) for name in Row.__slots__} for row in rows]
-        print(json.dumps({"generator": lines, "others_ms": costs, "peak_mib": peak}))
+        print(json.dumps({"generator": lines, "others_ms": costs, "minutes_mib": memory, "peak_mib": peak}))
         return
     console = Console(width=120)
     console.print(_table(rows, arguments))
     for name, milliseconds in costs.items():
         console.print(f"{name}: {milliseconds:.1f} ms")
+    console.print(f"resident after each minute of speech: {', '.join(f'{mib:.0f}' for mib in memory)} MiB")
     console.print(f"peak memory, all of the above in one process: {peak:.0f} MiB")
 
 

@@ -110,9 +110,28 @@ function showAvatar(avatar) {
   $("still").src = picture;
   $("still").alt = avatar ? `${avatar.name}, ready to answer` : "";
   $("backdrop").style.backgroundImage = picture ? `url("${picture}")` : "";
+  doubtRemoval();
   $("remove-avatar").hidden = !avatar || avatar.builtin;
   $("edit-points").hidden = !avatar || avatar.builtin;
   if (!running && !player.playing) screenIdle();
+}
+
+// A removed face cannot be had back: the first press asks, the second removes.
+async function removeAvatar() {
+  const button = $("remove-avatar");
+  if (!("sure" in button.dataset)) {
+    button.dataset.sure = "";
+    button.textContent = `Remove ${cast.chosen.name} for good?`;
+    return;
+  }
+  doubtRemoval();
+  await attempt(() => cast.removeChosen());
+}
+
+function doubtRemoval() {
+  const button = $("remove-avatar");
+  delete button.dataset.sure;
+  button.textContent = "Remove";
 }
 
 function showTime(seconds) {
@@ -313,7 +332,8 @@ function wire() {
   $("new-chat").addEventListener("click", newConversation);
   $("theme").addEventListener("click", toggleTheme);
   $("edit-points").addEventListener("click", () => attempt(() => editor.open(cast.id, pictureOf(cast.chosen))));
-  $("remove-avatar").addEventListener("click", () => attempt(() => cast.removeChosen()));
+  $("remove-avatar").addEventListener("click", removeAvatar);
+  $("remove-avatar").addEventListener("blur", doubtRemoval);
   $("still").addEventListener("load", fitPicture);
   new ResizeObserver(fitPicture).observe($("screen"));
   dropTarget($("screen"), addAvatar);

@@ -238,6 +238,10 @@ def test_points_are_moved_and_saved(page: Page) -> None:
     expect(point).to_have_attribute("cx", str(moved))
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Remove").click()
+    page.locator("#question").click()
+    expect(page.get_by_role("button", name="Remove", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="for good").click()
     expect(page.get_by_role("button", name="Remove")).to_be_hidden()
 
 

@@ -10,9 +10,11 @@ import pytest
 from comps.animation.audio2face.configuration.reading import Configuration
 from comps.animation.audio2face.configuration.stylization import StylizationConfig
 from comps.animation.audio2face.inference.choice import InferenceSettings, load_inference
+from comps.animation.audio2face.inference.embedded import EmbeddedEmotions, EmbeddedFace
 from comps.animation.audio2face.inference.onnx.detector import OnnxEmotions
 from comps.animation.audio2face.inference.onnx.diffusion import DiffusionFace
 from comps.animation.audio2face.inference.onnx.regression import RegressionFace
+from comps.animation.audio2face.names import ALL_SHAPES, ARKIT_SHAPES
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError
 from tests.audio2face.inference.onnx import published
 
@@ -38,6 +40,22 @@ def test_the_networks_of_a_configuration(models: Path) -> None:
     assert isinstance(detector, OnnxEmotions)
     face, _ = load_inference(styled(a2f={"inference_type": "diffusion"}), settings)
     assert isinstance(face, DiffusionFace)
+
+
+def test_the_projects_own_means_need_no_folder(tmp_path: Path) -> None:
+    face, detector = load_inference(styled(), InferenceSettings(models_dir=tmp_path))
+    assert isinstance(face, EmbeddedFace)
+    assert face.names == ALL_SHAPES
+    assert isinstance(detector, EmbeddedEmotions)
+    face, detector = load_inference(styled(a2f={"enable_tongue_blendshapes": False}, a2e={"enabled": False}))
+    assert face.names == ARKIT_SHAPES
+    assert detector is None
+
+
+def test_face_and_emotions_are_chosen_apart(models: Path) -> None:
+    face, detector = load_inference(styled(), InferenceSettings("onnx", "embedded", models))
+    assert isinstance(face, RegressionFace)
+    assert isinstance(detector, EmbeddedEmotions)
 
 
 def test_no_detector_is_loaded_when_emotions_are_switched_off(models: Path, tmp_path: Path) -> None:

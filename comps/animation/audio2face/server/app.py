@@ -78,6 +78,7 @@ async def _served(
         app.state.audio2face, app.state.endpoints = service, endpoints
         await endpoints.start()
         service.face = await asyncio.to_thread(_load, layers, settings)
+        service.layers = service.face.layers  # with what the model's own files say
         await endpoints.ready()
         stack.enter_context(_prometheus(app, addresses.prometheus))
         for name, listener in endpoints.listeners.items():

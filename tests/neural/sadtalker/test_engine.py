@@ -81,7 +81,7 @@ async def drawn(performance: Any, samples: int) -> NDArray[np.uint8]:
 
 
 async def test_the_service_answers_with_a_video_as_long_as_the_speech(models: Path, tmp_path: Path) -> None:
-    app = create_app(settings_for(models, tmp_path, size=256), ENGINES)
+    app = create_app(settings_for(models, tmp_path, size=256, sadtalker_batch=1), ENGINES)
     async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=100) as client:
         await app.state.readiness.settled()
         body = {"audio": base64_wav(0.07), "avatar": "ada"}
@@ -92,18 +92,6 @@ async def test_the_service_answers_with_a_video_as_long_as_the_speech(models: Pa
         assert min(brightness) > 0
         health = (await client.get("/v1/health_check")).text
         assert "sadtalker" in health
-
-
-async def test_the_old_set_answers_too(old_models: Path, tmp_path: Path) -> None:
-    app = create_app(settings_for(old_models, tmp_path, sadtalker_batch=1), ENGINES)
-    async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=100) as client:
-        await app.state.readiness.settled()
-        body = {"audio": base64_wav(0.03), "avatar": "noor"}
-        response = await client.post("/v1/animation", json=body, headers={"accept": "video/mp4"})
-    assert response.status_code == 200, response.text
-    frames, _, brightness = video_facts(io.BytesIO(response.content))
-    assert frames == 1
-    assert min(brightness) > 0
 
 
 def without(models: Path, folder: Path, missing: str) -> Path:

@@ -107,6 +107,17 @@ async def test_a_given_angle_replaces_the_motion_of_one_axis(
     np.testing.assert_allclose(turned[:, others], poses[:, others], atol=2e-3)
 
 
+async def test_the_old_files_move_the_face_as_the_new_ones(
+    old_models: Path, loaded: Any, models: Path, tmp_path: Path, usual: Any
+) -> None:
+    from comps.animation.engines.sadtalker.loading import load
+
+    settings = settings_for(old_models, tmp_path, sadtalker_batch=1)
+    points, _ = await as_usual(usual, loaded, models, tmp_path)
+    same, _, _ = await performed(load(settings), settings)
+    np.testing.assert_allclose(same, points, rtol=0, atol=1e-4)
+
+
 def of_512_pixels(models: Path, folder: Path) -> Path:
     """A folder with the files for 512 pixels, whose networks are the same."""
     folder.mkdir()

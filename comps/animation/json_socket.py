@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -85,6 +85,24 @@ class JsonSocket:
             await self._socket.close(code)
         except (WebSocketDisconnect, RuntimeError):
             logger.debug("the client had already closed the session")
+
+
+async def beside(listening: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
+    """Run both until `work` ends or either fails, which ends the other and is raised."""
+    failures: list[Exception] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def run(part: Coroutine[Any, Any, None]) -> None:
+            try:
+                await part
+            except (AvatarError, WebSocketDisconnect, LeftError) as error:
+                failures.append(error)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(run, listening)
+        await run(work)
+    if failures:
+        raise failures[0]
 
 
 def binary(message: Any) -> bytes | None:

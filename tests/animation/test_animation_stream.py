@@ -208,7 +208,7 @@ async def test_endless_empty_messages_end_the_session(service: Running, monkeypa
 async def test_a_client_that_never_reads_has_left(
     service: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("comps.animation.socket.SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("comps.animation.json_socket.SEND_TIMEOUT_S", 0.3)
     async with session(service, format="raw", size=512, fps=60) as socket:
         socket.transport.pause_reading()
         for second in range(19):

@@ -275,14 +275,13 @@ async def test_without_files_nothing_but_the_base_install_is_needed(
 ) -> None:
     for module in ("grpc", "ruamel", "ruamel.yaml", "ruamel.yaml.error", "pythonosc"):
         monkeypatch.setitem(sys.modules, module, None)
-    model = service.model
     plain = settings.model_copy(update={"a2f_deployment_config": None, "a2f_advanced_config": None})
-    keep_host(service.app, FaceHost(plain, load=lambda configuration, chosen: (model, None)))
+    keep_host(service.app, FaceHost(plain))  # the project's own inference
     for name in ("ndjson", "csv", "livelink", "glb", "usda", "json"):
         response = await service.client.post(f"/v1/audio2face?format={name}", json={"audio": base64_wav(0.2)})
         assert response.status_code == 200, response.text
     files = settings.model_copy(update={"a2f_advanced_config": None})
-    keep_host(service.app, FaceHost(files, load=lambda configuration, chosen: (model, None)))
+    keep_host(service.app, FaceHost(files))
     refused(
         await service.client.post("/v1/audio2face", json={"audio": base64_wav(0.2)}),
         503,

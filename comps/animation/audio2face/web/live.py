@@ -8,12 +8,10 @@ server  {"type": "header", ...}, {"type": "frame", ...} for every frame as soon 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-import anyio
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 from pydantic import ValidationError
 
 from comps.animation.audio2face.export.json_frames import dumps, frames, header
@@ -23,8 +21,8 @@ from comps.animation.audio2face.web.host import FaceHost, limits_of
 from comps.animation.audio2face.web.intake import Intake
 from comps.animation.audio2face.web.routes import ignored_message
 from comps.animation.audio2face.web.wanted import StreamKeyframes, StreamStart, keys_of, refusal
-from comps.animation.json_socket import JsonSocket, LeftError, binary, text
-from comps.core.errors import AvatarError, BadRequestError
+from comps.animation.json_socket import JsonSocket, LeftError, beside, binary, text
+from comps.core.errors import BadRequestError
 
 
 class LiveFace:
@@ -43,7 +41,8 @@ class LiveFace:
         face = await self._host.face(start.fps)
         with self._host.stream(face):
             pipeline = await self._host.run(partial(face.open, start.sample_rate, start.request()))
-            await self._beside(start, face, pipeline)
+            intake = self._intake(start, face)
+            await beside(self._listen(intake), self._answer(start, face, pipeline, intake))
 
     async def _start(self) -> StreamStart:
         try:
@@ -51,26 +50,12 @@ class LiveFace:
         except ValidationError as error:
             raise refusal(error) from error
 
-    async def _beside(self, start: StreamStart, face: Audio2Face, pipeline: ClipPipeline) -> None:
-        """Send while listening; whichever fails first ends both."""
+    def _intake(self, start: StreamStart, face: Audio2Face) -> Intake:
         limits = limits_of(face)
         intake = Intake(start.sample_rate, limits.max_audio_buffer_size_second, self._host.longest_s(face))
         if start.emotions:
             intake.prefer(start.keys())
-        failures: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-
-            async def run(part: Coroutine[Any, Any, None]) -> None:
-                try:
-                    await part
-                except (AvatarError, WebSocketDisconnect, LeftError) as error:
-                    failures.append(error)
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(run, self._listen(intake))
-            await run(self._answer(start, face, pipeline, intake))
-        if failures:
-            raise failures[0]
+        return intake
 
     async def _listen(self, intake: Intake) -> None:
         """Read the client until it leaves; after ``end`` only to notice that it leaves."""

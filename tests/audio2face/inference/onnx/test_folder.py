@@ -36,7 +36,10 @@ def test_a_folder_is_found_in_any_case_by_any_of_its_names(tmp_path: Path) -> No
 
 def test_a_missing_folder_is_named_with_the_way_to_it(tmp_path: Path) -> None:
     (tmp_path / "wanted").write_text("a file")
-    with pytest.raises(EngineUnavailableError, match=r"has no folder wanted; read its licence at https://\S+/nvidia/wanted and fetch it with  hf download nvidia/wanted"):
+    with pytest.raises(
+        EngineUnavailableError,
+        match=r"has no folder wanted; read its licence at https://\S+/nvidia/wanted and fetch it with  hf download nvidia/wanted",
+    ):
         find_folder(tmp_path, ("wanted",))
     with pytest.raises(EngineUnavailableError, match="has no folder wanted"):
         find_folder(tmp_path / "nowhere", ("wanted",))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from comps.animation.audio2face.eyes import EyeSettings, pose_eyes
 from comps.animation.audio2face.parameters import Value
 from comps.animation.audio2face.weights import WeightTuning
+from comps.animation.motion.blendshapes import WIDEST_GAZE
 from comps.animation.motion.liveness import (
     BLINK_CLOSE_S,
     BLINK_INTERVALS_S,
@@ -29,8 +30,6 @@ Array = NDArray[np.float64]
 TABLE_ROWS, TABLE_RATE = 5000, 30
 """Size of the original's table of eye movements; after 166.7 s it begins again."""
 PERIOD_S = TABLE_ROWS / TABLE_RATE
-FULL_LOOK_DEGREES = 30.0
-"""Rotation that EyeLook shapes have at weight 1."""
 
 _GLANCE_DEGREES = (2.7, 5.0)
 """Widest glance up or down, and to a side, before `saccade_strength`."""
@@ -77,7 +76,7 @@ def _movements(settings: EyeSettings, fps: int, seed: int) -> Array:
     closed = lids(frames, fps, seed)
     right, left = pose_eyes(np.zeros((len(frames), 4)), _life(seed).gaze, settings, first=0, fps=fps)
     looks = [
-        np.clip(amount / FULL_LOOK_DEGREES, 0, 1)
+        np.clip(amount / WIDEST_GAZE, 0, 1)
         for down, inward in ((left[:, 0], -left[:, 1]), (right[:, 0], right[:, 1]))
         for amount in (down, -down, inward, -inward)
     ]

@@ -1,0 +1,317 @@
+"""The Audio2Face service under load: live streams, a whole clip at once, the first frame, memory.
+
+    python -m benchmarks.audio2face [--json] [--streams 40] [--seconds 20] [--clips 1000]
+
+The service runs in a process of its own with the embedded inference, the clients in this one; both share the machine.
+Speech is eSpeak's, 16 kHz. Live clients send a buffer of 1/30 s 30 times a second, by the clock, each beginning at another
+moment. A frame is late when it comes more than one frame's time after its turn in a player that began with the
+first frame. "first frame" is the time from sending the buffer that completes the look-ahead to receiving the frame. A burst
+is a clip of 10 s, header and all, until its last frame. Memory is the service's resident set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.memory import memory_of
+from benchmarks.tts_alignment import speak
+from benchmarks.tts_voices import SENTENCES
+from comps.animation.audio2face.inference.embedded import EmbeddedEmotions, EmbeddedFace
+from comps.animation.audio2face.proto import controller_pb2
+from comps.animation.audio2face.server.controller import SERVICE
+
+RATE, FPS = 16_000, 30
+BUFFER = 2 * RATE // FPS // 2 * 2
+BURSTS, FIRSTS = 10, 5
+ADVANCED = "pipeline_parameters: {{burst_mode: {}}}\ninput_sanitization: {{low_fps: 0, max_wait_time_idle_ms: 1e6}}\n"
+"""A machine that holds up the clients shall show in the table, not end their streams."""
+_FRAME = controller_pb2.AnimationDataStream.ANIMATION_DATA_FIELD_NUMBER << 3 | 2
+"""First byte of a message that is a frame: parsing 1,200 of them a second would cost the clients as much as the service."""
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running service: where it listens, and its process."""
+
+    address: str
+    url: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    async def metric(self, name: str) -> float:
+        """A figure that the service measured itself."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            shown = (await client.get(f"{self.url}/metrics", timeout=30)).text
+        return float(next(line for line in shown.splitlines() if line.startswith(f"{name} ")).split()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Streams in real time."""
+
+    streams: int
+    seconds: float
+    frames: int
+    late: int
+    late_by_service: int
+    worst_delay_ms: float
+    cpu_ms_per_second: float
+    memory_mb_per_stream: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything measured; times in ms, memory in MB (10^6 bytes)."""
+
+    live: Live
+    burst_ms: float
+    burst_median_ms: float
+    burst_cpu_ms: float
+    first_frame_ms: float
+    first_frame_median_ms: float
+    clips: int
+    growth_mb: float
+
+
+def speech(seconds: float) -> bytes:
+    """Sentences one after the other, PCM16 at 16 kHz."""
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < seconds * RATE:
+        parts.append(speak(SENTENCES[len(parts) % len(SENTENCES)], "gmw/en-US")[0])
+    whole = np.concatenate(parts)[: round(seconds * RATE)]
+    return (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+@asynccontextmanager
+async def served(streams: int, *, burst: bool) -> AsyncIterator[Server]:
+    """A service in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "deployment_config.yaml").write_text(f"common: {{stream_number: {streams}}}\n")
+        (Path(folder) / "advanced_config.yaml").write_text(ADVANCED.format(str(burst).lower()))
+        ports = free_ports(3)
+        command = (
+            sys.executable, "-m", "gateway.cli", "a2f", "serve", "--config", folder, "--host", "127.0.0.1",
+            "--port", ports[0], "--http-port", ports[1], "--authoring-port", ports[2],
+        )  # fmt: skip
+        process = await asyncio.create_subprocess_exec(*map(str, command), stderr=subprocess.DEVNULL)
+        try:
+            server = Server(f"127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}", process.pid)
+            await ready(server, process)
+            yield server
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    import socket
+
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+async def ready(server: Server, process: asyncio.subprocess.Process) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while process.returncode is None:
+            try:
+                if (await client.get(f"{server.url}/v1/health/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+    raise SystemExit("the service did not start")
+
+
+def messages(pcm: bytes, size: int) -> list[bytes]:
+    """The audio of a clip as serialised messages."""
+    stream = controller_pb2.AudioStream
+    return [
+        stream(audio_with_emotion={"audio_buffer": pcm[start : start + size]}).SerializeToString()
+        for start in range(0, len(pcm), size)
+    ]
+
+
+def header() -> bytes:
+    audio = {"channel_count": 1, "samples_per_second": RATE, "bits_per_sample": 16}
+    return controller_pb2.AudioStream(audio_stream_header={"audio_header": audio}).SerializeToString()
+
+
+END = controller_pb2.AudioStream(end_of_audio={}).SerializeToString()
+
+
+class Client:
+    """One clip over a channel: when every frame came, and when every buffer left."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._call: Any = channel.stream_stream(f"/{SERVICE}/ProcessAudioStream")()
+        self.came: list[float] = []
+        self.left: list[float] = []
+
+    async def run(self, buffers: list[bytes], *, live: bool) -> None:
+        """The clip to its end."""
+        sending = asyncio.create_task(self._send(buffers, live=live))
+        while (message := await self._call.read()) is not grpc.aio.EOF:
+            if message[0] == _FRAME:
+                self.came.append(time.perf_counter())
+        await sending
+
+    async def _send(self, buffers: list[bytes], *, live: bool) -> None:
+        await self._call.write(header())
+        began = time.perf_counter()
+        for index, buffer in enumerate(buffers):
+            if live:
+                await asyncio.sleep(max(began + index / FPS - time.perf_counter(), 0))
+            self.left.append(time.perf_counter())
+            await self._call.write(buffer)
+        await self._call.write(END)
+
+    def delays(self) -> np.ndarray:
+        """How much after its turn every frame came, s."""
+        came = np.array(self.came)
+        return np.asarray(came - came[0] - np.arange(len(came)) / FPS)
+
+
+async def live_streams(streams: int, seconds: float, pcm: bytes) -> Live:
+    buffers = messages(pcm, BUFFER)
+    async with served(streams, burst=False) as server, grpc.aio.insecure_channel(server.address) as channel:
+        await Client(channel).run(messages(pcm[: 4 * RATE], BUFFER), live=False)
+        before, cpu = memory_of(server.pid).rss_mb, server.cpu_s()
+        clients = [Client(channel) for _ in range(streams)]
+        whole = asyncio.gather(*(staggered(client, index / streams, buffers) for index, client in enumerate(clients)))
+        await asyncio.sleep(seconds / 2)
+        during = memory_of(server.pid).rss_mb
+        await whole
+        used = server.cpu_s() - cpu
+        delays = [client.delays() for client in clients]
+        return Live(
+            streams=streams,
+            seconds=seconds,
+            frames=sum(map(len, delays)),
+            late=sum(int((delay > 1 / FPS).sum()) for delay in delays),
+            late_by_service=int(await server.metric("audio2face_late_frames_total")),
+            worst_delay_ms=1e3 * float(max(delay.max() for delay in delays)),
+            cpu_ms_per_second=1e3 * used / streams / seconds,
+            memory_mb_per_stream=(during - before) / streams,
+        )
+
+
+async def staggered(client: Client, wait: float, buffers: list[bytes]) -> None:
+    await asyncio.sleep(wait)
+    await client.run(buffers, live=True)
+
+
+async def bursts(channel: grpc.aio.Channel, pcm: bytes, count: int) -> list[float]:
+    """Milliseconds of clips sent at once, one after the other."""
+    times = []
+    for _ in range(count):
+        client, began = Client(channel), time.perf_counter()
+        await client.run(messages(pcm[: 20 * RATE], 2 * RATE), live=False)
+        assert len(client.came) == 10 * FPS
+        times.append(1e3 * (client.came[-1] - began))
+    return times
+
+
+async def first_frames(channel: grpc.aio.Channel, pcm: bytes) -> list[float]:
+    """Milliseconds from the buffer that completes the look-ahead to the first frame."""
+    look_ahead = max(EmbeddedFace().look_ahead_s, EmbeddedEmotions().look_ahead_s)
+    enough = int(np.ceil(look_ahead * FPS)) - 1
+    times = []
+    for _ in range(FIRSTS):
+        client = Client(channel)
+        await client.run(messages(pcm[: 2 * RATE], BUFFER), live=True)
+        times.append(1e3 * (client.came[0] - client.left[enough]))
+    return times
+
+
+async def growth(server: Server, channel: grpc.aio.Channel, pcm: bytes, clips: int) -> float:
+    """Megabytes that many short clips leave behind; the first tenth warms up."""
+    buffers = messages(pcm[: RATE // 2], BUFFER)
+    before, warm = 0.0, -(-clips // 100)
+    for number in range(warm + -(-clips // 10)):
+        if number == warm:
+            before = memory_of(server.pid).rss_mb
+        await asyncio.gather(*(Client(channel).run(buffers, live=False) for _ in range(10)))
+    return memory_of(server.pid).rss_mb - before
+
+
+async def measure(given: argparse.Namespace) -> Result:
+    pcm = speech(max(given.seconds, 10.0))
+    live = await live_streams(given.streams, given.seconds, pcm[: round(given.seconds * RATE) * 2])
+    async with served(16, burst=True) as server, grpc.aio.insecure_channel(server.address) as channel:
+        await bursts(channel, pcm, 1)
+        cpu = server.cpu_s()
+        burst = await bursts(channel, pcm, BURSTS)
+        burst_cpu = 1e3 * (server.cpu_s() - cpu) / BURSTS
+        first = await first_frames(channel, pcm[10_000:])
+        grown = await growth(server, channel, pcm, given.clips)
+    return Result(
+        live, min(burst), float(np.median(burst)), burst_cpu, min(first), float(np.median(first)), given.clips, grown
+    )
+
+
+def show(found: Result) -> None:
+    live = found.live
+    table = Table("What", "Measured", "Bar", title="Audio2Face service, embedded inference", title_justify="left")
+    table.add_row(
+        f"late frames of {live.streams} live streams, {live.seconds:g} s", f"{live.late} of {live.frames}", "0"
+    )
+    table.add_row("late frames as the service counts them", str(live.late_by_service), "0")
+    table.add_row("latest frame after its turn", f"{live.worst_delay_ms:.0f} ms", f"{1e3 / FPS:.0f} ms")
+    share = f"{live.cpu_ms_per_second:.1f} ms"
+    table.add_row(
+        "processor time for a second of a live stream", share, f"{2e3 / live.streams:.0f} ms: clients besides"
+    )
+    table.add_row("memory for each live stream", f"{live.memory_mb_per_stream:.1f} MB", "8 MB")
+    table.add_row(
+        "clip of 10 s at once, least (median)", f"{found.burst_ms:.0f} ({found.burst_median_ms:.0f}) ms", "150 ms"
+    )
+    table.add_row("processor time for it", f"{found.burst_cpu_ms:.0f} ms", "")
+    first = f"{found.first_frame_ms:.0f} ({found.first_frame_median_ms:.0f}) ms"
+    table.add_row("first frame after enough audio, least (median)", first, "60 ms")
+    table.add_row(f"memory after {found.clips} clips", f"{found.growth_mb:+.1f} MB", "no growth")
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--streams", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--clips", type=int, default=1000)
+    given = parser.parse_args()
+    found = asyncio.run(measure(given))
+    if given.json:
+        print(json.dumps(asdict(found)))
+    else:
+        show(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -58,7 +58,7 @@ class Loudness:
 
     def add(self, pcm: Pcm) -> None:
         """Hear more samples."""
-        self.add_audio(pcm.astype(np.float32) / 32768)
+        self.add_audio(pcm.astype(np.float32) / np.float32(32768))
 
     def add_audio(self, audio: Audio) -> None:
         """Hear more samples, float32 in -1..1."""

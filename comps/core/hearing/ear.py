@@ -13,14 +13,18 @@ from comps.core.hearing.front_end import BANDS, FRAME_S, HOP, MARGIN, SAMPLE_RAT
 
 Audio = NDArray[np.float32]
 
-BLOCK = 8
+BLOCK = 10
 """Frames that are heard together: arrays of one shape give the same numbers however the audio arrives."""
 FUTURE = 6
 """Frames after one that the acoustic model sees."""
-DELAY = 5
+DELAY = 4
 """Frames that the decoder waits before it settles on a sound."""
 LOOK_AHEAD_S = (DELAY + FUTURE + BLOCK) * FRAME_S + MARGIN / SAMPLE_RATE
 """Audio needed after the beginning of a frame before its sound is told."""
+_BACKGROUND_DB, _SILENCE = 8.0, 3.0
+"""Frames that for a while do not rise further above the background are more likely silent, by this logarithm."""
+_BEFORE = 5
+_AROUND = np.arange(BLOCK)[:, None] + np.arange(_BEFORE + 1 + FUTURE)
 
 
 class Ear:
@@ -33,6 +37,7 @@ class Ear:
         self._audio: Audio = np.zeros(MARGIN, np.float32)
         # The frames before the first are silent, FUTURE of which the decoder hears as well: it is behind by so many.
         self._features = np.full((self._model.past + FUTURE, BANDS), -1.0, np.float32)
+        self._above = np.zeros(_BEFORE + FUTURE + BLOCK, np.float32)
         self._samples = 0
         self._told = -FUTURE
 
@@ -62,6 +67,14 @@ class Ear:
         self._audio = self._audio[start:].copy()
 
     def _block(self, samples: Audio) -> Labels:
-        features = np.concatenate([self._features, self._front_end.frames(samples)])
+        seen, above = self._front_end.frames(samples)
+        features, self._above = np.concatenate([self._features, seen]), np.concatenate([self._above, above])[BLOCK:]
         self._features = features[BLOCK:]
-        return self._decoder.step(self._model.log_likelihoods(features))
+        likelihoods = self._model.log_likelihoods(features)
+        likelihoods[:, 0] += _SILENCE * (self._loudest() < _BACKGROUND_DB)
+        return self._decoder.step(likelihoods)
+
+    def _loudest(self) -> NDArray[np.float32]:
+        """By how many dB each frame of the block or one near it rises above the background."""
+        loudest: NDArray[np.float32] = self._above[_AROUND].max(1)
+        return loudest

@@ -27,6 +27,8 @@ _FALL_S = 6.0
 """Time constant with which the memory of the loudest moment fades."""
 _USUAL_PEAK_DB = -22.0
 """Loud speech, full scale 0, assumed until louder is heard."""
+_RISE_DB_S, _QUIET_DB = 10.0, 20.0
+"""How fast the background is taken to become louder, and how far under the peak it is at least."""
 
 
 class FrontEnd:
@@ -34,16 +36,22 @@ class FrontEnd:
 
     def __init__(self) -> None:
         self._peak = _USUAL_PEAK_DB
+        self._floor = 0.0
 
-    def frames(self, samples: Audio) -> Plane:
-        """Features float32 `[n, 30]` in about -1..0 (peak) for samples `[160 n + 240]`, `MARGIN` more on either side."""
+    def frames(self, samples: Audio) -> tuple[Plane, Plane]:
+        """Features float32 `[n, 30]` in about -1..0 (peak), and by how many dB each frame is above the background `[n]`.
+
+        `samples` are `[160 n + 240]`, `MARGIN` more on either side. What is louder than `_QUIET_DB` under the peak is no background.
+        """
         windows = samples[_places((len(samples) - 2 * MARGIN) // HOP)]
         spectrum = np.fft.rfft(windows * _window(), _TRANSFORM, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         decibels = 10 * np.log10(power @ _filters() + np.float32(1e-10))
-        relative = decibels[:, :-1] - self._peaks(decibels[:, -1])[:, None]
-        features: Plane = (np.maximum(relative, -_RANGE_DB) / _RANGE_DB).astype(np.float32)
-        return features
+        level = decibels[:, -1]
+        peaks = self._peaks(level)
+        features: Plane = (np.maximum(decibels[:, :-1] - peaks[:, None], -_RANGE_DB) / _RANGE_DB).astype(np.float32)
+        above: Plane = level - np.minimum(self._floors(level), peaks - _QUIET_DB)
+        return features, above
 
     def _peaks(self, level: Plane) -> Plane:
         """The recent peak `[n]` in dB, which falls linearly until a louder frame comes."""
@@ -54,6 +62,14 @@ class FrontEnd:
         if len(peaks):
             self._peak = float(peaks[-1])
         return peaks
+
+    def _floors(self, level: Plane) -> Plane:
+        """The background `[n]` in dB: the quietest frame of late, rising slowly until a quieter one comes."""
+        risen = _RISE_DB_S * FRAME_S * np.arange(1, len(level) + 1)
+        floors: Plane = np.minimum.accumulate(np.minimum(level - risen, self._floor)) + risen
+        if len(floors):
+            self._floor = float(floors[-1])
+        return floors
 
 
 @lru_cache(maxsize=16)
@@ -66,7 +82,8 @@ def _places(count: int) -> NDArray[np.intp]:
 def _window() -> Plane:
     # Scaled so that the summed power is the mean square of the samples.
     window = np.hanning(WINDOW)
-    return (window / np.sqrt((window**2).sum() * _TRANSFORM / 2)).astype(np.float32)
+    scaled: Plane = (window / np.sqrt((window**2).sum() * _TRANSFORM / 2)).astype(np.float32)
+    return scaled
 
 
 @lru_cache(maxsize=1)

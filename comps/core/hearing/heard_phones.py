@@ -15,7 +15,7 @@ Labels = NDArray[np.intp]
 
 SHORTEST_PAUSE_S = 0.10
 """A shorter silence between sounds is the closure of a stop and belongs to the sound before it."""
-KEEP_S = 1.0
+KEEP_S = 0.5
 
 
 class HeardPhones:

@@ -61,8 +61,7 @@ def voice_frames(samples: Audio) -> VoiceFrames:
     power = spectrum.real**2 + spectrum.imag**2
     split = round(_BRIGHT_HZ / SAMPLE_RATE * _TRANSFORM)
     low, high = power[:, 4:split].sum(1) + _FLOOR, power[:, split:].sum(1) + _FLOOR
-    correlation = np.fft.irfft(power, axis=1)[:, : _lags()[-1] + 2]
-    pitch, periodic = _pitch(correlation)
+    pitch, periodic = _pitch(np.fft.irfft(power, axis=1).astype(np.float32))
     scale = _TRANSFORM * float((_window() ** 2).sum()) / 2
     return VoiceFrames(pitch, periodic, _decibels((low + high) / scale), _decibels(high / low))
 
@@ -104,9 +103,11 @@ def _window() -> Values:
 def _boost() -> Values:
     """What the window takes from the correlation at each lag, given back."""
     correlation = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(WINDOW), _TRANSFORM)) ** 2)
-    return (correlation[0] / correlation[_lags()]).astype(np.float32)
+    boost: Values = (correlation[0] / correlation[_lags()]).astype(np.float32)
+    return boost
 
 
 @lru_cache(maxsize=1)
 def _cost() -> Values:
-    return (_OCTAVE_COST * np.log2(_lags() / _lags()[0])).astype(np.float32)
+    cost: Values = (_OCTAVE_COST * np.log2(_lags() / _lags()[0])).astype(np.float32)
+    return cost

@@ -78,7 +78,7 @@ class EmbeddedFaceStream(FaceStream):
         moods = (felt[:, :, None] * _EXPRESSIONS).sum(1).astype(np.float32)
         face = np.minimum(np.maximum(with_mood(mouth.weights, moods, mouth.speaking), 0), 1)
         skin = self._skin.pose(np.maximum(a2f_weights(face.astype(np.float64)), 0.0))
-        weights = np.concatenate([skin, self._tongue.pose(mouth.tongue)], axis=1)[:, self._take]
+        weights = np.concatenate([skin, self._tongue.pose(mouth.tongue.astype(np.float64))], axis=1)[:, self._take]
         return self._without_cancelled(weights)
 
     def _without_cancelled(self, weights: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Trains the ear of `comps/core/hearing`; see `__main__.py`."""

@@ -17,10 +17,10 @@ _SHARPNESS = 0.7
 
 
 class Decoder:
-    """The search of one stream; its result depends on the likelihoods alone, not on how they come.
+    """The search of one stream.
 
-    Every sound lasts two steps at least: it is entered in one and may be held from the next one on. A frame's sound is settled
-    `delay` frames later (a multiple of `STEP`), as the best path then has it.
+    On a path every sound lasts two steps at least: it is entered in one and may be held from the next one on. A frame's sound is
+    settled `delay` frames later (a multiple of `STEP`), as the best path then has it; which path that is may have changed.
     """
 
     def __init__(self, model: AcousticModel, delay: int) -> None:

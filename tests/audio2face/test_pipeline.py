@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from comps.animation.audio2face.clip_emotions import Key
 from comps.animation.audio2face.configuration import Configuration, DeploymentConfig, Layers, StreamRequest
 from comps.animation.audio2face.configuration.stylization import StylizationConfig
+from comps.animation.audio2face.inference.model import Steps
 from comps.animation.audio2face.names import ALL_SHAPES, ARKIT_SHAPES, FACE_EMOTIONS
 from comps.animation.audio2face.pipeline import Audio2Face, ClipPipeline, Frames, PipelineOptions
 from comps.core.errors import UnprocessableError
@@ -114,6 +115,26 @@ def test_frames_come_before_the_clip_ends_as_soon_as_the_look_ahead_is_there() -
         clip.push(pcm[(stop - 1) * 1600 : stop * 1600])
         assert clip.duration_s == pytest.approx(stop * 0.05)
     assert clip.finish().first == int((0.95 - LOOK_AHEAD_S) * 30) + 1
+
+
+def test_a_model_that_works_in_steps_gets_whole_ones_and_gives_the_same() -> None:
+    shared, stepwise = service(), service()
+    stepwise.model.steps = Steps(1_000, 1_600)
+    pcm = speech(1.0)
+    clip, told = stepwise.open(16_000), []
+    parts = []
+    for start in range(0, len(pcm), 200):
+        parts.append(clip.push(pcm[start : start + 200]))
+        told += [start // 2 + 100] if len(parts[-1]) else []
+    assert told == list(range(1_000 + 1_600, 16_001, 1_600))
+    frames, usual = joined([*parts, clip.finish()]), run(shared.open(16_000), [pcm])
+    np.testing.assert_array_equal(frames.weights, usual.weights)
+    assert frames.audio == usual.audio
+
+
+@pytest.mark.parametrize(("samples", "due"), [(0, 10), (9, 10), (10, 14), (13, 14), (14, 18), (30, 34)])
+def test_the_next_step_is_after_what_was_heard(samples: int, due: int) -> None:
+    assert Steps(10, 4).after(samples) == due
 
 
 def test_sound_at_another_rate_moves_the_face_alike() -> None:

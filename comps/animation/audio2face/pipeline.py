@@ -21,6 +21,7 @@ from comps.animation.audio2face.emotions import EmotionChain, EmotionSettings
 from comps.animation.audio2face.inference.model import (
     SAMPLE_RATE,
     Array,
+    Audio,
     EmotionDetector,
     FaceModel,
     FaceTuning,
@@ -169,6 +170,8 @@ class ClipPipeline:
         common = configuration.deployment.common
         self._padding_s = common.silence_padding_duration_second if common.add_silence_padding_after_audio else 0.0
         self._samples = 0
+        self._held: list[Audio] = []
+        self._due = shared.model.steps.first if shared.model.steps else 0
         self._made = 0
         self._arrived: list[Key] = []
         self._nothing: NDArray[np.float32] = np.empty((0, len(shared.names)), np.float32)
@@ -192,12 +195,19 @@ class ClipPipeline:
             self._arrived += keyframes
         samples = self._audio.push(pcm)
         self._samples += len(samples)
+        self._held.append(samples)
+        if self._samples < self._due:
+            return self._no_frames()
+        if self._model.steps is not None:
+            self._due = self._model.steps.after(self._samples)
+        samples = self._released()
         return self._frames(self._face.push(samples, self._emotions.push(samples)))
 
     def finish(self) -> Frames:
         """The frames that are left, with the silence behind the clip; UnprocessableError when half a sample is over."""
-        samples = self._audio.finish()
-        self._samples += len(samples)
+        self._held.append(self._audio.finish())
+        self._samples += len(self._held[-1])
+        samples = self._released()
         silence: NDArray[np.float32] = np.zeros(
             round(self._padding_s * SAMPLE_RATE) if self._samples else 0, np.float32
         )
@@ -209,6 +219,11 @@ class ClipPipeline:
         if self._made + len(weights) != count:
             raise RuntimeError(f"the model made {self._made + len(weights)} of {count} frames")
         return self._frames(weights if len(silence) or not self._options.close_mouth else self._closing(weights))
+
+    def _released(self) -> Audio:
+        """The samples that were held until the model's next step."""
+        held, self._held = self._held, []
+        return held[0] if len(held) == 1 else np.concatenate(held)
 
     def _closing(self, weights: Array) -> Array:
         """Closes the mouth over the last frames, as many as no model can have made before the clip's end was known."""
@@ -225,12 +240,15 @@ class ClipPipeline:
     def _frames(self, solved: Array) -> Frames:
         first, count = self._made, len(solved)
         if not count:
-            return Frames(first, self.fps, self._nothing, self._no_emotions, ())
+            return self._no_frames()
         self._made += count
         arrived, self._arrived = tuple(self._arrived), []
         weights = self._weights.tuned(solved, first).astype(np.float32)
         emotions = self._emotions.taken(count)
         return Frames(first, self.fps, weights, emotions, self._audio.echo(first, count), arrived)
+
+    def _no_frames(self) -> Frames:
+        return Frames(self._made, self.fps, self._nothing, self._no_emotions, ())
 
     def _open_emotions(self, shared: Audio2Face) -> ClipEmotions:
         options, values = self._options, self.parameters.values

@@ -43,6 +43,18 @@ class FaceTuning:
     symmetry: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """After how many samples of a clip a model has something new to tell: `first`, and then every `every`."""
+
+    first: int
+    every: int
+
+    def after(self, samples: int) -> int:
+        """The next of them, when so many samples have been heard."""
+        return self.first if samples < self.first else samples - (samples - self.first) % self.every + self.every
+
+
 class EmotionStream(ABC):
     """Emotions heard in one clip, as logits `[n, 6]` in the order of `names.DETECTOR_EMOTIONS`, a row per frame."""
 
@@ -91,6 +103,8 @@ class FaceModel(ABC):
     """Audio needed after a frame before it can be told, in seconds."""
     defaults: ModelDefaults = ModelDefaults()
     """What the model's own files say about parameters, multipliers and offsets: the lowest of the `Layers`."""
+    steps: Steps | None = None
+    """When audio is worth pushing; None is always. In between it would only cost time."""
     alive: bool = False
     """Whether its frames blink and look around already; the pipeline adds both to those of other models."""
 

@@ -28,10 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A turn's result: `frames` frames from number `first`; when their oldest audio came and when they were there, s."""
+    """A turn's result: `frames` frames from number `first`.
+
+    Times in s: when the clip's first audio came, when the oldest audio of this turn came, when the frames were there.
+    """
 
     first: int
     frames: int
+    began: float
     arrived: float
     made: float
 
@@ -81,6 +85,7 @@ class Clip:
         self._changed = asyncio.Event()
         self._busy = self._ended = self._last_turn = self._finished = self._left = False
         self._keyframes_waiting = 0
+        self._began = float("inf")
         self._error: AvatarError | None = None
         self._turn: list[tuple[Frames, list[bytes], float]] = []
 
@@ -93,6 +98,7 @@ class Clip:
         if not pcm and not keyframes:
             return
         now = time.monotonic()
+        self._began = min(self._began, now)
         for start in range(0, len(pcm), self._piece_bytes) or (0,):
             self._wait(_Piece(pcm[start : start + self._piece_bytes], () if start else keyframes, now))
         self._advance()
@@ -197,7 +203,7 @@ class Clip:
             return
         for frames, messages, arrived in turn:
             self._outgoing.extend(messages)
-            self._told(Made(frames.first, len(frames), arrived, time.monotonic()))
+            self._told(Made(frames.first, len(frames), self._began, arrived, time.monotonic()))
         self._changed.set()
         self._advance()
 

@@ -33,9 +33,9 @@ class StreamMetrics:
         """A call of `method` ended with a gRPC code."""
         self._calls.labels(method, code).inc()
 
-    def stream(self, fps: int) -> StreamTimes:
+    def stream(self, fps: int, look_ahead_s: float) -> StreamTimes:
         """The measurements of one stream."""
-        return StreamTimes(self, fps)
+        return StreamTimes(self, fps, look_ahead_s)
 
     def first_frame(self, seconds: float) -> None:
         """The first frame of a stream came so long after the audio that completed it."""
@@ -50,23 +50,23 @@ class StreamMetrics:
 class StreamTimes:
     """Whether the frames of one stream are in time.
 
-    A player begins with the first frame and shows frame k k/fps later. Frame k is late when it is made more than a
-    frame's time after both its audio had come and its turn to be shown had come: a client's delay is not the service's.
+    A player shows frame k when its look-ahead has passed, k/fps after the first audio came. A frame is late when it is made
+    more than a frame's time after that, and after its audio had come: a client's delay is not the service's.
     """
 
-    def __init__(self, metrics: StreamMetrics, fps: int) -> None:
-        self._metrics, self._fps = metrics, fps
-        self._began: float | None = None
+    def __init__(self, metrics: StreamMetrics, fps: int, look_ahead_s: float) -> None:
+        self._metrics, self._fps, self._look_ahead_s = metrics, fps, look_ahead_s
+        self._any = False
 
     def made(self, made: Made) -> None:
         """Counts the frames of a turn."""
-        if self._began is None:
-            self._began = made.made
+        if not self._any:
+            self._any = True
             self._metrics.first_frame(made.made - made.arrived)
-        self._metrics.frames(made.frames, self._late(made, self._began))
+        self._metrics.frames(made.frames, self._late(made))
 
-    def _late(self, made: Made, began: float) -> int:
+    def _late(self, made: Made) -> int:
         if made.made <= made.arrived + 1 / self._fps:
             return 0
-        shown = int((made.made - began) * self._fps - 1e-6)
-        return max(0, min(made.frames, shown - made.first))
+        due = int((made.made - made.began - self._look_ahead_s) * self._fps - 1e-6)
+        return max(0, min(made.frames, due - made.first))

@@ -41,7 +41,7 @@ class Service:
     def clip(self, pipeline: ClipPipeline) -> Clip:
         """A clip that the workers advance."""
         room = self.layers.configuration.advanced.pipeline_parameters.queue_size_after_a2f
-        times = self.metrics.stream(pipeline.fps)
+        times = self.metrics.stream(pipeline.fps, self.ready().look_ahead_s)
         return Clip(pipeline, self.workers, frame_messages, room=room, made=times.made)
 
     def pace(self) -> Pace:

@@ -31,7 +31,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.memory import memory_of
+from benchmarks.memory import memory_of, tree
 from benchmarks.tts_alignment import speak
 from benchmarks.tts_voices import SENTENCES
 from comps.animation.audio2face.inference.embedded import EmbeddedEmotions, EmbeddedFace
@@ -58,9 +58,9 @@ class Server:
     pid: int
 
     def cpu_s(self) -> float:
-        """Processor time so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Processor time of the service and its processes so far."""
+        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in tree(self.pid)]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS
 
     async def metric(self, name: str) -> float:
         """A figure that the service measured itself."""

@@ -1,5 +1,9 @@
 """`python -m gateway.cli`."""
 
+from __future__ import annotations
+
 from gateway.cli.main import app
 
-app(prog_name="avatarchatbot")
+# processes that compute import this module too
+if __name__ == "__main__":
+    app(prog_name="avatarchatbot")

@@ -126,6 +126,12 @@ def a2f_serve(
     ] = Inference.EMBEDDED,
     fps: Annotated[Frequency, typer.Option(help="Frames per second.")] = Frequency.FPS_30,
     liveness: Annotated[bool, typer.Option(help="Add blinks and gaze.")] = True,
+    processes: Annotated[
+        MaybeNumber,
+        typer.Option(
+            min=0, max=64, help="Processes that compute, 0 for threads of this one; one for each core without it."
+        ),
+    ] = None,
 ) -> None:
     """Serve Audio2Face over gRPC until Ctrl-C; it is ready when it says Running."""
     from gateway.cli.a2f_serve import Files, serve_audio2face
@@ -136,7 +142,11 @@ def a2f_serve(
         "fps": int(fps.value),
         "liveness": liveness,
     }  # fmt: skip
-    given = {name: value for name, value in (("host", host or None), ("grpc_port", port)) if value is not None}
+    given = {
+        name: value
+        for name, value in (("host", host or None), ("grpc_port", port), ("processes", processes))
+        if value is not None
+    }
     serve_audio2face(files, {**chosen, **given})
 
 

@@ -20,6 +20,7 @@ from comps.animation.audio2face.configuration import (
 from comps.animation.audio2face.pipeline import Audio2Face, PipelineOptions
 from comps.animation.audio2face.proto import audio_pb2, controller_pb2, emotion_aggregate_pb2, status_pb2
 from comps.animation.audio2face.server import controller, export_config
+from comps.animation.audio2face.server.bench import LocalBench
 from comps.animation.audio2face.server.listener import Listener
 from comps.animation.audio2face.server.metrics import StreamMetrics
 from comps.animation.audio2face.server.service import Service
@@ -67,8 +68,9 @@ async def running(found: Configuration | None = None, options: PipelineOptions |
     layers, metrics, model = Layers(found), Metrics(), LoudFace()
     total = found.deployment.common.stream_number
     measured = StreamMetrics(metrics, total)
-    service = Service(layers, Workers(2), measured, Slots(total, measured.in_use))
+    service = Service(layers, measured, Slots(total, measured.in_use))
     service.face = Audio2Face(layers, model, LoudEmotions(), options)
+    service.benches = [LocalBench(service.face, Workers(2))]
     endpoints = {
         controller.SERVICE: controller.handler(service),
         export_config.SERVICE: export_config.handler(service),
@@ -82,7 +84,8 @@ async def running(found: Configuration | None = None, options: PipelineOptions |
         model.gate.set()
         service.stopping.set()
         await listener.stop(5)
-        await service.workers.close()
+        for bench in service.benches:
+            await bench.close()
 
 
 def audio_header(rate: int = RATE, **changed: Any) -> audio_pb2.AudioHeader:

@@ -53,7 +53,7 @@ class Whole:
 
 @asynccontextmanager
 async def whole(found: Configuration | None = None, **settings: Any) -> AsyncIterator[Whole]:
-    chosen = {"port": 0, "grpc_port": 0, "authoring_port": 0, "shutdown_grace_s": 1.0, **settings}
+    chosen = {"port": 0, "grpc_port": 0, "authoring_port": 0, "shutdown_grace_s": 1.0, "processes": 0, **settings}
     app = create_app(Audio2FaceServiceSettings(**chosen), found or configuration())
     async with running(app) as url:
         await app.state.readiness.settled()
@@ -99,7 +99,7 @@ async def test_health_is_not_serving_before_the_models_are_there_and_serving_aft
         return load(*arguments)
 
     monkeypatch.setattr(module, "_load", slow)
-    app = create_app(Audio2FaceServiceSettings(port=0, grpc_port=0, authoring=False), configuration())
+    app = create_app(Audio2FaceServiceSettings(port=0, grpc_port=0, authoring=False, processes=0), configuration())
     async with running(app) as url:
         await asyncio.wait_for(listening(app), 20)
         address = f"127.0.0.1:{app.state.endpoints.listeners['grpc'].port}"
@@ -314,7 +314,9 @@ async def test_a_certificate_that_cannot_be_read_is_named(name: str, content: st
     for file in ("server.pem", "server.key", "ca.pem"):
         (tmp_path / file).write_text("-----BEGIN CERTIFICATE-----\n")
     (tmp_path / name).unlink() if content is None else (tmp_path / name).write_text(content)
-    app = create_app(Audio2FaceServiceSettings(port=0, grpc_port=0, authoring=False), secured("mtls", tmp_path))
+    app = create_app(
+        Audio2FaceServiceSettings(port=0, grpc_port=0, authoring=False, processes=0), secured("mtls", tmp_path)
+    )
     told: list[str] = []
     app.state.give_up = told.append
     async with running(app) as url:
@@ -344,7 +346,9 @@ async def connected_call() -> AsyncIterator[tuple[Whole, Any]]:
 async def test_a_port_that_is_taken_is_told() -> None:
     async with whole() as service:
         taken = int(service.address().rpartition(":")[2])
-        app = create_app(Audio2FaceServiceSettings(port=0, grpc_port=taken, authoring_port=0), configuration())
+        app = create_app(
+            Audio2FaceServiceSettings(port=0, grpc_port=taken, authoring_port=0, processes=0), configuration()
+        )
         told: list[str] = []
         app.state.give_up = told.append
         async with running(app):

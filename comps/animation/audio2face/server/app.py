@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +18,7 @@ from comps.animation.audio2face.configuration import Configuration, Layers, read
 from comps.animation.audio2face.inference.choice import InferenceSettings, load_inference
 from comps.animation.audio2face.pipeline import Audio2Face, PipelineOptions
 from comps.animation.audio2face.server.addresses import Addresses, addresses_of, host_of
+from comps.animation.audio2face.server.bench import Bench, LocalBench, ProcessBench
 from comps.animation.audio2face.server.endpoints import Endpoints
 from comps.animation.audio2face.server.metrics import StreamMetrics
 from comps.animation.audio2face.server.service import Service
@@ -70,21 +72,32 @@ async def _served(
     layers, total = Layers(configuration), configuration.deployment.common.stream_number
     metrics = StreamMetrics(metrics_of(app), total)
     async with AsyncExitStack() as stack:
-        workers = Workers(settings.threads)
-        stack.push_async_callback(workers.close)
-        service = Service(layers, workers, metrics, Slots(total, metrics.in_use))
+        service = Service(layers, metrics, Slots(total, metrics.in_use))
         endpoints = Endpoints(service, addresses)
         stack.push_async_callback(endpoints.stop, settings.shutdown_grace_s)
         app.state.audio2face, app.state.endpoints = service, endpoints
         await endpoints.start()
         service.face = await asyncio.to_thread(_load, layers, settings)
         service.layers = service.face.layers  # with what the model's own files say
+        service.benches = [await _bench(stack, service.face, settings) for _ in range(settings.benches or 1)]
         await endpoints.ready()
         stack.enter_context(_prometheus(app, addresses.prometheus))
         for name, listener in endpoints.listeners.items():
             log.info("%s listens on port %d", name, listener.port)
         log.info("Running...")
         yield
+
+
+async def _bench(stack: AsyncExitStack, face: Audio2Face, settings: Audio2FaceServiceSettings) -> Bench:
+    """Where clips are computed; closed with the stack."""
+    if not settings.benches:
+        local = LocalBench(face, Workers())
+        stack.push_async_callback(local.close)
+        return local
+    bench = ProcessBench(partial(_load, face.layers, settings))
+    stack.push_async_callback(bench.close)
+    await asyncio.to_thread(bench.start)
+    return bench
 
 
 def _load(layers: Layers, settings: Audio2FaceServiceSettings) -> Audio2Face:

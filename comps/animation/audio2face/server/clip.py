@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from comps.animation.audio2face.clip_audio import BYTES_PER_SAMPLE
 from comps.animation.audio2face.clip_emotions import Key
 from comps.animation.audio2face.keyframes import MOST_KEYS
-from comps.animation.audio2face.pipeline import ClipPipeline, Frames
+from comps.animation.audio2face.server.bench import Encoded, Work
 from comps.animation.audio2face.server.failures import INTERNAL_MESSAGE
 from comps.animation.audio2face.server.workers import Workers
 from comps.core.errors import AvatarError, TooLargeError
@@ -56,27 +56,25 @@ class _Piece:
 
 
 class Clip:
-    """A pipeline that is fed in the event loop and works elsewhere.
+    """A clip's work that is fed in the event loop and done elsewhere.
 
     Args:
-        pipeline: the clip's own.
-        workers: where it works.
-        encode: makes the messages of frames; it runs in a worker too.
+        work: the clip's pipeline, wherever that is.
+        workers: the threads that wait for it.
         room: frames that may wait to be sent before the next are computed.
         made: told of every turn that made frames, in the loop.
     """
 
     def __init__(
         self,
-        pipeline: ClipPipeline,
+        work: Work,
         workers: Workers,
-        encode: Callable[[Frames], list[bytes]],
         *,
         room: int,
         made: Callable[[Made], None] = lambda _: None,
     ) -> None:
-        self._pipeline, self._workers, self._encode = pipeline, workers, encode
-        self._piece_bytes = round(_TURN_S * pipeline.sample_rate) * BYTES_PER_SAMPLE
+        self._work, self._workers = work, workers
+        self._piece_bytes = round(_TURN_S * work.opened.sample_rate) * BYTES_PER_SAMPLE
         self._room, self._told = room, made
         self._waiting: deque[_Piece] = deque()
         self._taking = threading.Lock()
@@ -87,7 +85,7 @@ class Clip:
         self._keyframes_waiting = 0
         self._began = float("inf")
         self._error: AvatarError | None = None
-        self._turn: list[tuple[Frames, list[bytes], float]] = []
+        self._turn: list[tuple[Encoded, float]] = []
 
     def feed(self, pcm: bytes, keyframes: Sequence[Key] = ()) -> None:
         """Takes audio of any length, and the keyframes that came with it; TooLargeError when too many of these wait."""
@@ -128,6 +126,7 @@ class Clip:
     def leave(self) -> None:
         """Nobody wants the rest: no further turn is taken, and the one that runs is cut short."""
         self._left = True
+        self._work.leave()
 
     async def outgoing(self) -> AsyncIterator[Outgoing]:
         """What is to be sent, as it becomes ready, until the clip has ended. Raises what went wrong with it."""
@@ -166,9 +165,9 @@ class Clip:
 
     def _take_turn(self) -> None:
         for piece in self._pieces():
-            self._keep(self._pipeline.push(piece.pcm, piece.keyframes), piece.arrived)
+            self._keep(self._work.push(piece.pcm, piece.keyframes), piece.arrived)
         if self._ended and not self._waiting:
-            self._keep(self._pipeline.finish(), time.monotonic())
+            self._keep(self._work.finish(), time.monotonic())
             self._last_turn = True
 
     def _pieces(self) -> Iterator[_Piece]:
@@ -191,9 +190,9 @@ class Clip:
             self._keyframes_waiting -= len(piece.keyframes)
             return piece
 
-    def _keep(self, frames: Frames, arrived: float) -> None:
-        if len(frames):
-            self._turn.append((frames, self._encode(frames), arrived))
+    def _keep(self, made: Encoded, arrived: float) -> None:
+        if made.messages:
+            self._turn.append((made, arrived))
 
     def delivered(self) -> None:
         """The turn is over; see `Workers`."""
@@ -201,9 +200,9 @@ class Clip:
         turn, self._turn = self._turn, []
         if self._left:
             return
-        for frames, messages, arrived in turn:
-            self._outgoing.extend(messages)
-            self._told(Made(frames.first, len(frames), self._began, arrived, time.monotonic()))
+        for made, arrived in turn:
+            self._outgoing.extend(made.messages)
+            self._told(Made(made.first, len(made.messages), self._began, arrived, time.monotonic()))
         self._changed.set()
         self._advance()
 

@@ -87,12 +87,15 @@ class _Stream:
 
     async def _converse(self) -> None:
         header = await self._header()
-        self._clip = await self._open(header)
-        intake = Intake(self._limits, header.audio_header.samples_per_second)
-        try:
-            await beside(self._send(self._clip), self._to_the_point(self._receive(self._clip, intake)))
-        finally:
-            self._clip.leave()
+        face, rate = self._service.ready(), stream_sample_rate(header)
+        async with self._service.clip(rate, stream_request(header)) as (clip, opened):
+            self._clip = clip
+            await self._write(replies.header_message(face.names, header.audio_header))
+            if opened.ignored:
+                names = ", ".join(name[:40] for name in opened.ignored[:20])
+                await self._write(replies.warning_message(f"unknown face parameters are ignored: {names}"))
+            receiving = self._receive(clip, Intake(self._limits, rate))
+            await beside(self._send(clip), self._to_the_point(receiving))
 
     async def _header(self) -> controller_pb2.AudioStreamHeader:
         message = await self._read()
@@ -102,16 +105,6 @@ class _Stream:
         if part != "audio_stream_header":
             raise UnprocessableError(f"the first message is {part or 'empty'}; it must be audio_stream_header")
         return message.audio_stream_header
-
-    async def _open(self, header: controller_pb2.AudioStreamHeader) -> Clip:
-        face = self._service.ready()
-        rate = stream_sample_rate(header)
-        pipeline = await asyncio.to_thread(face.open, rate, stream_request(header))
-        await self._write(replies.header_message(face.names, header.audio_header))
-        if pipeline.parameters.ignored:
-            names = ", ".join(name[:40] for name in pipeline.parameters.ignored[:20])
-            await self._write(replies.warning_message(f"unknown face parameters are ignored: {names}"))
-        return self._service.clip(pipeline)
 
     async def _receive(self, clip: Clip, intake: Intake) -> None:
         warned = False

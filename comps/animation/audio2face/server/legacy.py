@@ -67,12 +67,9 @@ class _Stream:
         header = message.audio_stream_header
         self._check_ids(header)
         face, rate = self._service.ready(), stream_sample_rate(header)
-        clip = self._service.clip(await asyncio.to_thread(face.open, rate, stream_request(header)))
         first = replies.legacy_header_message(face.names, header.audio_header, header.animation_ids)
-        try:
+        async with self._service.clip(rate, stream_request(header)) as (clip, _):
             await beside(self._push(first, clip), self._receive(clip, Intake(self._limits, rate)))
-        finally:
-            clip.leave()
 
     def _check_ids(self, header: a2f_pb2.AudioStreamHeader) -> None:
         for name in ("request_id", "stream_id", "target_object_id"):

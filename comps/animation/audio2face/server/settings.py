@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from comps.animation.audio2face.inference.choice import Inference, Provider
+from comps.animation.audio2face.server.workers import cores
 from comps.core.settings import ServiceSettings
 
 
@@ -37,4 +38,16 @@ class Audio2FaceServiceSettings(ServiceSettings):
     fps: Literal[30, 60] = Field(30, description="frames per second of the streams")
     liveness: bool = Field(True, description="whether blinks and gaze are added")
     carry_unmapped: bool = Field(False, description="emotions without a detector channel as in the SDK")
-    threads: int = Field(0, ge=0, description="threads that compute; 0 is one for each core")
+    processes: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="processes that compute, 0 for threads of the service; without it one for each core, and 0 with onnx",
+    )
+
+    @property
+    def benches(self) -> int:
+        """Processes that compute; 0 is threads of the service itself."""
+        if self.processes is not None:
+            return self.processes
+        return cores() if self.inference == "embedded" else 0

@@ -36,7 +36,7 @@ class Workers:
         self._ready: deque[Job] = deque()
         self._wanted = threading.Condition()
         self._closed = False
-        count = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        count = threads or cores()
         self._threads = [
             threading.Thread(target=self._run, name=f"audio2face-{number}", daemon=True) for number in range(count)
         ]
@@ -88,3 +88,8 @@ class Workers:
             self._loop.call_soon_threadsafe(deliver)
         except RuntimeError:  # the loop has closed: nobody is left to tell
             return
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

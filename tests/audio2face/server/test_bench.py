@@ -1,0 +1,109 @@
+"""Clips computed in a process of their own: the same frames, the same refusals, and no end with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from comps.animation.audio2face.configuration import StreamRequest
+from comps.animation.audio2face.pipeline import Audio2Face
+from comps.animation.audio2face.server.bench import LocalBench, ProcessBench
+from comps.animation.audio2face.server.workers import Workers
+from comps.core.errors import AvatarError, EngineUnavailableError, UnprocessableError
+from tests.audio2face.server.harness import Code, buffer, clip, header, played, running
+from tests.audio2face.test_pipeline import service, speech
+
+
+def load() -> Audio2Face:
+    return service()
+
+
+def fail() -> Audio2Face:
+    raise UnprocessableError("no such model")
+
+
+@asynccontextmanager
+async def process_bench() -> AsyncIterator[ProcessBench]:
+    bench = ProcessBench(load)
+    try:
+        await asyncio.to_thread(bench.start)
+        yield bench
+    finally:
+        await bench.close()
+        assert not multiprocessing.active_children()
+
+
+async def test_a_process_gives_the_frames_of_this_one() -> None:
+    local = LocalBench(load(), Workers(1))
+    async with process_bench() as bench:
+        parts = []
+        for each in (bench, local):
+            work = await asyncio.to_thread(each.open, 16_000, StreamRequest(face={"unknown": 1.0}))
+            assert (work.opened.sample_rate, work.opened.fps, work.opened.ignored) == (16_000, 30, ("unknown",))
+            parts.append([work.push(speech(1.0), [(0.5, {"joy": 1.0})]), work.push(speech(0.5), ()), work.finish()])
+            work.leave()
+        assert parts[0] == parts[1]
+        assert sum(len(part.messages) for part in parts[0]) == 45
+    await local.close()
+
+
+async def test_errors_keep_their_kind_and_other_clips_go_on() -> None:
+    async with process_bench() as bench:
+        work = bench.open(16_000, StreamRequest())
+        with pytest.raises(UnprocessableError, match="skinStrength = 9"):
+            bench.open(16_000, StreamRequest(face={"skinStrength": 9.0}))
+        with pytest.raises(UnprocessableError, match=r"emotion\.joy"):
+            work.push(b"", [(0.0, {"joy": 2.0})])
+        assert len(work.push(speech(1.0), ()).messages) + len(work.finish().messages) == 30
+        work.leave()
+        with pytest.raises(AvatarError, match="the inference failed"):
+            work.push(b"", ())
+
+
+async def test_a_process_that_dies_ends_its_clips_and_is_replaced() -> None:
+    async with process_bench() as bench:
+        work = bench.open(16_000, StreamRequest())
+        (child,) = multiprocessing.active_children()
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join(10)
+        with pytest.raises(AvatarError, match="the inference failed"):
+            work.push(speech(1.0), ())
+        again = await asyncio.to_thread(bench.open, 16_000, StreamRequest())
+        assert len(again.push(speech(1.0), ()).messages) > 0
+
+
+async def test_a_process_that_cannot_load_says_so() -> None:
+    bench = ProcessBench(fail)
+    with pytest.raises(EngineUnavailableError, match="the log says why"):
+        await asyncio.to_thread(bench.start)
+    await bench.close()
+
+
+async def test_streams_are_shared_among_processes_and_the_service_answers_alike() -> None:
+    async with running() as here, process_bench() as first, process_bench_beside() as second:
+        usual = await played(here.address, clip(speech(1.0)))
+        local, here.service.benches = here.service.benches, [first, second]
+        try:
+            answers = await asyncio.gather(*(played(here.address, clip(speech(1.0))) for _ in range(4)))
+            refused = await played(here.address, [header(face_params={"float_params": {"skinStrength": 9.0}})])
+            many = await played(here.address, [header(), buffer(b"", [(0.0, {"joy": 2.0})])], half_close=True)
+        finally:
+            here.service.benches = local
+    assert all(answer.messages[1:] == usual.messages[1:] for answer in answers)
+    assert (refused.code, many.code) == (grpc.StatusCode.INVALID_ARGUMENT,) * 2
+    assert "skinStrength" in refused.told(Code.ERROR)
+
+
+@asynccontextmanager
+async def process_bench_beside() -> AsyncIterator[ProcessBench]:
+    bench = ProcessBench(load)
+    await asyncio.to_thread(bench.start)
+    yield bench
+    await bench.close()

@@ -44,7 +44,8 @@ MOST_LOOKS = 20
 _CORNERS = {"right_eye": (0, 3), "left_eye": (0, 3), "lips_outer": (0, 6)}
 _NARROWEST = 0.05
 """Least width of an eye and a mouth, in eye distances; a face without them cannot be drawn."""
-_ID = re.compile(r"[a-z0-9_-]{1,40}")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+"""Never ``__pycache__``, which pip leaves beside the shipped avatars."""
 _PICTURE, _RIG, _ABOUT, _FILM = "portrait.png", "rig.json", "about.json", "film.mp4"
 _PNG_HEAD, _PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 

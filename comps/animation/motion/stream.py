@@ -21,6 +21,7 @@ from comps.core.speech import Phone, SpeechChunk
 Plane = NDArray[np.float32]
 Times = NDArray[np.float64]
 
+BLINKS = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
 START_FADE_S, END_FADE_S = 0.08, 0.10
 """The mouth leaves rest and comes to rest over this long, when the sound starts or stops without a pause."""
 LIPS_MEET_S = 0.16
@@ -108,6 +109,8 @@ class MotionStream:
             weights = mouth_weights(organs * fade[:, None].astype(np.float32))
             for k, time in enumerate(times):
                 head[k], gaze[k] = self._enliven(weights[k], float(time))
+            if end is not None:  # a player keeps showing the last picture: with open eyes
+                weights[:, BLINKS] *= np.clip((end - 1 / fps - times) / END_FADE_S, 0, 1).astype(np.float32)[:, None]
             self._forget(float(times[-1]))
         self._next = stop
         return FaceMotion(first, fps, np.clip(weights, 0, 1), head, gaze)

@@ -21,6 +21,9 @@ BENCHMARKS = (
     "tts_speed",
     "tts_phone_times",
     "tts_alignment",
+    "audio2face",
+    "audio2face_embedded",
+    "audio2face_solver",
 )
 """Those that need nothing but this checkout, the ones of the README's table first."""
 

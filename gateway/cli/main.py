@@ -48,8 +48,10 @@ Face = Annotated[str, typer.Option("--avatar", help="An avatar's id, or a pictur
 Engine = Annotated[str, typer.Option("--engine", help="The animation engine.")]
 Voice = Annotated[str, typer.Option("--voice", help="A voice; `avatarchatbot voices` lists them.")]
 Language = Annotated[str, typer.Option("--language", help="Language as a BCP 47 tag, such as en or zh.")]
-Fps = Annotated[int, typer.Option("--fps", help="Frames per second.")]
-Size = Annotated[int, typer.Option("--size", help="Longer side of the video, pixels.")]
+Fps = Annotated[int, typer.Option("--fps", help="Frames per second.", show_default="that of the settings, 25")]
+Size = Annotated[
+    int, typer.Option("--size", help="Longer side of the video, pixels.", show_default="that of the settings, 512")
+]
 ModelsFolder = Annotated[
     MaybePath, typer.Option("--folder", help="The folder of models; AVATAR_MODELS_DIR or the usual one without it.")
 ]

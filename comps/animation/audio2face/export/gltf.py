@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from comps.animation.audio2face.export.exporter import Exporter
 from comps.animation.audio2face.export.face_mesh import own_face
 from comps.animation.audio2face.export.glb import INDICES, VERTICES, Glb, Json
+from comps.animation.audio2face.export.kept_clip import Array, KeptClipExporter
 from comps.animation.audio2face.export.mesh import Mesh, Points
-from comps.animation.audio2face.export.take import Poses, Take
+from comps.animation.audio2face.export.take import Take
 from comps.animation.audio2face.export.turns import head_positions, head_quaternions
 from comps.animation.audio2face.face import arkit_weights
 from comps.animation.audio2face.names import ALL_SHAPES, ARKIT_SHAPES
@@ -24,7 +23,7 @@ _ANIMATION = "speech"
 _MOST_TARGETS = 1000
 
 
-class GltfExporter(Exporter):
+class GltfExporter(KeptClipExporter):
     """Collects the clip and writes it at the end.
 
     Args:
@@ -39,20 +38,9 @@ class GltfExporter(Exporter):
     def __init__(self, take: Take, mesh: bytes | None = None) -> None:
         super().__init__(take)
         self._given = None if mesh is None else _Given(Glb.read(mesh))
-        self._weights: list[NDArray[np.float32]] = []
-        self._heads: list[NDArray[np.float32]] = []
 
-    def write(self, poses: Poses) -> bytes:
-        """Keeps the frames."""
-        self._weights.append(poses.weights.astype(np.float32))
-        self._heads.append(poses.head.astype(np.float32))
-        return b""
-
-    def end(self) -> bytes:
-        """The whole file."""
-        if not sum(map(len, self._weights)):
-            raise UnprocessableError("the clip has no frame to write", param="audio")
-        weights, heads = (np.concatenate(kept).astype(np.float64) for kept in (self._weights, self._heads))
+    def whole(self, weights: Array, heads: Array) -> bytes:
+        """See `KeptClipExporter`."""
         if self._given is None:
             return _own(self.take, weights, heads)
         return self._given.animated(self.take, weights)

@@ -9,37 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from comps.animation.audio2face.export.exporter import Exporter
 from comps.animation.audio2face.export.face_mesh import own_face
+from comps.animation.audio2face.export.kept_clip import Array, KeptClipExporter
 from comps.animation.audio2face.export.mesh import Mesh, Points
-from comps.animation.audio2face.export.take import Poses, Take
+from comps.animation.audio2face.export.take import Take
 from comps.animation.audio2face.export.turns import head_positions, head_quaternions
-from comps.core.errors import UnprocessableError
 
 _IDENTITY = "( (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1) )"
 
 
-class UsdExporter(Exporter):
+class UsdExporter(KeptClipExporter):
     """Collects the clip and writes it at the end: how many frames there are stands in the first lines."""
 
-    def __init__(self, take: Take) -> None:
-        super().__init__(take)
-        self._weights: list[NDArray[np.float32]] = []
-        self._heads: list[NDArray[np.float32]] = []
-
-    def write(self, poses: Poses) -> bytes:
-        """Keeps the frames."""
-        self._weights.append(poses.weights.astype(np.float32))
-        self._heads.append(poses.head.astype(np.float32))
-        return b""
-
-    def end(self) -> bytes:
-        """The whole file."""
-        if not sum(map(len, self._weights)):
-            raise UnprocessableError("the clip has no frame to write", param="audio")
-        weights, heads = (np.concatenate(kept).astype(np.float64) for kept in (self._weights, self._heads))
+    def whole(self, weights: Array, heads: Array) -> bytes:
+        """See `KeptClipExporter`."""
         lines = [*_stage(self.take, len(weights)), *_animation(self.take.names, weights, heads)]
         return "\n".join([*lines, *_face(own_face(), self.take.names), "}", ""]).encode()
 

@@ -15,7 +15,7 @@ import anyio
 from comps.animation.ahead import one_ahead
 from comps.animation.engine import AnimationEngine, AnimationOptions, Avatar, FrameBatch, Performance
 from comps.animation.enhancer import EnhancedPerformance, Enhancer
-from comps.animation.speech_input import with_phones
+from comps.animation.hearing import with_phones
 from comps.core.media.video import Mp4Writer, Segment, VideoSpec
 from comps.core.speech import Pcm, SpeechChunk
 from comps.core.threads import run_to_end

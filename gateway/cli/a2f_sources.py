@@ -62,8 +62,9 @@ def portrait(audio: Audio, fps: int) -> Source:
 async def _portrait_motions(audio: Audio, fps: int) -> list[FaceMotion]:
     import anyio
 
+    from comps.animation.hearing import with_phones
     from comps.animation.motion.stream import MotionOptions, MotionStream
-    from comps.animation.speech_input import spoken, with_phones
+    from comps.animation.speech_input import spoken
 
     stream = MotionStream(MotionOptions(fps))
     heard = with_phones(spoken(audio, SAMPLE_RATE), anyio.CapacityLimiter(1))

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator
-
-import anyio
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comps.animation.speech_input import (
-    PIECE_S,
-    SEARCH_S,
-    SpeechClock,
-    check_rate,
-    in_pieces,
-    pieces,
-    spoken,
-    with_phones,
-)
+from comps.animation.speech_input import SpeechClock, check_rate, in_pieces, spoken
 from comps.core.errors import TooLargeError, UnprocessableError
 from comps.core.speech import Phone, SpeechChunk
 
@@ -56,24 +43,6 @@ def test_the_clock_refuses_what_cannot_be() -> None:
         clock.admit(chunk(100, RATE))
 
 
-@given(st.floats(0.0, 60.0), st.integers(0, 5))
-def test_pieces_cover_everything_once(seconds: float, seed: int) -> None:
-    rate = 1000
-    audio = np.random.default_rng(seed).normal(size=int(seconds * rate)).astype(np.float32)
-    cuts = pieces(audio, rate)
-    assert cuts[0][0] == 0
-    assert cuts[-1][1] == len(audio)
-    assert all(end == start for (_, end), (start, _) in itertools.pairwise(cuts))
-    assert all(end - start <= (PIECE_S + SEARCH_S) * rate for start, end in cuts)
-
-
-def test_pieces_are_cut_where_it_is_quiet() -> None:
-    audio = np.ones(20 * RATE, np.float32) * 0.5
-    audio[6 * RATE : 6 * RATE + RATE // 4] = 0.0
-    (_, end), *_ = pieces(audio, RATE)
-    assert 6 * RATE <= end <= 6 * RATE + RATE // 4
-
-
 def test_rates() -> None:
     assert check_rate(22_050) == 22_050
     for rate in (0, -1, 7_999, 10**9):
@@ -88,33 +57,6 @@ async def test_spoken_is_the_audio_in_order() -> None:
     joined = np.concatenate([piece.pcm for piece in chunks])
     assert np.array_equal(joined, (audio * 32767).astype(np.int16))
     assert [piece.first_sample for piece in chunks] == list(np.cumsum([0, *(len(piece.pcm) for piece in chunks)])[:-1])
-
-
-async def heard(*chunks: SpeechChunk) -> list[SpeechChunk]:
-    async def source() -> AsyncIterator[SpeechChunk]:
-        for piece in chunks:
-            yield piece
-
-    return [piece async for piece in with_phones(source(), anyio.CapacityLimiter(1))]
-
-
-async def test_sentences_with_phones_are_left_alone() -> None:
-    given_phones = chunk(0, 1600, phones=(Phone("a", 0.0, 0.2),), sentence=3)
-    rest = chunk(1600, 1600, sentence=3)
-    assert await heard(given_phones, rest) == [given_phones, rest]
-
-
-async def test_silence_is_not_listened_to() -> None:
-    (silent,) = await heard(SpeechChunk(np.zeros(RATE, np.int16), RATE))
-    assert silent.phones == ()
-
-
-async def test_audio_alone_gets_phones_on_the_answers_clock() -> None:
-    t = np.arange(2 * RATE) / RATE
-    vowel = sum(np.sin(2 * np.pi * f * t) for f in (120, 240, 700, 1200)) * (t % 1 > 0.3) * 4000
-    (piece,) = await heard(SpeechChunk(vowel.astype(np.int16), RATE, first_sample=5 * RATE))
-    assert piece.phones
-    assert all(5.0 <= phone.start < phone.end <= 7.01 for phone in piece.phones)
 
 
 @given(st.integers(0, 200), st.integers(1, 60), st.lists(st.floats(-0.5, 3.0), max_size=8))

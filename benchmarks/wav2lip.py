@@ -167,7 +167,7 @@ async def whole(settings: AnimationSettings, size: int, pcm: np.ndarray) -> tupl
         start, begun = time.perf_counter(), time.process_time()
         session = await AnimationSession.open(engine, ADA, options, RATE, workers)
         fragments = []
-        async for segment in session.segments(chunks(), session.writer(settings.video_preset)):
+        async for segment in session.segments(chunks(), session.writer()):
             if segment.kind == "fragment":
                 fragments.append(time.perf_counter() - start)
         took.append(time.perf_counter() - start)

@@ -67,7 +67,7 @@ async def measure(settings: AnimationSettings, minutes: int, every: int) -> list
     workers = Workers(encode=anyio.CapacityLimiter(2), prepare=anyio.CapacityLimiter(2))
     session = await AnimationSession.open(engine, ADA, AnimationOptions(fps=FPS), RATE, workers)
     found = [resident_mb()]
-    async for _ in session.segments(chunks(speech(5), 60 * minutes), session.writer(settings.video_preset)):
+    async for _ in session.segments(chunks(speech(5), 60 * minutes), session.writer()):
         if session.progress.frames >= len(found) * 60 * FPS:
             found.append(resident_mb())
     assert session.progress.frames == minutes * 60 * FPS

@@ -17,6 +17,8 @@ TEXT_CHARACTERS = 20_000
 HISTORY_MESSAGES = 200
 
 ResponseFormat = Literal["path", "url", "json", "object", "b64_json"]
+PRESETS = ("quick", "standard", "quality")
+"""Those of the animation service."""
 Role = Literal["system", "user", "assistant"]
 
 
@@ -103,6 +105,7 @@ class Appearance(BaseModel):
 
     avatar: str = Field("", max_length=100, description="id of a registered avatar; empty means the default presenter")
     image: str | None = Field(None, description="base64 of a picture to animate for this request only")
+    preset: str = Field("", description="how much work the picture is worth; fps, size and enhancer overrule it")
     fps: int | None = Field(None, ge=5, le=60, description="frames per second; null takes the deployment's")
     size: int | None = Field(None, ge=64, le=1024, multiple_of=2, description="longer side of the video, pixels")
     emotion: str = Field("", max_length=40, description="mood of the whole answer, such as joy")
@@ -110,6 +113,13 @@ class Appearance(BaseModel):
     engine: str | EngineChoice = Field("", description="the animation engine, or one name per stage")
     enhancer: str = Field("", max_length=40, description="what makes the drawn faces better: gfpgan; none for nothing")
     enhancer_strength: float | None = Field(None, ge=0, le=1, description="0 shows faces as drawn, 1 as enhanced")
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, preset: str) -> str:
+        if preset and preset not in PRESETS:
+            raise ValueError(f"a preset is one of {', '.join(PRESETS)}")
+        return preset
 
     @model_validator(mode="after")
     def _one_face(self) -> Self:

@@ -124,12 +124,13 @@ class TurnBuilder:
         avatar = await self.faces.avatar_of(body)
         return PictureOptions(
             avatar=avatar,
-            fps=body.fps or self.settings.fps,
-            size=body.size or self.settings.size,
+            fps=body.fps or (None if body.preset else self.settings.fps),
+            size=body.size or (None if body.preset else self.settings.size),
             emotion=body.emotion,
             seed=body.seed or 0,
             enhancer=body.enhancer,
             enhancer_strength=body.enhancer_strength,
+            preset=body.preset,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.presets import STANDARD, PresetName
 from comps.core.engine import Engine
 from comps.core.speech import SpeechChunk
 
@@ -45,10 +46,11 @@ class Avatar:
 
 @dataclass(frozen=True, slots=True)
 class AnimationOptions:
-    """Per-request choices. `size` is the longer side of the video in pixels (even), `fps` 25 or 30.
+    """Per-request choices. `size` is the longer side of the video in pixels (even), `fps` its frames per second.
 
-    `enhancer` names what makes the drawn faces better, ``""`` nothing; `enhancer_strength` 0..1. Engines need not look
-    at these two: the session applies them.
+    `enhancer` names what makes the drawn faces better, ``""`` nothing; `enhancer_strength` 0..1; `video_preset` is
+    x264's. Engines need not look at these three: the session applies them. `preset` is a name of presets.py, whose
+    size and frame rate are those given here; an engine with more to choose may map it further.
     """
 
     fps: int = 25
@@ -59,6 +61,8 @@ class AnimationOptions:
     blinks: bool = True
     enhancer: str = ""
     enhancer_strength: float = 1.0
+    preset: PresetName = STANDARD
+    video_preset: str = "superfast"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Look(BaseModel):
 
     avatar: str = Field("", max_length=64, description="id of an avatar")
     engine: str | None = Field(None, max_length=40, description="name of an engine")
+    preset: str = Field("", max_length=40, description="quick, standard or quality; size, fps, enhancer overrule it")
     fps: int | None = _FPS
     size: int | None = _SIZE
     emotion: str = _NAME

@@ -114,13 +114,12 @@ class AnimationSession:
                 self.progress.frames += len(batch.frames)
                 yield batch
 
-    def writer(self, preset: str) -> Mp4Writer:
+    def writer(self) -> Mp4Writer:
         """The encoder for `segments`; made first, because a client is told its type before anything is drawn."""
         width, height = self.size
-        fragment = max(2, round(self._options.fps * 0.5))
-        return Mp4Writer(
-            VideoSpec(width, height, self._options.fps, self._sample_rate, fragment_frames=fragment, preset=preset)
-        )
+        fps, preset = self._options.fps, self._options.video_preset
+        fragment = max(2, round(fps * 0.5))
+        return Mp4Writer(VideoSpec(width, height, fps, self._sample_rate, fragment_frames=fragment, preset=preset))
 
     async def segments(self, speech: AsyncIterator[SpeechChunk], writer: Mp4Writer) -> AsyncGenerator[Segment, None]:
         """The fragmented MP4 of the speech: its init segment, then each fragment when it is full."""

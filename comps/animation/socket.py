@@ -98,7 +98,7 @@ class AnimationSocket:
                     payload = batch.frames.tobytes()
                     await self._socket.send(pack({**header, "pixel_format": batch.pixel_format}, payload))
         else:
-            writer = await self._studio.in_thread(session.writer, self._studio.settings.video_preset)
+            writer = await self._studio.in_thread(session.writer)
             await self._ready(session, writer.mime)
             async with aclosing(session.segments(aiter(chunks), writer)) as segments:
                 async for segment in segments:

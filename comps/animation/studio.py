@@ -17,6 +17,7 @@ from comps.animation.engine import AnimationCapabilities, AnimationEngine, Anima
 from comps.animation.engines.portrait.rig.finder import rig_finder
 from comps.animation.enhancer import Enhancer
 from comps.animation.outputs import OutputFolder
+from comps.animation.presets import preset_of
 from comps.animation.requests import NO_ENHANCER, Look
 from comps.animation.session import AnimationSession, Workers
 from comps.animation.settings import AnimationSettings
@@ -102,18 +103,27 @@ class Studio:
         return await self.enhancers.get(name)
 
     def options(self, look: Look) -> AnimationOptions:
-        """What `look` asks for, the rest by the settings; raises UnprocessableError for a strength of no enhancer."""
-        enhancer = {"": self.settings.enhancer, NO_ENHANCER: ""}.get(look.enhancer, look.enhancer)
+        """What `look` asks for, the rest by its preset, then by the settings.
+
+        Raises:
+            UnknownChoiceError: there is no such preset.
+            UnprocessableError: a strength of no enhancer.
+        """
+        settings, preset = self.settings, preset_of(look.preset)
+        usual = settings.enhancer if preset.enhanced else ""
+        enhancer = {"": usual, NO_ENHANCER: ""}.get(look.enhancer, look.enhancer)
         if look.enhancer_strength is not None and not enhancer:
             raise UnprocessableError("'enhancer_strength' is for an enhancer: name one", param="enhancer_strength")
-        strength = self.settings.enhancer_strength if look.enhancer_strength is None else look.enhancer_strength
+        strength = settings.enhancer_strength if look.enhancer_strength is None else look.enhancer_strength
         return AnimationOptions(
-            fps=look.fps or self.settings.fps,
-            size=look.size or self.settings.size,
+            fps=look.fps or preset.fps or settings.fps,
+            size=look.size or preset.size or settings.size,
             emotion=look.emotion,
             seed=look.seed,
             enhancer=enhancer,
             enhancer_strength=strength,
+            preset=preset.name,
+            video_preset=preset.video_preset or settings.video_preset,
         )
 
     async def avatar(self, avatar: str, picture: bytes | None = None) -> Avatar:

@@ -61,7 +61,7 @@ async def _material(wanted: AnimationRequest, studio: Studio) -> tuple[NDArray[n
 async def _segments(
     session: AnimationSession, audio: NDArray[np.float32], studio: Studio
 ) -> AsyncGenerator[Segment, None]:
-    writer = await studio.in_thread(session.writer, studio.settings.video_preset)
+    writer = await studio.in_thread(session.writer)
     async with aclosing(session.segments(spoken(audio, RATE), writer)) as segments:
         async for segment in segments:
             yield segment

@@ -49,6 +49,14 @@ Engine = Annotated[str, typer.Option("--engine", help="The animation engine.")]
 Voice = Annotated[str, typer.Option("--voice", help="A voice; `avatarchatbot voices` lists them.")]
 Language = Annotated[str, typer.Option("--language", help="Language as a BCP 47 tag, such as en or zh.")]
 Fps = Annotated[int, typer.Option("--fps", help="Frames per second.", show_default="that of the settings, 25")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        help="quick, standard or quality: how much work the picture is worth; `avatarchatbot presets` says what each costs.",
+        show_default="standard",
+    ),
+]
 Size = Annotated[
     int, typer.Option("--size", help="Longer side of the video, pixels.", show_default="that of the settings, 512")
 ]
@@ -88,15 +96,17 @@ def ask(
     voice: Voice = "default",
     language: Language = "",
     engine: Engine = "",
+    preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask a question and keep the answer as a video."""
-    from gateway.cli.make import Common, ask_question
+    from gateway.cli.make import Common, Look, ask_question
 
-    common = Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
+    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    common = Common(output=output, look=look, url=url, as_json=as_json)
     ask_question(question, text, {"voice": voice, "language": language}, common)
 
 
@@ -111,15 +121,17 @@ def say(
         MaybePath, typer.Option(help="Also write the phones as JSON: [{phone, start, end}, ...], seconds.")
     ] = None,
     engine: Engine = "",
+    preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Speak a text as it is."""
-    from gateway.cli.make import Common, say_text
+    from gateway.cli.make import Common, Look, say_text
 
-    common = Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
+    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    common = Common(output=output, look=look, url=url, as_json=as_json)
     say_text(text, {"voice": voice, "language": language}, alignment, common)
 
 
@@ -129,17 +141,17 @@ def animate(
     output: Output = Path("animation.mp4"),
     avatar: Face = "",
     engine: Engine = "",
+    preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Let a face mouth a recording."""
-    from gateway.cli.make import Common, animate_recording
+    from gateway.cli.make import Common, Look, animate_recording
 
-    animate_recording(
-        speech, Common(output=output, avatar=avatar, engine=engine, fps=fps, size=size, url=url, as_json=as_json)
-    )
+    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    animate_recording(speech, Common(output=output, look=look, url=url, as_json=as_json))
 
 
 @app.command()

@@ -21,21 +21,29 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", 
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Options about the picture; empty and 0 leave the choice to the gateway."""
+
+    avatar: str = ""
+    engine: str = ""
+    preset: str = ""
+    fps: int = 0
+    size: int = 0
+
+    def body(self) -> dict[str, Any]:
+        """The request's fields; raises UsageFailureError for a picture that is not there."""
+        given = {"engine": self.engine, "preset": self.preset, "fps": self.fps, "size": self.size}
+        return {name: value for name, value in given.items() if value} | _face(self.avatar)
+
+
+@dataclass(frozen=True, slots=True)
 class Common:
     """Options that every command here has."""
 
     output: Path
-    avatar: str = ""
-    engine: str = ""
-    fps: int = 0
-    size: int = 0
+    look: Look = Look()
     url: str = ""
     as_json: bool = False
-
-    def body(self) -> dict[str, Any]:
-        """The request's fields about the picture; raises UsageFailureError for a picture that is not there."""
-        given = {"engine": self.engine, "fps": self.fps, "size": self.size}
-        return {name: value for name, value in given.items() if value} | _face(self.avatar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ def ask_question(question: Path | None, text: str | None, speech: dict[str, str]
             raise UsageFailureError("there is nothing to ask")
         asked = {"text": text} if question is None else {"audio": _base64(question)}
         stages = ("llm", "tts", "animation") if question is None else ("asr", "llm", "tts", "animation")
-        return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.body()}, stages)
+        return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.look.body()}, stages)
 
     run(lambda: _make(job, common, None))
 
@@ -68,7 +76,7 @@ def say_text(text: str, speech: dict[str, str], alignment: Path | None, common: 
     def job() -> Job:
         if not text.strip():
             raise UsageFailureError("there is nothing to say")
-        return Job("/v1/say", {"text": text, **speech, **common.body()}, ("tts", "animation"))
+        return Job("/v1/say", {"text": text, **speech, **common.look.body()}, ("tts", "animation"))
 
     run(lambda: _make(job, common, alignment))
 
@@ -77,7 +85,7 @@ def animate_recording(speech: Path, common: Common) -> None:
     """`avatarchatbot animate`."""
     run(
         lambda: _make(
-            lambda: Job("/v1/animate", {"audio": _base64(speech), **common.body()}, ("animation",)), common, None
+            lambda: Job("/v1/animate", {"audio": _base64(speech), **common.look.body()}, ("animation",)), common, None
         )
     )
 

@@ -57,6 +57,7 @@ class AnimationNode:
             "seed": picture.seed,
             "enhancer": picture.enhancer,
             "enhancer_strength": picture.enhancer_strength,
+            "preset": picture.preset,
             "sample_rate": self._sample_rate,
         }
         if picture.avatar:
@@ -111,8 +112,8 @@ class AnimationNode:
             raise self._garbage(error) from error
 
     def _parse(self, message: bytes, ready: Header) -> MediaInit | MediaFragment:
-        fps = float(ready.get("fps") or self._picture.fps)
         try:
+            fps = float(ready.get("fps") or self._picture.fps or 0)
             header, payload = unpack(message)
             match header["type"]:
                 case "init":

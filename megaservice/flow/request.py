@@ -67,15 +67,19 @@ class VoiceOptions:
 
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
-    """What the answer looks like; the fields are those of the animation session's start message."""
+    """What the answer looks like; the fields are those of the animation session's start message.
+
+    `fps` and `size` are None where the preset, or the animation service, decides.
+    """
 
     avatar: str = ""
-    fps: int = 25
-    size: int = 512
+    fps: int | None = 25
+    size: int | None = 512
     emotion: str = ""
     seed: int = 0
     enhancer: str = ""
     enhancer_strength: float | None = None
+    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

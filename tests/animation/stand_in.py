@@ -35,6 +35,7 @@ class StandIn(AnimationEngine):
         self.open_now = 0
         self.delay_s = 0.0
         self.seen: list[SpeechChunk] = []
+        self.options: list[AnimationOptions] = []
 
     async def load(self) -> None:
         await asyncio.sleep(0)
@@ -42,6 +43,7 @@ class StandIn(AnimationEngine):
     async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:
         if options.emotion == "faceless":
             raise FaceError("this picture cannot be animated")
+        self.options.append(options)
         picture = cv2.imread(str(avatar.image), cv2.IMREAD_GRAYSCALE)
         assert picture is not None
         return Act(self, options, int(picture.mean()))

@@ -147,9 +147,9 @@ def _animation_routes(app: FastAPI, notes: Notes) -> None:
 async def _animated(socket: WebSocket, notes: Notes) -> None:
     start = orjson.loads(await socket.receive_text())
     notes.animation.append(start)
-    size = start["size"]
-    writer = Mp4Writer(VideoSpec(size, size, start["fps"], start["sample_rate"]))
-    await socket.send_json({"type": "ready", "mime": writer.mime, "width": size, "height": size, "fps": start["fps"]})
+    size, fps = start["size"] or 96, start["fps"] or 20
+    writer = Mp4Writer(VideoSpec(size, size, fps, start["sample_rate"]))
+    await socket.send_json({"type": "ready", "mime": writer.mime, "width": size, "height": size, "fps": fps})
     ended = False
     while not ended:
         message = await socket.receive()

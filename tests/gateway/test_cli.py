@@ -128,6 +128,7 @@ BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("ask", "--text", "x", "--voice", "nobody"), 1, "no voice 'nobody'"),
     (("say", " "), 2, "nothing to say"),
     (("say", "x", "--fps", "3"), 1, "fps"),
+    (("say", "x", "--preset", "draft"), 1, "a preset is one of quick, standard, quality"),
     (("animate", "."), 2, "is a folder"),
     (("avatars", "add", "nowhere.png"), 2, "no file nowhere.png"),
 ]

@@ -118,6 +118,16 @@ async def test_a_field_of_the_picture_reaches_the_animation(stack: Stack, name: 
         assert answer["width"] == 96
 
 
+async def test_a_preset_leaves_size_and_rate_to_the_animation(stack: Stack) -> None:
+    answer = await ask(stack, text="hello", preset="quick")
+    start = stack.notes.last("animation")
+    assert (start["preset"], start["size"], start["fps"]) == ("quick", None, None)
+    assert (answer["width"], answer["fps"]) == (96, 20)
+    await ask(stack, text="hello", preset="quality", size=64, fps=30)
+    start = stack.notes.last("animation")
+    assert (start["preset"], start["size"], start["fps"]) == ("quality", 64, 30)
+
+
 async def test_an_engine_for_each_stage(stack: Stack) -> None:
     await ask(stack, audio=SOUND, engine={"asr": "a", "llm": "b", "tts": "c", "animation": "d"})
     assert [stack.notes.last(stage)["engine"] for stage in ("asr", "llm", "tts", "animation")] == list("abcd")

@@ -90,6 +90,7 @@ def test_with_sound_or_text_all_messages_are_history() -> None:
         {"size": 63},
         {"size": 129},
         {"size": 1026},
+        {"preset": "draft"},
         {"emotion": "x" * 41},
         {"enhancer_strength": 1.5},
         {"session_id": "short"},

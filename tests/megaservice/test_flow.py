@@ -138,7 +138,9 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
         engines=Engines(llm="L", tts="T", animation="A"),
         sampling={"max_tokens": 9, "temperature": 0.0, "seed": None},
         voice=VoiceOptions("anna"),
-        picture=PictureOptions("me", 30, 256, emotion="joy", seed=7, enhancer="gfpgan", enhancer_strength=0.5),
+        picture=PictureOptions(
+            "me", 30, 256, emotion="joy", seed=7, enhancer="gfpgan", enhancer_strength=0.5, preset="quality"
+        ),
     )
     async with serving("in process", Behaviour(), log) as flow:
         await events_of(flow, request, "turn-1")
@@ -150,6 +152,7 @@ async def test_every_choice_reaches_its_stage(log: Log) -> None:
     assert (animation["avatar"], animation["fps"], animation["size"], animation["engine"]) == ("me", 30, 256, "A")
     assert (animation["emotion"], animation["seed"]) == ("joy", 7)
     assert (animation["enhancer"], animation["enhancer_strength"]) == ("gfpgan", 0.5)
+    assert animation["preset"] == "quality"
     assert {identity for _, identity in log.ids} == {"turn-1"}
 
 

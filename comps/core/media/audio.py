@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,57 @@ _DEMUXERS = (
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 _MAGIC = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1aE\xdf\xa3")
 _MIN_RATE_HZ = 1000
+_PCM_BITS = re.compile(r"pcm_[a-z]+?(\d+)")
+_COMPANDED = ("pcm_mulaw", "pcm_alaw")
+_COMPANDED_BITS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioTrack:
+    """The first audio track of a file as it is stored: nothing resampled, mixed or cut at full scale.
+
+    Args:
+        samples: float32 `[channels, n]`, full scale at -1 and 1.
+        rate: Hz.
+        bits: of a stored sample; 0 for codecs that store no samples, such as MP3.
+        codec: FFmpeg's name, such as ``pcm_s16le``.
+        container: FFmpeg's name, such as ``wav``.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    bits: int
+    codec: str
+    container: str
+
+
+def read_track(data: bytes, *, max_seconds: float) -> AudioTrack:
+    """The first audio track of `data`; what `decode_audio` says on damaged files and what it raises holds here too."""
+    if not data:
+        raise UnprocessableError("the audio is empty", param="audio")
+    pieces: list[NDArray[np.float32]] = []
+    with _open(data) as container:
+        context = container.streams.audio[0].codec_context
+        codec, names = context.name, container.format.name
+        bits = _stored_bits(codec, context.codec.lossless, context.format.bits if context.format else 0)
+        resampler = AudioResampler(format="fltp")
+        rate = 0
+        for frame in _bounded(_frames(container), max_seconds):
+            rate = rate or frame.sample_rate
+            pieces.extend(_planes(resampler, frame))
+    samples = np.concatenate(pieces, axis=1) if pieces else np.zeros((1, 0), np.float32)
+    if not samples.shape[1]:
+        raise UnprocessableError("the audio holds no samples", param="audio")
+    if not np.isfinite(samples).all():
+        raise UnprocessableError("the audio holds samples that are not finite numbers", param="audio")
+    return AudioTrack(samples, rate, bits, codec, names)
+
+
+def _stored_bits(codec: str, lossless: bool, decoded: int) -> int:
+    if codec in _COMPANDED:
+        return _COMPANDED_BITS
+    named = _PCM_BITS.match(codec)
+    return int(named[1]) if named else decoded if lossless else 0
 
 
 def decode_audio(data: bytes, *, rate: int, max_seconds: float) -> NDArray[np.float32]:
@@ -107,6 +159,16 @@ def _samples(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[ND
         return
     for piece in resampled:
         yield piece.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+
+
+def _planes(resampler: AudioResampler, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
+    """Float32 `[channels, n]` at the frame's own rate; a frame of another kind than the first ends the track there."""
+    try:
+        resampled = resampler.resample(frame)
+    except (ValueError, av.FFmpegError):
+        return
+    for piece in resampled:
+        yield piece.to_ndarray().astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

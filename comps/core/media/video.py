@@ -16,6 +16,7 @@ from typing import Literal
 import av
 import numpy as np
 import soxr
+from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
@@ -91,36 +92,11 @@ class Mp4Writer:
         self._pending = bytearray()
         self._init_sent = False
         self._unsent: deque[int] = deque()
-        self._next_cut = self._frames = self._samples = self._encoded = self._sent = 0
-        self._resampler = soxr.ResampleStream(spec.sample_rate, AAC_RATE, 1, dtype="int16")
-        self._rest = np.zeros(0, np.int16)
+        self._next_cut = self._frames = self._sent = 0
         self._closed = False
         self._container = av.open(self._sink, "w", format="mp4", options={"movflags": _MOVFLAGS})
-        self._video = self._add_video()
-        self._audio = self._add_audio()
-
-    def _add_video(self) -> av.VideoStream:
-        spec = self.spec
-        options = {"preset": spec.preset, "tune": "zerolatency", "crf": str(spec.crf), "forced-idr": "1"}
-        # Key frames come only where a fragment begins; x264 must not add its own.
-        options["x264-params"] = "keyint=infinite:scenecut=0:threads=1:sliced-threads=0"
-        stream = self._container.add_stream("libx264", rate=spec.fps, options=options)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = spec.width, spec.height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, spec.fps)
-        stream.codec_context.colorspace = Colorspace.SMPTE170M
-        stream.codec_context.color_range = ColorRange.MPEG
-        stream.codec_context.thread_count = 1
-        stream.codec_context.open(strict=False)
-        return stream
-
-    def _add_audio(self) -> av.AudioStream:
-        stream = self._container.add_stream("aac", rate=AAC_RATE)
-        assert isinstance(stream, av.AudioStream)
-        stream.codec_context.layout = "mono"
-        stream.codec_context.bit_rate = self.spec.audio_bit_rate
-        stream.time_base = stream.codec_context.time_base = Fraction(1, AAC_RATE)
-        return stream
+        self._video = add_h264(self._container, spec)
+        self._sound = AacTrack(self._container, spec.sample_rate, spec.audio_bit_rate)
 
     @property
     def mime(self) -> str:
@@ -133,7 +109,7 @@ class Mp4Writer:
     @property
     def duration(self) -> float:
         """Seconds of sound taken so far."""
-        return self._samples / self.spec.sample_rate
+        return self._sound.duration
 
     @property
     def frames(self) -> int:
@@ -142,28 +118,12 @@ class Mp4Writer:
 
     def add_audio(self, pcm: NDArray[np.int16]) -> None:
         """Take mono PCM int16 `[n]`, the next samples of the sound."""
-        self._samples += len(pcm)
-        self._take_audio(pcm, last=False)
-
-    def _take_audio(self, pcm: NDArray[np.int16], last: bool) -> None:
-        whole = np.concatenate([self._rest, self._resampler.resample_chunk(pcm, last)])
-        ready = len(whole) if last else len(whole) - len(whole) % AAC_FRAME
-        self._rest = whole[ready:]
-        for start in range(0, ready, AAC_FRAME):
-            piece = whole[start : min(start + AAC_FRAME, ready)].astype(np.float32) / 32768.0
-            frame = av.AudioFrame.from_ndarray(piece[None], format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = AAC_RATE, self._encoded, Fraction(1, AAC_RATE)
-            self._encoded += len(piece)
-            self._container.mux(self._audio.encode(frame))
+        self._sound.add(pcm)
 
     def add_video(self, frames: NDArray[np.uint8], pixel_format: PixelFormat = "yuv420p") -> None:
         """Take the next frames: uint8 ``yuv420p`` `[n, h * 3 // 2, w]` or ``rgb24`` `[n, h, w, 3]`."""
         for pixels in frames:
-            frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
-            if pixel_format != "yuv420p":
-                frame = frame.reformat(
-                    format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
-                )
+            frame = picture_frame(pixels, pixel_format)
             frame.pts, frame.time_base = self._frames, Fraction(1, self.spec.fps)
             frame.pict_type = PictureType.NONE
             if self._frames == self._next_cut:
@@ -178,10 +138,10 @@ class Mp4Writer:
         if self._closed:
             return
         self._closed = True
-        if self._frames or self._samples:
-            self._take_audio(np.zeros(0, np.int16), last=True)
+        if self._frames or self._sound.duration:
+            self._sound.finish()
             self._container.mux(self._video.encode(None))
-            self._container.mux(self._audio.encode(None))
+            self._sound.flush()
         self._container.close()
 
     def take(self) -> list[Segment]:
@@ -205,6 +165,76 @@ class Mp4Writer:
         fragment = Segment("fragment", data, self._sent, first / self.spec.fps, frames / self.spec.fps, frames)
         self._sent += 1
         return fragment
+
+
+class AacTrack:
+    """The sound of a video: mono PCM at `sample_rate` Hz in, AAC at `AAC_RATE` into `container`."""
+
+    def __init__(self, container: OutputContainer, sample_rate: int, bit_rate: int) -> None:
+        self._container = container
+        stream = container.add_stream("aac", rate=AAC_RATE)
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = "mono"
+        stream.codec_context.bit_rate = bit_rate
+        stream.time_base = stream.codec_context.time_base = Fraction(1, AAC_RATE)
+        self._stream = stream
+        self._resampler = soxr.ResampleStream(sample_rate, AAC_RATE, 1, dtype="int16")
+        self._sample_rate = sample_rate
+        self._rest = np.zeros(0, np.int16)
+        self._samples = self._encoded = 0
+
+    @property
+    def duration(self) -> float:
+        """Seconds of sound taken so far."""
+        return self._samples / self._sample_rate
+
+    def add(self, pcm: NDArray[np.int16]) -> None:
+        """Take the next samples int16 `[n]`."""
+        self._samples += len(pcm)
+        self._take(pcm, last=False)
+
+    def finish(self) -> None:
+        """Encode what the resampler still holds."""
+        self._take(np.zeros(0, np.int16), last=True)
+
+    def flush(self) -> None:
+        """Write what the encoder still holds, after `finish`."""
+        self._container.mux(self._stream.encode(None))
+
+    def _take(self, pcm: NDArray[np.int16], last: bool) -> None:
+        whole = np.concatenate([self._rest, self._resampler.resample_chunk(pcm, last)])
+        ready = len(whole) if last else len(whole) - len(whole) % AAC_FRAME
+        self._rest = whole[ready:]
+        for start in range(0, ready, AAC_FRAME):
+            piece = whole[start : min(start + AAC_FRAME, ready)].astype(np.float32) / 32768.0
+            frame = av.AudioFrame.from_ndarray(piece[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = AAC_RATE, self._encoded, Fraction(1, AAC_RATE)
+            self._encoded += len(piece)
+            self._container.mux(self._stream.encode(frame))
+
+
+def add_h264(container: OutputContainer, spec: VideoSpec) -> av.VideoStream:
+    """The picture of a video: H.264 without B-frames and look-ahead, on one thread, and so always the same."""
+    options = {"preset": spec.preset, "tune": "zerolatency", "crf": str(spec.crf), "forced-idr": "1"}
+    # Key frames come only where a fragment begins; x264 must not add its own.
+    options["x264-params"] = "keyint=infinite:scenecut=0:threads=1:sliced-threads=0"
+    stream = container.add_stream("libx264", rate=spec.fps, options=options)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = spec.width, spec.height, "yuv420p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, spec.fps)
+    stream.codec_context.colorspace = Colorspace.SMPTE170M
+    stream.codec_context.color_range = ColorRange.MPEG
+    stream.codec_context.thread_count = 1
+    stream.codec_context.open(strict=False)
+    return stream
+
+
+def picture_frame(pixels: NDArray[np.uint8], pixel_format: PixelFormat) -> av.VideoFrame:
+    """One frame as the encoder takes it, from ``yuv420p`` `[h * 3 // 2, w]` or ``rgb24`` `[h, w, 3]`."""
+    frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
+    if pixel_format == "yuv420p":
+        return frame
+    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG)
 
 
 def _segment_end(data: bytearray) -> int | None:

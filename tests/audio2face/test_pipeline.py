@@ -132,6 +132,33 @@ def test_a_model_that_works_in_steps_gets_whole_ones_and_gives_the_same() -> Non
     assert frames.audio == usual.audio
 
 
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000, 144_000])
+@settings(max_examples=20, deadline=None)
+@given(sizes=st.lists(st.integers(1, 9_001), min_size=20, max_size=60))
+def test_less_audio_than_is_needed_makes_no_frames(rate: int, sizes: list[int]) -> None:
+    stepwise = service()
+    stepwise.model.steps = Steps(1_760, 1_600)
+    clip, rest = stepwise.open(rate), 0
+    needed = clip.needed
+    assert needed > 0
+    for piece in cut(speech(sum(sizes) / 2 / rate, rate), sizes[:-1]):
+        frames = clip.push(piece)
+        rest += len(piece)
+        assert not len(frames) or rest >= needed
+        if len(frames) or rest >= needed:
+            needed, rest = clip.needed, 0
+
+
+def test_the_audio_that_is_needed_is_enough_at_the_models_own_rate() -> None:
+    stepwise = service()
+    stepwise.model.steps = Steps(1_760, 1_600)
+    clip, made = stepwise.open(16_000), []
+    for _ in range(5):
+        made.append(len(clip.push(bytes(clip.needed))))
+    assert made[1:] == [3] * 4
+    assert service().open(16_000).needed == 0
+
+
 @pytest.mark.parametrize(("samples", "due"), [(0, 10), (9, 10), (10, 14), (13, 14), (14, 18), (30, 34)])
 def test_the_next_step_is_after_what_was_heard(samples: int, due: int) -> None:
     assert Steps(10, 4).after(samples) == due

@@ -42,6 +42,14 @@ class ClipAudio:
         """Length of what has arrived, s."""
         return self._received / self.sample_rate
 
+    def bytes_for(self, samples: int) -> int:
+        """Bytes that have to come before so many more samples at 16 kHz may be ready."""
+        if self._resampler is None:
+            return max(0, samples * BYTES_PER_SAMPLE - len(self._odd))
+        wanted = (self._converted + samples - 1) * self.sample_rate // SAMPLE_RATE
+        missing = self._resampler.whole(wanted) - self._received
+        return max(0, missing * BYTES_PER_SAMPLE - len(self._odd))
+
     def push(self, pcm: bytes) -> Audio:
         """Takes more of the clip; the samples that this makes ready, maybe none."""
         whole, self._odd = _split(self._odd + pcm if self._odd else pcm)
@@ -87,6 +95,10 @@ class _Resampler:
         self._stream = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality=quality)
         self._block = resampling.chunk_size
         self._waiting: Audio = np.empty(0, np.float32)
+
+    def whole(self, samples: int) -> int:
+        """So many samples, filled up to whole blocks."""
+        return -(-samples // self._block) * self._block
 
     def push(self, samples: Audio) -> Audio:
         waiting = np.concatenate([self._waiting, samples])

@@ -182,6 +182,11 @@ class ClipPipeline:
         """Length of the audio so far, s."""
         return self._audio.duration_s
 
+    @property
+    def needed(self) -> int:
+        """Bytes of audio that have to come before a `push` can make frames; 0 where the model does not say."""
+        return self._audio.bytes_for(self._due - self._samples) if self._model.steps else 0
+
     def push(self, pcm: bytes, keyframes: Sequence[Key] = ()) -> Frames:
         """Takes more audio, PCM16 little endian; the frames that this makes ready, maybe none.
 

@@ -14,7 +14,8 @@ import pytest
 
 from comps.animation.audio2face.configuration import StreamRequest
 from comps.animation.audio2face.pipeline import Audio2Face
-from comps.animation.audio2face.server.bench import LocalBench, ProcessBench
+from comps.animation.audio2face.server.bench import Encoded, LocalBench, Piece, Turn, Work
+from comps.animation.audio2face.server.process_bench import ProcessBench
 from comps.animation.audio2face.server.workers import Workers
 from comps.core.errors import AvatarError, EngineUnavailableError, UnprocessableError
 from tests.audio2face.server.harness import Code, buffer, clip, header, played, running
@@ -33,11 +34,21 @@ def fail() -> Audio2Face:
 async def process_bench() -> AsyncIterator[ProcessBench]:
     bench = ProcessBench(load)
     try:
-        await asyncio.to_thread(bench.start)
+        await bench.start()
         yield bench
     finally:
         await bench.close()
         assert not multiprocessing.active_children()
+
+
+async def turn(work: Work, *pieces: Piece, last: bool = False) -> Encoded:
+    """What a turn gives; raises what it tells instead."""
+    told: asyncio.Future[Encoded | AvatarError] = asyncio.get_running_loop().create_future()
+    work.take(Turn(pieces, last), told.set_result)
+    answer = await told
+    if isinstance(answer, AvatarError):
+        raise answer
+    return answer
 
 
 async def test_a_process_gives_the_frames_of_this_one() -> None:
@@ -45,9 +56,10 @@ async def test_a_process_gives_the_frames_of_this_one() -> None:
     async with process_bench() as bench:
         parts = []
         for each in (bench, local):
-            work = await asyncio.to_thread(each.open, 16_000, StreamRequest(face={"unknown": 1.0}))
+            work = await each.open(16_000, StreamRequest(face={"unknown": 1.0}))
             assert (work.opened.sample_rate, work.opened.fps, work.opened.ignored) == (16_000, 30, ("unknown",))
-            parts.append([work.push(speech(1.0), [(0.5, {"joy": 1.0})]), work.push(speech(0.5), ()), work.finish()])
+            first = await turn(work, (speech(0.7), ()), (speech(0.3), [(0.5, {"joy": 1.0})]))
+            parts.append([first, await turn(work, (speech(0.5), ()), last=True)])
             work.leave()
         assert parts[0] == parts[1]
         assert sum(len(part.messages) for part in parts[0]) == 45
@@ -56,33 +68,33 @@ async def test_a_process_gives_the_frames_of_this_one() -> None:
 
 async def test_errors_keep_their_kind_and_other_clips_go_on() -> None:
     async with process_bench() as bench:
-        work = bench.open(16_000, StreamRequest())
+        work = await bench.open(16_000, StreamRequest())
         with pytest.raises(UnprocessableError, match="skinStrength = 9"):
-            bench.open(16_000, StreamRequest(face={"skinStrength": 9.0}))
+            await bench.open(16_000, StreamRequest(face={"skinStrength": 9.0}))
         with pytest.raises(UnprocessableError, match=r"emotion\.joy"):
-            work.push(b"", [(0.0, {"joy": 2.0})])
-        assert len(work.push(speech(1.0), ()).messages) + len(work.finish().messages) == 30
+            await turn(work, (b"", [(0.0, {"joy": 2.0})]))
+        assert len((await turn(work, (speech(1.0), ()), last=True)).messages) == 30
         work.leave()
         with pytest.raises(AvatarError, match="the inference failed"):
-            work.push(b"", ())
+            await turn(work, (b"", ()))
 
 
 async def test_a_process_that_dies_ends_its_clips_and_is_replaced() -> None:
     async with process_bench() as bench:
-        work = bench.open(16_000, StreamRequest())
+        work = await bench.open(16_000, StreamRequest())
         (child,) = multiprocessing.active_children()
         os.kill(child.pid or 0, signal.SIGKILL)
         child.join(10)
         with pytest.raises(AvatarError, match="the inference failed"):
-            work.push(speech(1.0), ())
-        again = await asyncio.to_thread(bench.open, 16_000, StreamRequest())
-        assert len(again.push(speech(1.0), ()).messages) > 0
+            await turn(work, (speech(1.0), ()))
+        again = await bench.open(16_000, StreamRequest())
+        assert len((await turn(again, (speech(1.0), ()))).messages) > 0
 
 
 async def test_a_process_that_cannot_load_says_so() -> None:
     bench = ProcessBench(fail)
     with pytest.raises(EngineUnavailableError, match="the log says why"):
-        await asyncio.to_thread(bench.start)
+        await bench.start()
     await bench.close()
 
 
@@ -104,6 +116,6 @@ async def test_streams_are_shared_among_processes_and_the_service_answers_alike(
 @asynccontextmanager
 async def process_bench_beside() -> AsyncIterator[ProcessBench]:
     bench = ProcessBench(load)
-    await asyncio.to_thread(bench.start)
+    await bench.start()
     yield bench
     await bench.close()

@@ -18,9 +18,10 @@ from comps.animation.audio2face.configuration import Configuration, Layers, read
 from comps.animation.audio2face.inference.choice import InferenceSettings, load_inference
 from comps.animation.audio2face.pipeline import Audio2Face, PipelineOptions
 from comps.animation.audio2face.server.addresses import Addresses, addresses_of, host_of
-from comps.animation.audio2face.server.bench import Bench, LocalBench, ProcessBench
+from comps.animation.audio2face.server.bench import Bench, LocalBench
 from comps.animation.audio2face.server.endpoints import Endpoints
 from comps.animation.audio2face.server.metrics import StreamMetrics
+from comps.animation.audio2face.server.process_bench import ProcessBench
 from comps.animation.audio2face.server.service import Service
 from comps.animation.audio2face.server.settings import Audio2FaceServiceSettings
 from comps.animation.audio2face.server.slots import Slots
@@ -96,7 +97,7 @@ async def _bench(stack: AsyncExitStack, face: Audio2Face, settings: Audio2FaceSe
         return local
     bench = ProcessBench(partial(_load, face.layers, settings))
     stack.push_async_callback(bench.close)
-    await asyncio.to_thread(bench.start)
+    await bench.start()
     return bench
 
 

@@ -1,10 +1,8 @@
-"""One clip between the event loop and the workers: fed, advanced turn by turn, and emptied."""
+"""One clip in the event loop: fed, advanced turn by turn, and emptied."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -13,24 +11,20 @@ from dataclasses import dataclass
 from comps.animation.audio2face.clip_audio import BYTES_PER_SAMPLE
 from comps.animation.audio2face.clip_emotions import Key
 from comps.animation.audio2face.keyframes import MOST_KEYS
-from comps.animation.audio2face.server.bench import Encoded, Work
-from comps.animation.audio2face.server.failures import INTERNAL_MESSAGE
-from comps.animation.audio2face.server.workers import Workers
+from comps.animation.audio2face.server.bench import Encoded, Turn, Work
 from comps.core.errors import AvatarError, TooLargeError
 
 _TURN_S = 1.0
 """Longest audio of one turn: a long clip in one buffer must not hold up the live streams beside it."""
-_CRUMB = 4096
-"""Pieces shorter than this, bytes, are not kept one by one."""
-
-log = logging.getLogger(__name__)
+_CRUMB = 1024
+"""Pieces shorter than this, bytes, are not kept one by one; at 16 kHz they are of one frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A turn's result: `frames` frames from number `first`.
 
-    Times in s: when the clip's first audio came, when the oldest audio of this turn came, when the frames were there.
+    Times in s: when the clip's first audio came, when the audio came that made the turn possible, when its frames were there.
     """
 
     first: int
@@ -56,57 +50,47 @@ class _Piece:
 
 
 class Clip:
-    """A clip's work that is fed in the event loop and done elsewhere.
+    """A clip's work that is fed in the event loop and done elsewhere, a turn when there is audio enough for more frames.
 
     Args:
         work: the clip's pipeline, wherever that is.
-        workers: the threads that wait for it.
         room: frames that may wait to be sent before the next are computed.
-        made: told of every turn that made frames, in the loop.
+        made: told of every turn that made frames.
     """
 
-    def __init__(
-        self,
-        work: Work,
-        workers: Workers,
-        *,
-        room: int,
-        made: Callable[[Made], None] = lambda _: None,
-    ) -> None:
-        self._work, self._workers = work, workers
-        self._piece_bytes = round(_TURN_S * work.opened.sample_rate) * BYTES_PER_SAMPLE
+    def __init__(self, work: Work, *, room: int, made: Callable[[Made], None] = lambda _: None) -> None:
+        self._work = work
+        self._turn_bytes = round(_TURN_S * work.opened.sample_rate) * BYTES_PER_SAMPLE
+        self._needed = work.opened.needed
         self._room, self._told = room, made
         self._waiting: deque[_Piece] = deque()
-        self._taking = threading.Lock()
+        self._waiting_bytes = self._waiting_keyframes = 0
         self._outgoing: deque[bytes] = deque()
         self._notices: deque[bytes] = deque()
         self._changed = asyncio.Event()
-        self._busy = self._ended = self._last_turn = self._finished = self._left = False
-        self._keyframes_waiting = 0
+        self._busy = self._ended = self._finished = self._left = False
         self._began = float("inf")
         self._error: AvatarError | None = None
-        self._turn: list[tuple[Encoded, float]] = []
 
     def feed(self, pcm: bytes, keyframes: Sequence[Key] = ()) -> None:
         """Takes audio of any length, and the keyframes that came with it; TooLargeError when too many of these wait."""
-        with self._taking:
-            self._keyframes_waiting += len(keyframes)
-        if self._keyframes_waiting > MOST_KEYS:
+        self._waiting_keyframes += len(keyframes)
+        if self._waiting_keyframes > MOST_KEYS:
             raise TooLargeError(f"more than {MOST_KEYS} emotion keyframes are waiting", param="emotions")
         if not pcm and not keyframes:
             return
         now = time.monotonic()
         self._began = min(self._began, now)
-        for start in range(0, len(pcm), self._piece_bytes) or (0,):
-            self._wait(_Piece(pcm[start : start + self._piece_bytes], () if start else keyframes, now))
+        for start in range(0, len(pcm), self._turn_bytes) or (0,):
+            self._wait(_Piece(pcm[start : start + self._turn_bytes], () if start else keyframes, now))
         self._advance()
 
     def _wait(self, piece: _Piece) -> None:
         """Appends a piece; crumbs are put together, as a clip may come sample by sample."""
-        with self._taking:
-            if self._waiting and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
-                piece = _joined([self._waiting.pop(), piece])
-            self._waiting.append(piece)
+        self._waiting_bytes += len(piece.pcm)
+        if self._waiting and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
+            piece = _joined([self._waiting.pop(), piece])
+        self._waiting.append(piece)
 
     def end(self) -> None:
         """No more audio comes."""
@@ -124,7 +108,7 @@ class Clip:
         self._changed.set()
 
     def leave(self) -> None:
-        """Nobody wants the rest: no further turn is taken, and the one that runs is cut short."""
+        """Nobody wants the rest: no further turn is taken."""
         self._left = True
         self._work.leave()
 
@@ -145,62 +129,57 @@ class Clip:
                 await self._changed.wait()
 
     def _advance(self) -> None:
+        """Begins the next turn, if none runs and it is worth its while."""
         idle = self._busy or self._finished or self._left or self._error is not None
-        if not idle and len(self._outgoing) < self._room and (self._waiting or self._ended):
-            self._busy = True
-            try:
-                self._workers.submit(self)
-            except AvatarError as error:
-                self.fail(error)
-
-    def work(self) -> None:
-        """One turn; see `Workers`."""
+        if idle or len(self._outgoing) >= self._room or not (self._ended or self._enough()):
+            return
+        arrived = self._completed()
+        pieces = tuple(self._pieces())
+        last = self._ended and not self._waiting
+        self._busy = True
         try:
-            self._take_turn()
+            self._work.take(Turn(pieces, last), lambda made: self._delivered(made, arrived, last=last))
         except AvatarError as error:
-            self._error = error
-        except Exception:  # thread boundary: the stream ends with INTERNAL, the log has the trace
-            log.exception("a clip could not be animated")
-            self._error = AvatarError(INTERNAL_MESSAGE)
+            self.fail(error)
 
-    def _take_turn(self) -> None:
-        for piece in self._pieces():
-            self._keep(self._work.push(piece.pcm, piece.keyframes), piece.arrived)
-        if self._ended and not self._waiting:
-            self._keep(self._work.finish(), time.monotonic())
-            self._last_turn = True
+    def _enough(self) -> bool:
+        """Whether what waits makes frames; keyframes do not wait, as one may have to be refused."""
+        return bool(self._waiting) and (self._waiting_bytes >= self._needed or self._waiting_keyframes > 0)
 
-    def _pieces(self) -> Iterator[_Piece]:
+    def _completed(self) -> float:
+        """When the audio came that makes the next frames."""
+        came = 0
+        for piece in self._waiting:
+            came += len(piece.pcm)
+            if came >= self._needed:
+                return piece.arrived
+        return time.monotonic()
+
+    def _pieces(self) -> Iterator[tuple[bytes, Sequence[Key]]]:
         """A turn's worth of what waits, joined up to the next keyframes."""
         taken, joined = 0, list[_Piece]()
-        while not self._left and (piece := self._next(self._piece_bytes - taken)):
+        while self._waiting and taken + len(self._waiting[0].pcm) <= self._turn_bytes:
+            piece = self._waiting.popleft()
             taken += len(piece.pcm)
+            self._waiting_keyframes -= len(piece.keyframes)
             if piece.keyframes and joined:
-                yield _joined(joined)
+                yield _content(joined)
                 joined = []
             joined.append(piece)
+        self._waiting_bytes -= taken
         if joined:
-            yield _joined(joined)
+            yield _content(joined)
 
-    def _next(self, room: int) -> _Piece | None:
-        with self._taking:
-            if not self._waiting or len(self._waiting[0].pcm) > room:
-                return None
-            piece = self._waiting.popleft()
-            self._keyframes_waiting -= len(piece.keyframes)
-            return piece
-
-    def _keep(self, made: Encoded, arrived: float) -> None:
-        if made.messages:
-            self._turn.append((made, arrived))
-
-    def delivered(self) -> None:
-        """The turn is over; see `Workers`."""
-        self._busy, self._finished = False, self._last_turn
-        turn, self._turn = self._turn, []
+    def _delivered(self, made: Encoded | AvatarError, arrived: float, *, last: bool) -> None:
+        """The turn is over."""
+        self._busy, self._finished = False, last
         if self._left:
             return
-        for made, arrived in turn:
+        if isinstance(made, AvatarError):
+            self.fail(made)
+            return
+        self._needed = made.needed
+        if made.messages:
             self._outgoing.extend(made.messages)
             self._told(Made(made.first, len(made.messages), self._began, arrived, time.monotonic()))
         self._changed.set()
@@ -208,6 +187,12 @@ class Clip:
 
 
 def _joined(pieces: Sequence[_Piece]) -> _Piece:
+    """Pieces as one, which is there when the last has come."""
     if len(pieces) == 1:
         return pieces[0]
-    return _Piece(b"".join(piece.pcm for piece in pieces), pieces[0].keyframes, pieces[0].arrived)
+    return _Piece(b"".join(piece.pcm for piece in pieces), pieces[0].keyframes, pieces[-1].arrived)
+
+
+def _content(pieces: Sequence[_Piece]) -> tuple[bytes, Sequence[Key]]:
+    whole = _joined(pieces)
+    return whole.pcm, whole.keyframes

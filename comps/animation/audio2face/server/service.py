@@ -51,11 +51,10 @@ class Service:
         place = min(range(len(self.benches)), key=lambda each: self._open.get(each, 0))
         self._open[place] = self._open.get(place, 0) + 1
         try:
-            bench = self.benches[place]
-            work = await asyncio.to_thread(bench.open, sample_rate, request)
+            work = await self.benches[place].open(sample_rate, request)
             room = self.layers.configuration.advanced.pipeline_parameters.queue_size_after_a2f
             times = self.metrics.stream(work.opened.fps, face.look_ahead_s)
-            clip = Clip(work, bench.workers, room=room, made=times.made)
+            clip = Clip(work, room=room, made=times.made)
             try:
                 yield clip, work.opened
             finally:

@@ -11,6 +11,7 @@ from comps.llm.knowledge.base import KnowledgeBase
 from comps.llm.knowledge.features import Features, letters, sound_runs, stems
 from comps.llm.knowledge.frames import FRAMES, frame_length
 from comps.llm.knowledge.index import NgramIndex, Scores
+from comps.llm.knowledge.keywords import KeywordIndex
 from comps.llm.knowledge.phonetics import sounds
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
@@ -23,7 +24,7 @@ UNKNOWN = "talk-unknown"
 
 _FOREIGN_WORD, _MOST_FOREIGN = 0.1, 2
 _CONTENT_WORD = 1.0
-_FOREIGN_IN = frozenset({"en"})  # where fillers are known, so that what is left are words of content
+_FOREIGN_IN = frozenset({"en"})  # where fillers and word families are known
 # What each word costs that no topic knows: "how do I start a motorcycle" is not about starting the program.
 
 _SCALES = {"zh": 1.2}
@@ -31,6 +32,11 @@ _SCALES = {"zh": 1.2}
 
 OFF_TOPIC = "talk-off-topic"
 """Id of the topic whose examples are questions about something else; they have no content in common."""
+
+_EXPLAINED, _PER_TOPIC = 0.51, 0.004
+_LIKENESS = 0.2
+# Share of a question that a topic must explain by its words to answer it: more in a larger base, where words that
+# belong to several topics are many. Likeness decides between topics that explain the same.
 
 CHINESE_SCRIPT = frozenset({"zh", "ja", "yue"})
 
@@ -58,6 +64,8 @@ class _LanguageIndex:
         self._diverse = [number for number, topic in enumerate(topics) if topic.id == OFF_TOPIC]
         self._about = [number for number, topic in enumerate(topics) if topic.id != OFF_TOPIC]
         self._content = NgramIndex([_content(topic) for topic in topics], frames, stems)
+        self._own = [number for number, topic in enumerate(topics) if not topic.reserved]
+        self._keywords = KeywordIndex([topics[number] for number in self._own])
 
     def _sound_runs(self, text: str) -> Features:
         words = tokens(text)
@@ -75,8 +83,17 @@ class _LanguageIndex:
         fit = combine(by_letters, by_sound, content)
         if self.language in _FOREIGN_IN:
             fit[self._about] -= _FOREIGN_WORD * min(self._content.unseen(question, _CONTENT_WORD), _MOST_FOREIGN)
+            likeness = fit[self._own]
+            fit[self._own] = np.maximum(likeness, self._by_words(question, likeness))
         scaled: Scores = fit * np.float32(_SCALES.get(self.language, 1.0))
         return scaled
+
+    def _by_words(self, question: str, likeness: Scores) -> Scores:
+        """Fit of the base's own topics by the share of the question that they explain."""
+        needed = _EXPLAINED + _PER_TOPIC * len(self._own)
+        explained = self._keywords.scores(question) - np.float32(needed)
+        fit: Scores = explained + np.float32(KNOWN) + _LIKENESS * np.maximum(likeness, 0.0).astype(np.float32)
+        return fit
 
     def _best(self, entry_scores: Scores) -> Scores:
         best = np.zeros(len(self.topics), dtype=np.float32)

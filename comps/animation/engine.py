@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -102,6 +103,29 @@ class AnimationEngine(Engine):
     """Draws a speaking face."""
 
     capabilities: AnimationCapabilities
+    async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncIterator[FrameBatch]:
+        """`animate` without the frames before number `first`, the others the same to the last bit.
+
+        The speech still comes from its beginning. Engines that can tell what they would have drawn without drawing it
+        do so; by default the earlier frames are drawn and dropped.
+        """
+        async with aclosing(_closable(self.animate(speech))) as batches:
+            async for batch in batches:
+                kept = batch.frames[max(0, first - batch.first) :]
+                if len(kept):
+                    yield FrameBatch(max(first, batch.first), kept, batch.pixel_format)
+
+
+async def _closable(batches: AsyncIterator[FrameBatch]) -> AsyncGenerator[FrameBatch, None]:
+    """The same, as a generator: whoever closes it closes `batches`."""
+    try:
+        async for batch in batches:
+            yield batch
+    finally:
+        close = getattr(batches, "aclose", None)
+        if close is not None:
+            await close()
+
 
     @abstractmethod
     async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:

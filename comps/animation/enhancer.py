@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -44,6 +44,13 @@ class Enhancement(ABC):
         A frame without a face comes back as it is, enlarged. Whatever fails is raised.
         """
 
+    async def see(self, frames: Frames) -> None:
+        """Take note of the next frames without making them better; those after them become what they would have.
+
+        By default they are enhanced and dropped.
+        """
+        await self.enhance(frames)
+
 
 class Enhancer(Engine):
     """Makes faces better after an engine drew them."""
@@ -74,16 +81,32 @@ class EnhancedPerformance(Performance):
         return self._performance.lost_faces
 
     @property
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """See `Performance`."""
+        return self._performance.notes
+
+    @property
     def counts(self) -> EnhancementCounts:
         """What was enhanced so far."""
         return self._enhancement.counts
 
     async def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
         """See `Performance.animate`."""
+        async with aclosing(self.animate_from(speech, 0)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncGenerator[FrameBatch, None]:
+        """See `Performance.animate_from`: frames before `first` are drawn, as what is seen in them counts later."""
         async with aclosing(one_ahead(self._performance.animate(speech))) as batches:
             async for batch in batches:
                 frames = await anyio.to_thread.run_sync(to_rgb, batch)
-                yield FrameBatch(batch.first, await self._enhancement.enhance(frames), "rgb24")
+                skipped = min(len(frames), max(0, first - batch.first))
+                if skipped:
+                    await self._enhancement.see(frames[:skipped])
+                if skipped < len(frames):
+                    enhanced = await self._enhancement.enhance(frames[skipped:])
+                    yield FrameBatch(batch.first + skipped, enhanced, "rgb24")
         if self.counts.without_face:
             logger.warning(
                 "no face was seen in %d of %d frames, which were not enhanced",

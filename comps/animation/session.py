@@ -99,8 +99,13 @@ class AnimationSession:
         """Frames so far of the avatar's film in which its face was not found; None without a film."""
         return self._performance.lost_faces
 
-    async def frames(self, speech: AsyncIterator[SpeechChunk]) -> AsyncGenerator[FrameBatch, None]:
-        """Every frame of the speech, as soon as it is drawn; the next batch is drawn while one is used."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the engine did otherwise than asked."""
+        return self._performance.notes
+
+    async def frames(self, speech: AsyncIterator[SpeechChunk], first: int = 0) -> AsyncGenerator[FrameBatch, None]:
+        """Every frame of the speech from number `first` on, as soon as it is drawn; the next batch is drawn while one is used."""
 
         heard = with_phones(speech, self._workers.prepare) if self._needs_phones else speech
 
@@ -109,7 +114,7 @@ class AnimationSession:
                 self.progress.duration = chunk.end
                 yield chunk
 
-        async with aclosing(one_ahead(self._performance.animate(counted()))) as batches:
+        async with aclosing(one_ahead(self._performance.animate_from(counted(), first))) as batches:
             async for batch in batches:
                 self.progress.frames += len(batch.frames)
                 yield batch

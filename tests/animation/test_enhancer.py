@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 
 from comps.animation.engine import FrameBatch
 from comps.animation.enhancer import to_rgb
+from comps.animation.requests import Look
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import pack_speech, unpack
@@ -157,3 +158,25 @@ def enhancer_of(service: Running) -> Inverter:
     enhancer = service.app.state.studio.enhancers.loaded["inverter"]
     assert isinstance(enhancer, Inverter)
     return enhancer
+
+
+@pytest.mark.parametrize("enhancer", ["none", "inverter"])
+async def test_frames_from_the_middle_on_are_those_of_the_whole(service: Running, enhancer: str) -> None:
+    """With an engine and an enhancer that know nothing of skipping."""
+    studio = service.app.state.studio
+    look, avatar = Look(enhancer=enhancer), studio.avatars.open("ada")
+
+    async def speech() -> AsyncIterator[SpeechChunk]:
+        yield SpeechChunk(tone(0.9), RATE, 0)
+
+    async def frames(first: int) -> list[FrameBatch]:
+        async with studio.session(look, avatar, RATE) as session:
+            return [batch async for batch in session.frames(speech(), first)]
+
+    whole = np.concatenate([batch.frames for batch in await frames(0)])
+    for first in (3, 5, 22):
+        batches = await frames(first)
+        assert batches[0].first == first
+        np.testing.assert_array_equal(np.concatenate([batch.frames for batch in batches]), whole[first:])
+    assert await frames(23) == []
+    assert service.engine.open_now == 0

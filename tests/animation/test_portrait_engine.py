@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,47 @@ async def test_the_first_frame_is_the_resting_portrait_and_the_mouth_moves_later
     mouth = np.abs(frames[:, 105:130, 70:122] - frames[0, 105:130, 70:122]).mean((1, 2))
     assert mouth[0] == 0
     assert mouth.max() > 5
+
+
+@pytest.mark.parametrize("parted", [False, True])
+async def test_frames_from_the_middle_on_are_those_of_the_whole(
+    engine: PortraitEngine, tmp_path: Path, parted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a picture with parted lips, whose seal remembers what came before."""
+    avatar = _parted(tmp_path) if parted else AVATAR
+    whole = await engine.open(avatar, SMALL)
+    frames = np.concatenate([batch.frames async for batch in whole.animate(_sentence())])
+    for first in (1, 5, 23, len(frames) - 1, len(frames)):
+        drawn = 0
+        performance = await engine.open(avatar, SMALL)
+        render = performance._renderer.render
+
+        def counted(motion: FaceMotion, render: Any = render) -> Any:
+            nonlocal drawn
+            drawn += len(motion)
+            return render(motion)
+
+        monkeypatch.setattr(performance._renderer, "render", counted)
+        batches = [batch async for batch in performance.animate_from(_sentence(), first)]
+        assert [batch.first for batch in batches[:1]] == [first][: len(frames) - first]
+        left = np.concatenate([frames[:0], *(batch.frames for batch in batches)])
+        np.testing.assert_array_equal(left, frames[first:])
+        assert drawn == len(frames) - first
+
+
+def _sentence() -> AsyncIterator[SpeechChunk]:
+    return stream(chunks(SENTENCE, SENTENCE_S, CUTS))
+
+
+def _parted(folder: Path) -> Avatar:
+    """Ada with the lips of her rig 0.2 eye distances apart."""
+    rig = Rig.load(AVATAR.rig)
+    points = rig.points.copy()
+    points[[61, 62, 63], 1] -= 0.1 * rig.eye_distance
+    points[[65, 66, 67], 1] += 0.1 * rig.eye_distance
+    shutil.copy(AVATAR.image, folder / "portrait.png")
+    (folder / "rig.json").write_text(replace(rig, points=points).to_json())
+    return Avatar("parted", "Parted", folder / "portrait.png", folder / "rig.json")
 
 
 async def test_first_frames_come_before_the_speech_has_ended(engine: PortraitEngine) -> None:

@@ -85,6 +85,26 @@ async def test_a_batch_gives_what_its_frames_give_one_by_one(mask: str, still: b
     np.testing.assert_array_equal(together[:, :, 150:], FRAMES[:, :, 150:])
 
 
+@pytest.mark.parametrize("still", [False, True])
+async def test_frames_that_were_only_seen_change_nothing_of_those_after_them(still: bool) -> None:
+    calls = 0
+
+    def counted(faces: Any) -> Any:
+        nonlocal calls
+        calls += len(faces)
+        return brighter(faces)
+
+    async with opened(still=still) as clip:
+        whole = await clip.enhance(FRAMES)
+    async with opened(counted, still=still) as clip:
+        await clip.see(FRAMES[:3])
+        await clip.see(FRAMES[3:4])
+        left = await clip.enhance(FRAMES[4:])
+    np.testing.assert_array_equal(left, whole[4:])
+    assert clip.counts.frames == 7
+    assert calls == 3
+
+
 async def test_strength_blends_from_nothing_to_all() -> None:
     shown = {}
     for strength in (0.0, 0.5, 1.0):

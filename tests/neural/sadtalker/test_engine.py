@@ -146,6 +146,18 @@ async def test_a_face_in_its_picture(models: Path, tmp_path: Path, loaded: Any, 
     await engine.close()
 
 
+async def test_frames_from_the_middle_on_are_those_of_the_whole_and_no_other_is_drawn(make: Any) -> None:
+    engine = make(sadtalker_batch=1)
+    options = AnimationOptions(size=64)
+    whole = await drawn(await engine.open(avatar(), options), 2 * FRAME)
+    before = engine.counts.items
+    performance = await engine.open(avatar(), options)
+    batches = [batch async for batch in performance.animate_from(speech(2 * FRAME), 1)]
+    assert [batch.first for batch in batches] == [1]
+    np.testing.assert_array_equal(batches[0].frames, whole[1:])
+    assert engine.counts.items - before == 1
+
+
 async def test_closing_stops_within_one_batch(make: Any) -> None:
     engine = make(sadtalker_still=True, sadtalker_batch=1)
     shared = engine._stage.shared

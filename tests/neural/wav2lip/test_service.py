@@ -389,6 +389,29 @@ async def test_the_table_says_what_the_engine_can_do(service: Running) -> None:
     assert ENGINES.spec("wav2lip").capabilities.needs_phones is service.engine.capabilities.needs_phones is False
 
 
+async def test_frames_from_the_middle_on_are_those_of_the_whole_and_no_other_is_drawn(
+    service: Running, ada: Avatar
+) -> None:
+    async def speech() -> AsyncIterator[SpeechChunk]:
+        pcm = np.concatenate([buzz(0.6), np.zeros(RATE, np.int16), buzz(0.6)])
+        for at in range(0, len(pcm), RATE // 5):
+            yield chunk(pcm[at : at + RATE // 5], at)
+
+    whole = await service.engine.open(ada, AnimationOptions(size=64))
+    frames = np.concatenate([batch.frames async for batch in whole.animate(speech())])
+    for first in (7, 31, 54):  # 31: while the mouth comes to rest or back
+        before = service.engine._shared.counts.items
+        performance = await service.engine.open(ada, AnimationOptions(size=64))
+        batches = [batch async for batch in performance.animate_from(speech(), first)]
+        assert batches[0].first == first
+        left = np.concatenate([batch.frames for batch in batches])
+        assert left.shape == frames[first:].shape
+        # a call of the network gives another last bit in another company
+        assert np.abs(left.astype(int) - frames[first:]).max() <= 1
+        assert (left == frames[first:]).mean() > 0.999
+        assert service.engine._shared.counts.items - before <= len(frames) - first
+
+
 async def test_ten_minutes_take_no_more_memory_than_one(
     service: Running, ada: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:

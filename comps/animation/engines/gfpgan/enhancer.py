@@ -132,6 +132,13 @@ class FaceEnhancement(Enhancement):
         restored = await _all([self._restored(each) for each in found])
         return await self._in_thread(self._put_back, frames, restored)
 
+    async def see(self, frames: Frames) -> None:
+        """See `Enhancement.see`: faces are followed, which is what later frames depend on."""
+        if self._options.strength > 0:
+            found = await self._in_thread(self._track.follow, list(frames))
+            self.counts.without_face += sum(not faces for faces in found)
+        self.counts.frames += len(frames)
+
     async def _restored(self, found: _Cut) -> _Cut:
         face = await self._networks.restore.submit(found.face, self)
         labels = await self._networks.parse.submit(face, self) if self._options.mask == "parse" else None

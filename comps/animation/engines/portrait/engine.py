@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import cv2
 
@@ -89,6 +89,12 @@ class PortraitPerformance(Performance):
         """Draw on a worker thread; a batch is cut short when no more speech has come yet."""
         heard: asyncio.Queue[SpeechChunk | None] = asyncio.Queue()
         room = asyncio.Semaphore(QUEUED_CHUNKS)
+        async with aclosing(self.animate_from(speech, 0)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncGenerator[FrameBatch, None]:
+        """See `Performance.animate_from`: of the frames before `first` only the motion is made."""
         listener = asyncio.create_task(_listen(speech, heard, room))
         pending: FaceMotion | None = None
         ended = False
@@ -101,6 +107,7 @@ class PortraitPerformance(Performance):
                     motion = self._motion.finish() if chunk is None else self._motion.feed(chunk)
                     pending = pending.then(motion) if pending else motion
                 if pending:
+                    motion = await self._skipped(motion, first)
                     batch, pending = pending[: _wanted(pending)], pending[_wanted(pending) :]
                     yield await self._draw(batch)
             await listener
@@ -111,6 +118,13 @@ class PortraitPerformance(Performance):
 
     async def _draw(self, motion: FaceMotion) -> FrameBatch:
         frames = await asyncio.get_running_loop().run_in_executor(self._workers, self._renderer.render, motion)
+    async def _skipped(self, motion: FaceMotion, first: int) -> FaceMotion:
+        """What is left of `motion` from frame `first` on."""
+        count = min(len(motion), max(0, first - motion.first))
+        if count:
+            await asyncio.get_running_loop().run_in_executor(self._workers, self._renderer.skip, motion[:count])
+        return motion[count:]
+
         return FrameBatch(motion.first, frames)
 
 

@@ -143,10 +143,17 @@ class SadTalkerPerformance(Performance):
 
     async def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
         """Draw in batches, each as soon as the speech it depends on was heard."""
+        async with aclosing(self.animate_from(speech, 0)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncGenerator[FrameBatch, None]:
+        """See `Performance.animate_from`: of the frames before `first` only the motion is made."""
         motions = self._whole(speech) if self._camera.moves else self._motions(speech)
         async with aclosing(motions) as pieces:
             async for piece in pieces:
-                motion = await self._stage.in_thread(self._posed, piece)
+                posed = await self._stage.in_thread(self._posed, piece)
+                motion = posed[min(len(posed), max(0, first - posed.first)) :]
                 for start in range(0, len(motion), self._batch):
                     yield await self._draw(motion[start : start + self._batch])
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -142,6 +143,12 @@ class Wav2LipPerformance(Performance):
 
     async def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
         """Draw in batches; one is cut short when no more speech has come yet."""
+        async with aclosing(self.animate_from(speech, 0)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncGenerator[FrameBatch, None]:
+        """See `Performance.animate_from`: of the frames before `first` only the sound is looked at."""
         compositor = await self._in_thread(Compositor, self._scene, Paster(self._settings.wav2lip_paste))
         stream: WindowStream | None = None
         pending: Windows | None = None
@@ -161,6 +168,7 @@ class Wav2LipPerformance(Performance):
                             windows = await self._in_thread(stream.finish)
                         else:
                             break
+                        windows = self._skipped(windows, first)
                         pending = pending.then(windows) if pending else windows
                     if pending:
                         count = self._wanted(pending)
@@ -168,6 +176,16 @@ class Wav2LipPerformance(Performance):
                         yield await self._draw(compositor, batch)
         finally:
             compositor.close()
+
+    def _skipped(self, windows: Windows, first: int) -> Windows:
+        """What is left of `windows` from frame `first` on."""
+        count = min(len(windows), max(0, first - windows.first))
+        if count and self._rest is not None:
+            self._rest.strengths(windows.resting[:count])
+        if self.lost_faces is not None:
+            numbers = range(windows.first, windows.first + count)
+            self.lost_faces += sum(self._scene.index(number, self._fps) in self._scene.lost for number in numbers)
+        return windows[count:]
 
     def _wanted(self, windows: Windows) -> int:
         return min(FIRST_BATCH, self._settings.wav2lip_batch) if windows.first == 0 else self._settings.wav2lip_batch

@@ -40,8 +40,9 @@ class Shapes:
     basis: Plane
 
     def mix(self, weights: Plane) -> Plane:
-        """Summed displacements `[n, rows, columns, 2]` for `weights` `[n, K]`."""
-        used = np.flatnonzero(np.abs(weights).max(0) > LEAST_WEIGHT)
+        """Summed displacements `[n, rows, columns, 2]` for `weights` `[n, K]`; a row's do not depend on the others."""
+        weights = np.where(np.abs(weights) > LEAST_WEIGHT, weights, np.float32(0))
+        used = np.flatnonzero(weights.any(0))
         # Not `@`: the products are small, and BLAS would wake its threads, which then spin where others draw.
         mixed: Plane = np.einsum("nk,kp->np", weights[:, used], self.basis[used])
         return mixed.reshape(len(weights), *self.box.shape, 2)

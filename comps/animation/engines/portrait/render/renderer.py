@@ -73,11 +73,22 @@ class Renderer:
         chin = self._field.chin.mix(weights)
         edges = self._edges(np.concatenate([weights, motion.head], 1))
         for k, frame in enumerate(frames):
-            self._set_lids(motion.weights[k])
-            self._face.folds.deepen(self._face.source.luma, self._source.luma, motion.weights[k])
+            self._set_source(motion.weights[k])
             placement = self._placement(motion, k, float(press[k, 0]))
             self._frame(frame, (whole[k], chin[k]), edges[k], placement)
         return frames
+
+    def skip(self, motion: FaceMotion) -> None:
+        """Take note of frames that are not drawn, so that those after them look to the last bit as if they had been."""
+        if len(motion) and self._anatomy.gap > 0:
+            self._seal.engage(motion)
+        for weights in motion.weights:
+            self._set_source(weights)
+
+    def _set_source(self, weights: Plane) -> None:
+        """Give the picture the lids and folds of a frame with the ARKit `weights` `[52]`."""
+        self._set_lids(weights)
+        self._face.folds.deepen(self._face.source.luma, self._source.luma, weights)
 
     def _set_lids(self, weights: Plane) -> None:
         for side, name in enumerate(("eyeBlinkRight", "eyeBlinkLeft")):
@@ -98,8 +109,10 @@ class Renderer:
     def _edges(self, channels: Plane) -> list[Edges]:
         anatomy, field = self._anatomy, self._field
         shape = (len(channels), CURVE, 2)
-        upper = (anatomy.upper + (channels @ field.upper_curve).reshape(shape)).astype(np.float32)
-        lower = (anatomy.lower + (channels @ field.lower_curve).reshape(shape)).astype(np.float32)
+        # Not `@`: a frame must not depend on how many others are drawn with it, not even in its last bit.
+        moved = [np.einsum("nk,kp->np", channels, curve) for curve in (field.upper_curve, field.lower_curve)]
+        upper = (anatomy.upper + moved[0].reshape(shape)).astype(np.float32)
+        lower = (anatomy.lower + moved[1].reshape(shape)).astype(np.float32)
         down = anatomy.down.astype(np.float32)
         return [meet(upper[k], lower[k], down) for k in range(len(channels))]
 

@@ -17,6 +17,7 @@ TEXT_CHARACTERS = 20_000
 HISTORY_MESSAGES = 200
 
 ResponseFormat = Literal["path", "url", "json", "object", "b64_json"]
+PROMPT_CHARACTERS = 4000
 PRESETS = ("quick", "standard", "quality")
 """Those of the animation service."""
 Role = Literal["system", "user", "assistant"]
@@ -109,6 +110,8 @@ class Appearance(BaseModel):
     fps: int | None = Field(None, ge=5, le=60, description="frames per second; null takes the deployment's")
     size: int | None = Field(None, ge=64, le=1024, multiple_of=2, description="longer side of the video, pixels")
     emotion: str = Field("", max_length=40, description="mood of the whole answer, such as joy")
+    prompt: str = Field("", max_length=PROMPT_CHARACTERS, description="mood, manner of moving and backdrop, in words")
+    backdrop: str = Field("", max_length=40, description="own, blurred, studio, studio:COLOUR or plain:COLOUR")
     seed: int | None = Field(None, ge=0, lt=2**31, description="fixes the face's small motions, and the sampling")
     engine: str | EngineChoice = Field("", description="the animation engine, or one name per stage")
     enhancer: str = Field("", max_length=40, description="what makes the drawn faces better: gfpgan; none for nothing")

@@ -127,6 +127,8 @@ class TurnBuilder:
             fps=body.fps or (None if body.preset else self.settings.fps),
             size=body.size or (None if body.preset else self.settings.size),
             emotion=body.emotion,
+            prompt=body.prompt,
+            backdrop=body.backdrop,
             seed=body.seed or 0,
             enhancer=body.enhancer,
             enhancer_strength=body.enhancer_strength,

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.direction.backdrop import Backdrop
 from comps.animation.presets import STANDARD, PresetName
 from comps.core.engine import Engine
 from comps.core.speech import SpeechChunk
@@ -60,6 +61,8 @@ class AnimationOptions:
     seed: int = 0
     head_motion: float = 1.0
     blinks: bool = True
+    backdrop: Backdrop = field(default_factory=Backdrop)
+    prompt: str = ""
     enhancer: str = ""
     enhancer_strength: float = 1.0
     preset: PresetName = STANDARD
@@ -84,12 +87,14 @@ class Performance:
     `still`: the head keeps its place in all frames, so that it need be looked for only once.
     `lost_faces`: frames so far whose face was not found in the avatar's film and is drawn where those before and after
     it have theirs; None where no film is shown.
+    `notes`: what was done otherwise than asked, such as saving memory, one sentence each; complete at the end.
     """
 
     width: int
     height: int
     still: bool = False
     lost_faces: int | None = None
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
@@ -98,11 +103,6 @@ class Performance:
         Closing the iterator stops the work within one batch.
         """
 
-
-class AnimationEngine(Engine):
-    """Draws a speaking face."""
-
-    capabilities: AnimationCapabilities
     async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncIterator[FrameBatch]:
         """`animate` without the frames before number `first`, the others the same to the last bit.
 
@@ -126,6 +126,11 @@ async def _closable(batches: AsyncIterator[FrameBatch]) -> AsyncGenerator[FrameB
         if close is not None:
             await close()
 
+
+class AnimationEngine(Engine):
+    """Draws a speaking face."""
+
+    capabilities: AnimationCapabilities
 
     @abstractmethod
     async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:

@@ -11,6 +11,8 @@ from comps.animation.speech_input import check_rate
 NO_ENHANCER = "none"
 """What a request calls doing without the enhancer that the service would use."""
 _NAME = Field("", max_length=40)
+PROMPT_CHARACTERS = 4000
+"""Longest prompt: some 600 words, where engines read at most 512 tokens."""
 _FPS = Field(None, ge=5, le=60)
 _SIZE = Field(None, ge=64, le=1024)
 
@@ -26,6 +28,10 @@ class Look(BaseModel):
     fps: int | None = _FPS
     size: int | None = _SIZE
     emotion: str = _NAME
+    prompt: str = Field(
+        "", max_length=PROMPT_CHARACTERS, description="mood, manner and backdrop in words; see direction"
+    )
+    backdrop: str = Field("", max_length=40, description="own, blurred, studio, studio:COLOUR or plain:COLOUR")
     seed: int = Field(0, ge=0, lt=2**31)
     enhancer: str = Field("", max_length=40, description="what makes the faces better; none switches it off")
     enhancer_strength: float | None = Field(None, ge=0, le=1, description="0 shows the faces as drawn, 1 as restored")

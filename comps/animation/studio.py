@@ -13,6 +13,8 @@ from fastapi import FastAPI, Request
 from starlette.requests import HTTPConnection
 
 from comps.animation.avatars import AvatarStore, StoreLimits
+from comps.animation.direction.backdrop import Backdrop
+from comps.animation.direction.direction import read_prompt
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar
 from comps.animation.engines.portrait.rig.finder import rig_finder
 from comps.animation.enhancer import Enhancer
@@ -103,13 +105,13 @@ class Studio:
         return await self.enhancers.get(name)
 
     def options(self, look: Look) -> AnimationOptions:
-        """What `look` asks for, the rest by its preset, then by the settings.
+        """What `look` asks for, the rest by its prompt and preset, then by the settings.
 
         Raises:
-            UnknownChoiceError: there is no such preset.
+            UnknownChoiceError: there is no such preset or backdrop.
             UnprocessableError: a strength of no enhancer.
         """
-        settings, preset = self.settings, preset_of(look.preset)
+        settings, preset, asked = self.settings, preset_of(look.preset), read_prompt(look.prompt)
         usual = settings.enhancer if preset.enhanced else ""
         enhancer = {"": usual, NO_ENHANCER: ""}.get(look.enhancer, look.enhancer)
         if look.enhancer_strength is not None and not enhancer:
@@ -118,7 +120,10 @@ class Studio:
         return AnimationOptions(
             fps=look.fps or preset.fps or settings.fps,
             size=look.size or preset.size or settings.size,
-            emotion=look.emotion,
+            emotion=look.emotion or asked.emotion,
+            head_motion=asked.head_motion,
+            backdrop=Backdrop.parse(look.backdrop) if look.backdrop else asked.backdrop,
+            prompt=look.prompt,
             seed=look.seed,
             enhancer=enhancer,
             enhancer_strength=strength,

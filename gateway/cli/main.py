@@ -60,6 +60,15 @@ Preset = Annotated[
 Size = Annotated[
     int, typer.Option("--size", help="Longer side of the video, pixels.", show_default="that of the settings, 512")
 ]
+Prompt = Annotated[
+    str, typer.Option("--prompt", help="How to look, in words: mood, manner of moving and backdrop are read from it.")
+]
+BackdropName = Annotated[
+    str,
+    typer.Option(
+        "--backdrop", help="Shown behind the face: blurred, studio, studio:blue, plain:white ...; own keeps it."
+    ),
+]
 ModelsFolder = Annotated[
     MaybePath, typer.Option("--folder", help="The folder of models; AVATAR_MODELS_DIR or the usual one without it.")
 ]
@@ -99,13 +108,15 @@ def ask(
     preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
+    prompt: Prompt = "",
+    backdrop: BackdropName = "",
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask a question and keep the answer as a video."""
     from gateway.cli.make import Common, Look, ask_question
 
-    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    look = Look(avatar, engine, preset, fps, size, prompt, backdrop)
     common = Common(output=output, look=look, url=url, as_json=as_json)
     ask_question(question, text, {"voice": voice, "language": language}, common)
 
@@ -124,13 +135,15 @@ def say(
     preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
+    prompt: Prompt = "",
+    backdrop: BackdropName = "",
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Speak a text as it is."""
     from gateway.cli.make import Common, Look, say_text
 
-    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    look = Look(avatar, engine, preset, fps, size, prompt, backdrop)
     common = Common(output=output, look=look, url=url, as_json=as_json)
     say_text(text, {"voice": voice, "language": language}, alignment, common)
 
@@ -144,13 +157,15 @@ def animate(
     preset: Preset = "",
     fps: Fps = 0,
     size: Size = 0,
+    prompt: Prompt = "",
+    backdrop: BackdropName = "",
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Let a face mouth a recording."""
     from gateway.cli.make import Common, Look, animate_recording
 
-    look = Look(avatar=avatar, engine=engine, preset=preset, fps=fps, size=size)
+    look = Look(avatar, engine, preset, fps, size, prompt, backdrop)
     animate_recording(speech, Common(output=output, look=look, url=url, as_json=as_json))
 
 

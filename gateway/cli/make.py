@@ -29,10 +29,19 @@ class Look:
     preset: str = ""
     fps: int = 0
     size: int = 0
+    prompt: str = ""
+    backdrop: str = ""
 
     def body(self) -> dict[str, Any]:
         """The request's fields; raises UsageFailureError for a picture that is not there."""
-        given = {"engine": self.engine, "preset": self.preset, "fps": self.fps, "size": self.size}
+        given = {
+            "engine": self.engine,
+            "preset": self.preset,
+            "fps": self.fps,
+            "size": self.size,
+            "prompt": self.prompt,
+            "backdrop": self.backdrop,
+        }
         return {name: value for name, value in given.items() if value} | _face(self.avatar)
 
 

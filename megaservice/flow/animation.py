@@ -54,6 +54,8 @@ class AnimationNode:
             "size": picture.size,
             "format": "fmp4",
             "emotion": picture.emotion,
+            "prompt": picture.prompt,
+            "backdrop": picture.backdrop,
             "seed": picture.seed,
             "enhancer": picture.enhancer,
             "enhancer_strength": picture.enhancer_strength,

@@ -80,6 +80,8 @@ class PictureOptions:
     enhancer: str = ""
     enhancer_strength: float | None = None
     preset: str = ""
+    prompt: str = ""
+    backdrop: str = ""
 
 
 @dataclass(frozen=True, slots=True)

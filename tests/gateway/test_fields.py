@@ -103,6 +103,8 @@ async def test_voice_and_language(stack: Stack) -> None:
         ("fps", 30),
         ("size", 96),
         ("emotion", "joy"),
+        ("prompt", "a calm speaker before a white wall"),
+        ("backdrop", "studio:blue"),
         ("seed", 9),
         ("engine", "portrait"),
         ("enhancer", "gfpgan"),

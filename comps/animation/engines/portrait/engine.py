@@ -67,7 +67,9 @@ class PortraitEngine(AnimationEngine):
         )
         workers = self._running()
         loop = asyncio.get_running_loop()
-        face = await loop.run_in_executor(workers, self._faces.get, avatar.image, avatar.rig, options.size)
+        face = await loop.run_in_executor(
+            workers, self._faces.get, avatar.image, avatar.rig, options.size, options.backdrop
+        )
         return PortraitPerformance(face, motion, workers)
 
     def _running(self) -> ThreadPoolExecutor:
@@ -87,14 +89,14 @@ class PortraitPerformance(Performance):
 
     async def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
         """Draw on a worker thread; a batch is cut short when no more speech has come yet."""
-        heard: asyncio.Queue[SpeechChunk | None] = asyncio.Queue()
-        room = asyncio.Semaphore(QUEUED_CHUNKS)
         async with aclosing(self.animate_from(speech, 0)) as batches:
             async for batch in batches:
                 yield batch
 
     async def animate_from(self, speech: AsyncIterator[SpeechChunk], first: int) -> AsyncGenerator[FrameBatch, None]:
         """See `Performance.animate_from`: of the frames before `first` only the motion is made."""
+        heard: asyncio.Queue[SpeechChunk | None] = asyncio.Queue()
+        room = asyncio.Semaphore(QUEUED_CHUNKS)
         listener = asyncio.create_task(_listen(speech, heard, room))
         pending: FaceMotion | None = None
         ended = False
@@ -105,9 +107,9 @@ class PortraitPerformance(Performance):
                     room.release()
                     ended = chunk is None
                     motion = self._motion.finish() if chunk is None else self._motion.feed(chunk)
+                    motion = await self._skipped(motion, first)
                     pending = pending.then(motion) if pending else motion
                 if pending:
-                    motion = await self._skipped(motion, first)
                     batch, pending = pending[: _wanted(pending)], pending[_wanted(pending) :]
                     yield await self._draw(batch)
             await listener
@@ -116,8 +118,6 @@ class PortraitPerformance(Performance):
             with suppress(asyncio.CancelledError):
                 await listener
 
-    async def _draw(self, motion: FaceMotion) -> FrameBatch:
-        frames = await asyncio.get_running_loop().run_in_executor(self._workers, self._renderer.render, motion)
     async def _skipped(self, motion: FaceMotion, first: int) -> FaceMotion:
         """What is left of `motion` from frame `first` on."""
         count = min(len(motion), max(0, first - motion.first))
@@ -125,6 +125,8 @@ class PortraitPerformance(Performance):
             await asyncio.get_running_loop().run_in_executor(self._workers, self._renderer.skip, motion[:count])
         return motion[count:]
 
+    async def _draw(self, motion: FaceMotion) -> FrameBatch:
+        frames = await asyncio.get_running_loop().run_in_executor(self._workers, self._renderer.render, motion)
         return FrameBatch(motion.first, frames)
 
 

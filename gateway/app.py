@@ -26,6 +26,7 @@ from gateway.proxy import proxy_routes
 from gateway.request import AnimateRequest, AvatarChatRequest, SayRequest
 from gateway.sessions import Sessions
 from gateway.settings import IN_PROCESS, GatewaySettings
+from gateway.suggestions import suggestion_routes
 from gateway.turn_reply import TurnReply
 from gateway.turn_request import TurnBuilder
 from gateway.turns import Admission, Turns
@@ -73,6 +74,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     app.include_router(_answer_routes())
     app.include_router(_video_routes())
     app.include_router(proxy_routes(lambda service: _endpoint(app, service)))
+    app.include_router(suggestion_routes(lambda service: _endpoint(app, service)))
     app.include_router(_page_routes())
     app.mount("/page", _PageFiles(directory=PAGE))
     return app

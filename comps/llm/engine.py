@@ -74,6 +74,14 @@ class TextPiece:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A question to begin with, and the BCP 47 tag of its language."""
+
+    text: str
+    language: str
+
+
 class LlmEngine(Engine):
     """Answers a conversation. `model` is the name shown to clients."""
 
@@ -88,3 +96,12 @@ class LlmEngine(Engine):
             messages: the conversation, oldest first; the last one is the user's.
             options: choices of this request; `stop` strings may be left to the caller.
         """
+
+    async def suggestions(self, language: str, count: int) -> tuple[Suggestion, ...]:
+        """At most `count` questions that this engine is sure to answer; none where it has no topics of its own.
+
+        Args:
+            language: BCP 47 tag of the reader; an engine that does not speak it suggests in one that it does.
+            count: 1 or more.
+        """
+        return ()

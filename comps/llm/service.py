@@ -1,18 +1,19 @@
-"""The LLM service: `POST /v1/chat/completions` and `GET /v1/models`."""
+"""The LLM service: `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/suggestions`."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
 from comps.core.web.streaming import begun, event_stream
-from comps.llm.engine import LlmCapabilities, LlmEngine
+from comps.llm.engine import LlmCapabilities, LlmEngine, Suggestion
 from comps.llm.reply import SERVICE, Head, collect, completion, document, events
 from comps.llm.request import ChatRequest
 from comps.llm.settings import LlmSettings
@@ -20,6 +21,12 @@ from comps.llm.stops import until_stop
 from comps.llm.table import LLM_ENGINES
 
 Host = EngineHost[LlmEngine, LlmCapabilities]
+
+
+class Suggestions(BaseModel):
+    """Questions to begin with, best first."""
+
+    suggestions: list[Suggestion]
 
 
 def create_app(settings: LlmSettings | None = None) -> FastAPI:
@@ -53,6 +60,14 @@ def _routes(host: Host, settings: LlmSettings) -> APIRouter:
     async def models() -> dict[str, Any]:
         rows = [{"id": e.model, "object": "model", "created": 0, "owned_by": n} for n, e in host.loaded.items()]
         return {"object": "list", "data": rows}
+
+    @router.get("/v1/suggestions", summary="Questions to begin with")
+    async def suggestions(
+        language: Annotated[str, Query(max_length=35)] = "", count: Annotated[int, Query(ge=1, le=20)] = 4
+    ) -> Suggestions:
+        """What the usual engine is sure to answer; an empty list where that is a language model without topics."""
+        engine = await host.get()
+        return Suggestions(suggestions=list(await engine.suggestions(language, count)))
 
     return router
 

@@ -9,7 +9,6 @@ import { Recorder } from "./recorder.js";
 import { Voices } from "./voices.js";
 
 const $ = (id) => document.getElementById(id);
-const SUGGESTIONS = ["What can you do?", "How does the lip sync work?", "Can I use my own photo?", "What runs without a GPU?"];
 const HEALTH_EVERY_MS = 15_000;
 const AGAIN_MS = 2_000; // while the server, or what the page needs of it, is not there yet
 const HIDDEN_AT_MOST = 0.2; // part of the picture's height or width that may be cropped
@@ -28,6 +27,7 @@ const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
 
 let running = null; // AbortController of the answer being made
 let shown = null; // the turn whose words follow the video
+let suggested = false; // whether the questions to begin with have come
 
 // --- asking -----------------------------------------------------------------------------------
 
@@ -324,6 +324,7 @@ function wire() {
   });
   $("stop").addEventListener("click", stop);
   $("record").addEventListener("click", toggleRecording);
+  $("language").addEventListener("change", () => suggest().catch(() => {})); // those on show will do
   $("attach").addEventListener("click", () => $("sound-file").click());
   $("sound-file").addEventListener("change", (event) => takeFile(event, askWithSound));
   $("avatar-file").addEventListener("change", (event) => takeFile(event, addAvatar));
@@ -358,10 +359,16 @@ function newConversation() {
   $("question").focus();
 }
 
-function suggest() {
-  const buttons = SUGGESTIONS.map((text) => {
+/** Questions that whoever answers knows, in the reader's language; none where it is a model without topics. */
+async function suggest() {
+  const language = $("language").value || navigator.language;
+  const { suggestions } = await getJson(`v1/suggestions?language=${encodeURIComponent(language)}`);
+  suggested = true;
+  if (language !== ($("language").value || navigator.language)) return; // another was chosen meanwhile
+  const buttons = suggestions.map(({ text, language: tag }) => {
     const button = document.createElement("button");
     button.type = "button";
+    button.lang = tag;
     button.textContent = text;
     button.addEventListener("click", () => submit(text, null));
     return button;
@@ -373,7 +380,6 @@ async function start() {
   const theme = localStorage.getItem("theme");
   if (theme) setTheme(theme);
   wire();
-  suggest();
   while (!(await health())) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
@@ -381,14 +387,15 @@ async function start() {
   await watch();
 }
 
-/** Presenters and voices, where they are not here yet. */
+/** Presenters, voices and questions, where they are not here yet. */
 async function loadMissing() {
-  await Promise.all([cast.loaded || cast.load(), voices.loaded || voices.load()]);
+  const speech = voices.loaded || voices.load();
+  await Promise.all([cast.loaded || cast.load(), speech, suggested || Promise.resolve(speech).catch(() => {}).then(suggest)]);
 }
 
 /** Look after the server; a service that was down when the page came is asked again. */
 async function watch() {
-  const complete = () => cast.loaded && voices.loaded;
+  const complete = () => cast.loaded && voices.loaded && suggested;
   if ((await health()) && !complete()) await loadMissing().then(() => tell(""), () => {});
   setTimeout(watch, complete() ? HEALTH_EVERY_MS : AGAIN_MS);
 }

@@ -275,6 +275,41 @@ def test_every_language_has_a_name(page: Page) -> None:
     named = {o.get_attribute("value"): o.text_content() for o in options.all()}
     assert [code for code, name in named.items() if code == name] == []
     assert (named["de"], named["piqd"], named["py"]) == ("German", "Klingon", "Pyash")
+    assert (named["zh"], named["grc"], named["hyw"]) == ("Chinese", "Greek (Ancient)", "Armenian (West Armenia)")
+    assert {"cmn", "hbs", "xex"}.isdisjoint(named)
+    names = list(named.values())[1:]
+    assert len(names) == len(set(names))
+    assert names == sorted(names, key=lambda name: name.replace("ā", "a").lower())
+
+
+def test_a_language_with_two_codes_has_its_voices(page: Page) -> None:
+    page.get_by_label("Language").select_option("zh")
+    values = page.get_by_label("Voice").locator("option").evaluate_all("options => options.map((o) => o.value)")
+    assert "sit/cmn" in values
+    assert "gmw/en-US" not in values
+
+
+def test_suggestions_come_from_the_base_in_the_chosen_language(page: Page) -> None:
+    suggestions = page.locator("#suggestions button")
+    expect(suggestions).to_have_count(4)
+    expect(suggestions.first).to_have_text("What can you do?")
+    page.get_by_label("Language").select_option("zh")
+    expect(suggestions.first).to_have_text("你能做什么？")
+    expect(suggestions.first).to_have_attribute("lang", "zh")
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        suggestions.nth(1).click()
+    assert (sent.value.post_data_json["text"], sent.value.post_data_json["language"]) == (
+        "可以用我自己的照片吗？",
+        "zh",
+    )
+
+
+def test_a_model_without_topics_suggests_nothing(page: Page, up: str) -> None:
+    page.route("**/v1/suggestions*", lambda route: route.fulfill(json={"suggestions": []}))
+    page.goto(up)
+    expect(page.get_by_role("radio").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Ask me something")).to_be_visible()
+    expect(page.locator("#suggestions")).to_be_hidden()
 
 
 def test_voice_and_language_are_sent(page: Page) -> None:

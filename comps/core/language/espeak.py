@@ -19,6 +19,7 @@ from comps.core.language.phones import normalise
 
 # A language switch inside a text, written "(en)".
 _SWITCH = re.compile(r"\([a-z][a-z0-9-]*\)")
+_NO_LANGUAGE = "-test"
 # eSpeak's own "en" is British and knows no "zh-cn"; CMUdict, which ASR listens with, is American.
 _LANGUAGE_ALIASES = {
     "en": "en-us", "zh": "cmn", "zh-cn": "cmn", "zh-tw": "cmn", "zh-sg": "cmn", "zh-hans": "cmn", "zh-hant": "cmn",
@@ -40,10 +41,11 @@ class EspeakVoice:
 
 @lru_cache(maxsize=1)
 def voices() -> tuple[EspeakVoice, ...]:
-    """Every voice of the library, by language tag."""
+    """Every voice of the library, by language tag; those with which its makers try out languages are left out."""
     found = (
         EspeakVoice(v.identifier, v.name.strip(), tuple(tag.lower() for tag, _ in v.languages))
         for v in shared_library().voices()
+        if not v.name.strip().endswith(_NO_LANGUAGE)
     )
     return tuple(sorted(found, key=lambda v: v.languages[0]))
 
@@ -61,6 +63,8 @@ def _by_language() -> dict[str, EspeakVoice]:
     best: dict[str, tuple[int, EspeakVoice]] = {}
     known = {v.identifier: v for v in voices()}
     for raw in shared_library().voices():
+        if raw.identifier not in known:
+            continue
         for tag, priority in raw.languages:
             for key, cost in ((tag.lower(), priority), (tag.lower().split("-")[0], priority + 100)):
                 if key not in best or cost < best[key][0]:

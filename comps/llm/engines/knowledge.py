@@ -8,7 +8,16 @@ from typing import cast
 import anyio
 
 from comps.core.errors import UnknownChoiceError
-from comps.llm.engine import FinishReason, LlmCapabilities, LlmEngine, LlmOptions, Message, TextPiece, Usage
+from comps.llm.engine import (
+    FinishReason,
+    LlmCapabilities,
+    LlmEngine,
+    LlmOptions,
+    Message,
+    Suggestion,
+    TextPiece,
+    Usage,
+)
 from comps.llm.knowledge.base import SHIPPED, KnowledgeBase
 from comps.llm.knowledge.conversation import Conversation, Reply
 from comps.llm.knowledge.text import count_tokens, first_tokens, has_cjk
@@ -49,6 +58,11 @@ class KnowledgeEngine(LlmEngine):
         for piece in _pieces(reply, options.max_tokens, prompt_tokens):
             yield piece
 
+    async def suggestions(self, language: str, count: int) -> tuple[Suggestion, ...]:
+        """Questions of the folder, in `language` or else in the one that it says most in."""
+        spoken = _primary(language) if _primary(language) in self.capabilities.languages else ""
+        return await anyio.to_thread.run_sync(self._loaded.suggestions, spoken, count)
+
     @property
     def _loaded(self) -> Conversation:
         if self._conversation is None:
@@ -56,13 +70,18 @@ class KnowledgeEngine(LlmEngine):
         return self._conversation
 
     def _language(self, tag: str) -> str:
-        primary = tag.lower().replace("_", "-").partition("-")[0]
+        primary = _primary(tag)
         known = self.capabilities.languages
         if primary and primary not in known:
             raise UnknownChoiceError(
                 f"the knowledge base does not speak '{tag[:40]}'; it speaks: {', '.join(known)}", param="language"
             )
         return primary
+
+
+def _primary(tag: str) -> str:
+    """The language of a tag such as ``en-GB``."""
+    return tag.lower().replace("_", "-").partition("-")[0]
 
 
 def _pieces(reply: Reply, max_tokens: int, prompt_tokens: int) -> Iterator[TextPiece]:

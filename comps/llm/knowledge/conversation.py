@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from comps.core.language.sentences import split_sentences
-from comps.llm.engine import Message
+from comps.llm.engine import Message, Suggestion
 from comps.llm.knowledge.base import KnowledgeBase
 from comps.llm.knowledge.frames import FILLERS
-from comps.llm.knowledge.offer import offer_name
+from comps.llm.knowledge.offer import asking, offer_name
 from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, OFF_TOPIC, UNKNOWN, Match, Retriever
 from comps.llm.knowledge.text import has_cjk, tokens
 from comps.llm.knowledge.topic import Topic
 
 SENTENCES_PER_TURN = 3
 OFFERS = 3
+_MOST_LOOKED_AT = 100
+_OFFER_TOPIC = "talk-offer"
 _MORE_SPECIFIC = 0.3
 _MAX_QUESTION_CHARS = 500
 
@@ -80,6 +83,33 @@ class Conversation:
         if match.score < KNOWN or match.topic.id == OFF_TOPIC:
             return self._unknown(spoken, before)
         return self._answer(match.topic, spoken, told, before)
+
+    def suggestions(self, language: str, count: int) -> tuple[Suggestion, ...]:
+        """At most `count` questions to begin with, each of which finds its topic; what there is to ask comes first.
+
+        `language` is a language of the base, or ``""`` for the one it says most in.
+        """
+        spoken = language or (*self.base.languages, "en")[0]
+        overview = self.base.get(_OFFER_TOPIC, spoken)
+        topics = [*([overview] if overview else []), *self._to_suggest(spoken)]
+        asked = ((topic, self._question_for(topic)) for topic in topics[:_MOST_LOOKED_AT])
+        found = (Suggestion(question, topic.language) for topic, question in asked if question)
+        return tuple(islice(found, count))
+
+    def _to_suggest(self, language: str) -> list[Topic]:
+        """Topics whose author wants them suggested, in that order; without any those on offer, then the others."""
+        own = [topic for topic in self.base if not topic.reserved and topic.language == language]
+        marked = sorted((topic for topic in own if topic.suggested), key=lambda topic: topic.suggested)
+        offered = sorted((topic for topic in own if topic.offered), key=lambda topic: topic.offered)
+        return marked or [*offered, *(topic for topic in own if not topic.offered)]
+
+    def _question_for(self, topic: Topic) -> str:
+        """A question that this topic answers, ``""`` when none of the likely ones finds it."""
+        for question in (*topic.examples[:1], asking(topic.title, topic.language)):
+            match = self._retriever.search(question, 1)[0]
+            if match.score >= KNOWN and match.topic.id == topic.id:
+                return question
+        return ""
 
     def _language_of(self, question: str, before: Sequence[Message]) -> str:
         """Language to answer in; a question without any word, such as "3009?", goes on in the last one's."""

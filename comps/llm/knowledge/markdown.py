@@ -1,7 +1,7 @@
 """Topics out of Markdown: the project's own format, and any plain Markdown file as well.
 
 A file may begin with front matter (``language``, ``emotion``). Each heading with text below it is a
-topic; attributes may follow the heading: ``## Ports {#ports emotion=joy offer=2}``. A list directly below
+topic; attributes may follow the heading: ``## Ports {#ports emotion=joy offer=2 suggest=1}``. A list directly below
 the heading holds example questions when one of its items ends with a question mark, or when the heading
 has an id, as then the author writes for this program. Everything else is the answer, a paragraph at a time; code blocks, tables, images and comments are not spoken and are left out.
 """
@@ -156,7 +156,8 @@ def _topic(section: _Section, defaults: FileDefaults, fallback_language: str, co
         answer=tuple(answer),
         breaks=tuple(breaks[1:]),
         emotion=options.get("emotion", defaults.emotion),
-        offered=_place(options),
+        offered=_place(options, "offer"),
+        suggested=_place(options, "suggest"),
     )
 
 
@@ -165,11 +166,11 @@ def _ended(line: str) -> str:
     return line if line[-1:] in _ENDS else f"{line}{'。' if has_cjk(line[-1:]) else '.'}"
 
 
-def _place(options: dict[str, str]) -> int:
+def _place(options: dict[str, str], name: str) -> int:
     """`offer=2` is 2, `offer` alone comes after all numbered ones."""
-    if "offer" not in options:
+    if name not in options:
         return 0
-    return int(options["offer"]) if options["offer"].isdecimal() else sys.maxsize
+    return int(options[name]) if options[name].isdecimal() else sys.maxsize
 
 
 def _are_questions(lines: list[str], first: list[str], has_id: bool) -> bool:

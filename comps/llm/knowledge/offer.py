@@ -1,4 +1,4 @@
-"""What a topic is called in "You can ask me about ..."; headings may be names or questions."""
+"""What a topic is called in "You can ask me about ...", and how to ask for it; headings may be names or questions."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ def offer_name(title: str) -> str:
     if _WORD_OF_A_QUESTION.match(question) and question != title:
         return question[0].lower() + question[1:]
     return question
+
+
+def asking(title: str, language: str) -> str:
+    """A question for a topic that gives none: its title, in English "What about ...?" unless that is a question."""
+    if has_cjk(title):
+        return title if title.endswith(("?", "？")) else f"{title.rstrip('。.')}？"
+    if title.endswith("?"):
+        return title
+    name = title.rstrip(" .!")
+    if language != "en":
+        return f"{name}?"
+    if _WORD_OF_A_QUESTION.match(name):
+        return f"{name[0].upper()}{name[1:]}?"
+    return f"What about {name[:1].lower() + name[1:] if name[1:2].islower() else name}?"
 
 
 def _yours(text: str) -> str:

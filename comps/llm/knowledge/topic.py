@@ -19,6 +19,7 @@ class Topic:
         context: the headings above its own, which say what it is about.
         emotion: how to say it, such as ``joy``, or ``""``.
         offered: its place, from 1, when the assistant says what it can answer; 0 leaves it out.
+        suggested: its place, from 1, among the questions that are shown to begin with; 0 leaves it out.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Topic:
     context: str = ""
     emotion: str = ""
     offered: int = 0
+    suggested: int = 0
 
     @property
     def reserved(self) -> bool:

@@ -12,7 +12,7 @@ from comps.animation.audio2face.clip_emotions import Key
 from comps.animation.audio2face.configuration.layers import StreamRequest
 from comps.animation.audio2face.pipeline import Audio2Face, ClipPipeline
 from comps.animation.audio2face.server.failures import INTERNAL_MESSAGE
-from comps.animation.audio2face.server.replies import frame_messages
+from comps.animation.audio2face.server.frame_wire import frame_messages
 from comps.animation.audio2face.server.workers import Workers
 from comps.core.errors import AvatarError
 

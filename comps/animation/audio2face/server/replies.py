@@ -1,26 +1,18 @@
-"""What clients get: messages of a stream, serialised."""
+"""What clients get besides frames (`frame_wire.py`): messages of a stream, serialised."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-from google.protobuf.any_pb2 import Any as AnyMessage
-
-from comps.animation.audio2face.names import FACE_EMOTIONS
-from comps.animation.audio2face.pipeline import Frame, Frames
 from comps.animation.audio2face.proto import (
     animation_data_pb2,
     animation_id_pb2,
     audio_pb2,
     controller_pb2,
-    emotion_aggregate_pb2,
-    emotion_with_timecode_pb2,
     status_pb2,
 )
 
-EMOTION_KEY = "emotion_aggregate"
-"""Key of the emotions in a frame's metadata."""
 SOURCE = "audio2face"
 """Name of this service in legacy headers."""
 
@@ -50,41 +42,6 @@ def legacy_header_message(
             audio_header=audio,
             skel_animation_header=animation_data_pb2.SkelAnimationHeader(blend_shapes=names),
             start_time_code_since_epoch=time.time(),
-        )
-    ).SerializeToString()
-
-
-def frame_messages(frames: Frames) -> list[bytes]:
-    """A message for every frame; the same bytes in the stream of the controller and in the legacy one."""
-    messages = []
-    for frame in frames:
-        keyframes = frames.keyframes if frame.index == frames.first else ()
-        aggregate = emotion_aggregate_pb2.EmotionAggregate(
-            input_emotions=[
-                emotion_with_timecode_pb2.EmotionWithTimeCode(time_code=at, emotion=emotion)
-                for at, emotion in keyframes
-            ],
-            a2f_smoothed_output=[_emotions(frame)],
-        )
-        messages.append(_frame_message(frame, aggregate))
-    return messages
-
-
-def _emotions(frame: Frame) -> emotion_with_timecode_pb2.EmotionWithTimeCode:
-    return emotion_with_timecode_pb2.EmotionWithTimeCode(
-        time_code=frame.time_code, emotion=dict(zip(FACE_EMOTIONS, frame.emotions.tolist(), strict=True))
-    )
-
-
-def _frame_message(frame: Frame, aggregate: emotion_aggregate_pb2.EmotionAggregate) -> bytes:
-    packed = AnyMessage()
-    packed.Pack(aggregate, deterministic=True)
-    weights = animation_data_pb2.FloatArrayWithTimeCode(time_code=frame.time_code, values=frame.weights.tolist())
-    return controller_pb2.AnimationDataStream(
-        animation_data=animation_data_pb2.AnimationData(
-            skel_animation=animation_data_pb2.SkelAnimation(blend_shape_weights=[weights]),
-            audio=animation_data_pb2.AudioWithTimeCode(time_code=frame.time_code, audio_buffer=frame.audio),
-            metadata={EMOTION_KEY: packed},
         )
     ).SerializeToString()
 

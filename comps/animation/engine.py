@@ -24,12 +24,14 @@ class AnimationCapabilities:
 
     `needs_phones`: without phone times the service derives them from the audio first.
     `head_pose`, `emotion`: whether the engine honours those parts of the motion.
+    `text`: whether it draws what a prompt says; of the others `comps.animation.direction` tells what they can do about it.
     """
 
     look_ahead_s: float
     needs_phones: bool
     head_pose: bool
     emotion: bool
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

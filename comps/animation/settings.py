@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from comps.animation.audio2face.web.settings import Audio2FaceSettings
 from comps.animation.engines.gfpgan.settings import GfpganSettings
+from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.animation.engines.sadtalker.settings import SadTalkerSettings
 from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.core.user_data import user_data
@@ -24,7 +25,7 @@ def _names(field: str, *others: str) -> AliasChoices:
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
 
 
-class AnimationSettings(Wav2LipSettings, GfpganSettings, SadTalkerSettings, Audio2FaceSettings):
+class AnimationSettings(Wav2LipSettings, GfpganSettings, SadTalkerSettings, LiveAvatarSettings, Audio2FaceSettings):
     """`AVATAR_ANIMATION_*`; the aliases are the names shared with the gateway and those of OPEA."""
 
     model_config = SettingsConfigDict(env_prefix="AVATAR_ANIMATION_")

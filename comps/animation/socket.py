@@ -109,6 +109,8 @@ class AnimationSocket:
             end["unenhanced_frames"] = session.unenhanced
         if session.lost_faces is not None:
             end["lost_faces"] = session.lost_faces
+        if session.notes:
+            end["notes"] = list(session.notes)
         await self._socket.say(end)
 
     async def _ready(self, session: AnimationSession, mime: str) -> None:

@@ -33,6 +33,13 @@ ENGINES: AnimationTable = EngineTable(
             capabilities=AnimationCapabilities(look_ahead_s=2.215, needs_phones=False, head_pose=True, emotion=False),
             summary="face and head of a photo move with the speech; wants a GPU; weights with terms of their own",
         ),
+        EngineSpec(
+            name="liveavatar",
+            factory="comps.animation.engines.liveavatar.engine:LiveAvatarEngine",
+            extra=None,
+            capabilities=AnimationCapabilities(look_ahead_s=0.5, needs_phones=False, head_pose=False, emotion=False),
+            summary="a whole person by the program of that name, on one NVIDIA GPU of 48 GB or live on five; untested here",
+        ),
     ],
 )
 

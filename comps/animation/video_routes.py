@@ -31,20 +31,27 @@ router = APIRouter(prefix="/v1", tags=["animation"])
 
 
 @router.post("/animation", summary="Animate a recording", response_model=None)
-async def animate(wanted: AnimationRequest, request: Request, studio: StudioHere) -> Response | dict[str, str]:
-    """The path of the finished MP4; with `Accept: video/mp4` the MP4 itself, streamed as it is made."""
+async def animate(
+    wanted: AnimationRequest, request: Request, studio: StudioHere
+) -> Response | dict[str, str | list[str]]:
+    """The path of the finished MP4, and `notes` on what was done otherwise than asked.
+
+    With `Accept: video/mp4` the MP4 itself, streamed as it is made.
+    """
     audio, avatar = await _material(wanted, studio)
     if "video/mp4" in request.headers.get("accept", ""):
         return await _streamed(wanted, avatar, audio, studio)
-    path = await _made(wanted, avatar, audio, studio)
-    return {"id": path.stem, "video_path": str(path), "wav2lip_result": str(path)}
+    path, notes = await _made(wanted, avatar, audio, studio)
+    reply: dict[str, str | list[str]] = {"id": path.stem, "video_path": str(path), "wav2lip_result": str(path)}
+    return {**reply, "notes": list(notes)} if notes else reply
 
 
 @router.post("/wav2lip", summary="Animate a recording, under the name of OPEA's lip-sync server")
 async def wav2lip(wanted: AnimationRequest, studio: StudioHere) -> dict[str, str]:
     """The path of the finished MP4."""
     audio, avatar = await _material(wanted, studio)
-    return {"wav2lip_result": str(await _made(wanted, avatar, audio, studio))}
+    path, _ = await _made(wanted, avatar, audio, studio)
+    return {"wav2lip_result": str(path)}
 
 
 async def _material(wanted: AnimationRequest, studio: Studio) -> tuple[NDArray[np.float32], Avatar]:
@@ -67,8 +74,10 @@ async def _segments(
             yield segment
 
 
-async def _made(wanted: AnimationRequest, avatar: Avatar, audio: NDArray[np.float32], studio: Studio) -> Path:
-    """The finished file; what a failed or abandoned request wrote is removed."""
+async def _made(
+    wanted: AnimationRequest, avatar: Avatar, audio: NDArray[np.float32], studio: Studio
+) -> tuple[Path, tuple[str, ...]]:
+    """The finished file and the engine's notes; what a failed or abandoned request wrote is removed."""
     part, path = await studio.in_thread(studio.outputs.reserve)
     try:
         async with (
@@ -83,7 +92,7 @@ async def _made(wanted: AnimationRequest, avatar: Avatar, audio: NDArray[np.floa
         # A deletion takes microseconds and must also happen when the request is being cancelled.
         with suppress(FileNotFoundError):
             part.unlink()
-    return path
+    return path, session.notes
 
 
 def _finish(part: Path, path: Path) -> None:

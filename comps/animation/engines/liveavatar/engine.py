@@ -1,0 +1,156 @@
+"""LiveAvatarEngine: a picture becomes a talking person, painted by a program of its own on NVIDIA GPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+import anyio.to_thread
+
+from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar, Performance
+from comps.animation.engines.liveavatar.channel import CHUNK_SAMPLES, RATE
+from comps.animation.engines.liveavatar.gpus import Gpu, chosen, read_gpus
+from comps.animation.engines.liveavatar.groups import Groups
+from comps.animation.engines.liveavatar.ladder import settle
+from comps.animation.engines.liveavatar.live import LivePerformance
+from comps.animation.engines.liveavatar.look import Look
+from comps.animation.engines.liveavatar.memory import GIB, has_fp8
+from comps.animation.engines.liveavatar.plan import STREAM_GPUS, Plan, make_plan
+from comps.animation.engines.liveavatar.program import Program
+from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
+from comps.animation.engines.liveavatar.supervisor import Worker
+from comps.animation.engines.liveavatar.whole import Bench, WholePerformance
+from comps.core.errors import EngineUnavailableError, NotReadyError
+
+logger = logging.getLogger(__name__)
+
+LOOK_AHEAD_S = CHUNK_SAMPLES / RATE
+"""The first frame of a block needs the sound of the whole block and 20 ms more."""
+CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=False, head_pose=False, emotion=False)
+LEAST_HOST_GIB = 64
+"""Memory of the machine below which models that wait on the CPU may not find room."""
+_LIVE_SEED = 0
+"""A live program keeps its seed: another one would mean a restart of minutes."""
+
+
+class LiveAvatarEngine(AnimationEngine):
+    """Runs the program LiveAvatar in its own environment: a job per answer on one GPU, live on five.
+
+    Args:
+        settings: the animation service's.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: LiveAvatarSettings) -> None:
+        self._settings = settings
+        self._program: Program | None = None
+        self._workers: Groups[Worker] | None = None
+        self._benches: Groups[Bench] | None = None
+
+    async def load(self) -> None:
+        """Check everything that can be checked without starting the program.
+
+        Raises:
+            EngineUnavailableError: something is missing, set so that it would crash, or does not fit the GPUs' memory.
+        """
+        settings = self._settings
+        if not hasattr(socket, "AF_UNIX") or sys.platform != "linux":
+            raise EngineUnavailableError("LiveAvatar runs on Linux only")
+        program, groups = await anyio.to_thread.run_sync(prepare, settings)
+        self._program = program
+        room = settings.liveavatar_queue, settings.liveavatar_queue_s
+        if groups[0][0].mode == "stream":
+            self._workers = Groups([Worker(settings, program, plan, gpus) for plan, gpus in groups], *room)
+        else:
+            self._benches = Groups([Bench(plan, gpus) for plan, gpus in groups], *room)
+            self.capabilities = replace(CAPABILITIES, look_ahead_s=settings.max_audio_s)
+
+    async def close(self) -> None:
+        """End every program; nothing of them is left afterwards."""
+        if self._workers is not None:
+            await asyncio.gather(*(worker.stop() for worker in self._workers.members))
+            self._workers = None
+
+    async def check(self) -> dict[str, str]:
+        """The state of each group of GPUs: of a live program, or of the job being made with the time it will take."""
+        members: Sequence[Worker | Bench] = ()
+        if self._workers is not None:
+            members = self._workers.members
+        elif self._benches is not None:
+            members = self._benches.members
+        return {f"GPU {','.join(map(str, member.plan.gpus))}": str(member) for member in members}
+
+    async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:
+        """Prepare an answer; the first one sets a live program going, which takes minutes.
+
+        Raises:
+            BusyError: all GPUs are in use and the queue for them is full.
+            UnprocessableError: the avatar's picture cannot be read.
+        """
+        groups: Groups[Worker] | Groups[Bench] | None = self._workers or self._benches
+        if groups is None or self._program is None:
+            raise NotReadyError("the LiveAvatar engine is not loaded")
+        groups.check()
+        seed = _LIVE_SEED if self._workers is not None else options.seed
+        budget = groups.members[0].plan.size
+        look = await anyio.to_thread.run_sync(Look.of, avatar, self._settings.liveavatar_scene, seed, budget)
+        if self._workers is not None:
+            for worker in self._workers.members:
+                if worker.look is None:
+                    await worker.prepare(look)
+            return LivePerformance(self._workers, look, options.fps, options.size)
+        assert self._benches is not None  # one of the two is there
+        return WholePerformance(self._settings, self._program, self._benches, look, options.fps, options.size)
+
+
+def prepare(settings: LiveAvatarSettings) -> tuple[Program, list[tuple[Plan, tuple[Gpu, ...]]]]:
+    """The program, and a plan that fits for each group of GPUs; blocks. Raises EngineUnavailableError."""
+    program = Program.of(settings)
+    found = read_gpus(settings.liveavatar_nvidia_smi)
+    numbers = settings.liveavatar_groups or (_best(settings, found),)
+    plans = [make_plan(settings, group) for group in numbers]
+    if len({plan.mode for plan in plans}) > 1:
+        raise EngineUnavailableError(
+            "LiveAvatar's groups of GPUs are all single ones or all of five: change the setting"
+        )
+    program.check(streaming=plans[0].mode == "stream")
+    groups = []
+    for plan in plans:
+        gpus = chosen(found, plan.gpus)
+        groups.append((_fitted(settings, plan, gpus), gpus))
+    return program, groups
+
+
+def _best(settings: LiveAvatarSettings, gpus: Sequence[Gpu]) -> tuple[int, ...]:
+    """The GPUs to take when none are named: the first five, else the one with most free memory."""
+    if settings.liveavatar_mode != "offline" and len(gpus) >= STREAM_GPUS:
+        return tuple(gpu.index for gpu in gpus[:STREAM_GPUS])
+    return (max(gpus, key=lambda gpu: gpu.free_gib).index,)
+
+
+def _fitted(settings: LiveAvatarSettings, plan: Plan, gpus: Sequence[Gpu]) -> Plan:
+    """The plan, with remedies until it fits; says so in the log."""
+    if plan.fp8 and not has_fp8(gpus):
+        raise EngineUnavailableError(
+            "these GPUs do not multiply 8-bit floats (compute capability 8.9 or newer): "
+            "set AVATAR_ANIMATION_LIVEAVATAR_FP8=off"
+        )
+    fitted, verdict = settle(plan, gpus, settings.liveavatar_remedies, settings.liveavatar_margin_gib)
+    if not verdict.fits:
+        raise EngineUnavailableError(f"LiveAvatar does not fit: it {verdict}. Another engine, such as portrait, does.")
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    if (fitted.offload_model or fitted.offload_kv_cache) and host < LEAST_HOST_GIB:
+        fitted = fitted.noted(
+            f"the machine has {host:.0f} GiB of memory; models that wait there may need {LEAST_HOST_GIB}"
+        )
+    logger.info("LiveAvatar %s", verdict)
+    for note in fitted.notes:
+        logger.warning("LiveAvatar: %s", note)
+    return fitted

@@ -1,0 +1,42 @@
+"""Samples that are cut off because the recording was too loud for the converter, or for the file."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+_FULL = 0.9995
+_FLAT = 1e-4
+"""Of full scale: how far the samples of a cut top lie apart at most."""
+_LEAST_TOUCHING = 0.5
+"""Share of the samples at the very top that have a neighbour there: round tops have one sample each."""
+_QUIETEST = 0.1
+"""Tops below are those of quiet recordings, whose steps are coarse."""
+_LEAST_BITS = 12
+
+
+def clipped(channel: NDArray[np.float32], bits: int) -> Mask:
+    """Which samples of a channel `[n]`, as stored in `bits`, are cut off: at full scale, or in flat tops below it.
+
+    Flat tops are made by recordings that were cut first and turned down afterwards. A lossy codec leaves no flat tops,
+    but passes full scale where they were.
+    """
+    mask = np.asarray(np.abs(channel) >= _FULL)
+    if (bits and bits < _LEAST_BITS) or not len(channel):
+        return mask
+    for sign in (1.0, -1.0):
+        top = float((sign * channel).max())
+        if _QUIETEST < top < _FULL:
+            mask |= _flat_tops(np.asarray(sign * channel >= top - _FLAT))
+    return mask
+
+
+def _flat_tops(highest: Mask) -> Mask:
+    """The highest samples if enough of them touch each other, else none."""
+    touching = np.zeros_like(highest)
+    pairs = highest[1:] & highest[:-1]
+    touching[1:] |= pairs
+    touching[:-1] |= pairs
+    return highest if touching.sum() >= _LEAST_TOUCHING * highest.sum() and touching.any() else np.zeros_like(highest)

@@ -13,6 +13,8 @@ from comps.animation import avatar_routes, video_routes
 from comps.animation.audio2face.web import routes as face_routes
 from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
 from comps.animation.audio2face.web.live import LiveFace
+from comps.animation.jobs import routes as job_routes
+from comps.animation.jobs.routes import JobDesk, keep_desk
 from comps.animation.settings import AnimationSettings
 from comps.animation.socket import AnimationSocket
 from comps.animation.studio import Studio, keep_studio, studio_of
@@ -30,10 +32,13 @@ def create_app(
     async def startup(app: FastAPI) -> AsyncIterator[None]:
         studio = await anyio.to_thread.run_sync(Studio.build, settings, table, enhancers)
         keep_studio(app, studio)
+        desk = JobDesk.build(studio)
+        keep_desk(app, desk)
         try:
             await studio.warm()
             yield
         finally:
+            await desk.runner.close()
             await studio.close()
 
     async def checks() -> dict[str, str]:
@@ -45,6 +50,7 @@ def create_app(
     app = create_service_app(info, settings, startup=startup, checks=checks)
     app.include_router(avatar_routes.router)
     app.include_router(video_routes.router)
+    app.include_router(job_routes.router)
     app.include_router(face_routes.router)
     app.add_api_websocket_route("/v1/animation/stream", stream)
     app.add_api_websocket_route("/v1/audio2face/stream", face_stream)

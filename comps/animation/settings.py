@@ -13,6 +13,7 @@ from comps.animation.engines.gfpgan.settings import GfpganSettings
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.animation.engines.sadtalker.settings import SadTalkerSettings
 from comps.animation.engines.wav2lip.settings import Wav2LipSettings
+from comps.animation.jobs.settings import JobSettings
 from comps.core.user_data import user_data
 
 _INFERENCE_MODES = {"wav2lip_only": ("wav2lip", ""), "wav2lip+gfpgan": ("wav2lip", "gfpgan")}
@@ -25,7 +26,9 @@ def _names(field: str, *others: str) -> AliasChoices:
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
 
 
-class AnimationSettings(Wav2LipSettings, GfpganSettings, SadTalkerSettings, LiveAvatarSettings, Audio2FaceSettings):
+class AnimationSettings(
+    Wav2LipSettings, GfpganSettings, SadTalkerSettings, LiveAvatarSettings, JobSettings, Audio2FaceSettings
+):
     """`AVATAR_ANIMATION_*`; the aliases are the names shared with the gateway and those of OPEA."""
 
     model_config = SettingsConfigDict(env_prefix="AVATAR_ANIMATION_")

@@ -1,0 +1,107 @@
+"""From what clients send to a job: a recording as base64, or speech with its phones as framed messages."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from comps.animation.engine import Avatar
+from comps.animation.jobs.job import Job
+from comps.animation.jobs.runner import JobRunner
+from comps.animation.jobs.store import JobStore
+from comps.animation.requests import AnimationRequest, Look, StartMessage
+from comps.animation.speech_input import SpeechClock, spoken
+from comps.animation.studio import Studio
+from comps.core.errors import BadRequestError, NoSpeechError, UnprocessableError, UpstreamError
+from comps.core.framing import Header, parse_speech, unpack_stream
+from comps.core.media.audio import decode_audio
+from comps.core.media.base64_data import decoded_base64
+from comps.core.media.silence import is_silent
+from comps.core.speech import SpeechChunk
+
+RATE = 24_000
+"""Hz at which a recording is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobIntake:
+    """Makes jobs of requests; what it raises is the client's mistake or says that there is no room."""
+
+    studio: Studio
+    store: JobStore
+    runner: JobRunner
+
+    async def recording(self, wanted: AnimationRequest) -> Job:
+        """A job of a recording."""
+        self.runner.require_place()
+        settings = self.studio.settings
+        data = await decoded_base64(wanted.speech, "audio", settings.max_body_bytes)
+        picture = await decoded_base64(wanted.image, "image", settings.max_body_bytes) if wanted.image else None
+        avatar = await self.studio.avatar(wanted.avatar, picture)
+        audio = await self.studio.in_thread(decode_audio, data, rate=RATE, max_seconds=settings.jobs_max_audio_s)
+        if is_silent(audio):
+            raise NoSpeechError("the audio is silent: there is nothing to say", param="audio")
+        return await self._made(wanted, avatar, [chunk async for chunk in spoken(audio, RATE)])
+
+    async def speech(self, body: AsyncIterator[bytes]) -> Job:
+        """A job of framed messages: a ``start`` as of a live session, ``speech`` in order, and an ``end``."""
+        self.runner.require_place()
+        async with aclosing(unpack_stream(body)) as messages:
+            try:
+                header, _ = await anext(messages)
+                start = _start(header)
+                clock = SpeechClock(start.sample_rate, self.studio.settings.jobs_max_audio_s)
+                chunks = await _chunks(messages, clock)
+            except StopAsyncIteration as error:
+                raise BadRequestError("the body is empty: it is framed messages that begin with 'start'") from error
+            except UpstreamError as error:
+                raise BadRequestError(f"the body is not framed messages: {error.message}") from error
+        if not clock.position:
+            raise NoSpeechError("there is no speech in the body", param="speech")
+        return await self._made(start, await self.studio.avatar(start.avatar), chunks)
+
+    async def _made(self, look: Look, avatar: Avatar, chunks: Sequence[SpeechChunk]) -> Job:
+        studio = self.studio
+        options = studio.options(look)
+        # loaded now, so that what is missing is said here and not by a job that failed
+        name = look.engine or studio.engines.default
+        await studio.engines.get(name)
+        await studio.enhancer(options.enhancer)
+        job = Job(
+            id="",
+            created=time.time(),
+            engine=name,
+            options=options,
+            sample_rate=chunks[0].sample_rate,
+            samples=chunks[-1].first_sample + len(chunks[-1].pcm),
+            segment_frames=max(1, math.ceil(studio.settings.jobs_segment_s * options.fps)),
+        )
+        return await studio.in_thread(self.store.create, job, chunks, avatar)
+
+
+def _start(header: Header) -> StartMessage:
+    try:
+        return StartMessage.model_validate(header)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
+
+
+async def _chunks(messages: AsyncIterator[tuple[Header, bytes]], clock: SpeechClock) -> list[SpeechChunk]:
+    chunks: list[SpeechChunk] = []
+    async for header, payload in messages:
+        if header.get("type") == "end":
+            return chunks
+        if header.get("type") != "speech":
+            raise BadRequestError(f"after 'start' come 'speech' and 'end', not {str(header.get('type'))[:40]!r}")
+        try:
+            chunks += clock.admit(parse_speech(header, payload))
+        except ValueError as error:
+            raise UnprocessableError(str(error), param="speech") from error
+    raise BadRequestError("the speech broke off: its last message is 'end'")

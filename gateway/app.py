@@ -21,6 +21,7 @@ from gateway.answers import Answers
 from gateway.avatar_voices import AvatarVoices
 from gateway.faces import RemoteFaces
 from gateway.health import Nodes, health_routes
+from gateway.jobs import JobOffice, job_routes
 from gateway.metrics import TurnMetrics
 from gateway.proxy import proxy_routes
 from gateway.request import AnimateRequest, AvatarChatRequest, SayRequest
@@ -73,6 +74,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     _include_first(app, health_routes(nodes))
     app.include_router(_answer_routes())
     app.include_router(_video_routes())
+    app.include_router(job_routes())
     app.include_router(proxy_routes(lambda service: _endpoint(app, service)))
     app.include_router(suggestion_routes(lambda service: _endpoint(app, service)))
     app.include_router(_page_routes())
@@ -100,9 +102,11 @@ def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpo
     store = VideoStore(settings.outputs_dir, limits)
     voices = AvatarVoices(endpoints)
     faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
-    turns = Turns(AvatarFlow(endpoints), store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
+    flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices)
+    turns = Turns(flow, store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
-    return Answers(settings, TurnBuilder(settings, faces, voices), turns, store, sessions)
+    app.state.jobs = JobOffice(flow, builder, settings.max_body_bytes)
+    return Answers(settings, builder, turns, store, sessions)
 
 
 def _targets(settings: GatewaySettings) -> dict[str, Target]:

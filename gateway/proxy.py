@@ -55,6 +55,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "animation", "/v1/avatars/{avatar_id}/{part}", ("GET", "PUT"), "Its image, rig and rig preview; edit the rig"
     ),
+    Route("animation", "/v1/jobs/{job_id}", ("GET", "DELETE"), "A job: how far it has come; stop or remove it"),
+    Route("animation", "/v1/jobs/{job_id}/resume", ("POST",), "Go on with a job that was stopped or failed"),
+    Route("animation", "/v1/jobs/{job_id}/video.mp4", ("GET",), "The video of a finished job"),
     Route("animation", "/v1/audio2face", ("POST",), "Blend shapes of a recording: lines of JSON, or a file"),
     Route("asr", "/v1/asr", ("POST",), "Speech to text, OPEA form"),
     Route("asr", "/v1/audio/transcriptions", ("POST",), "Speech to text, OpenAI form"),

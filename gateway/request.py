@@ -185,6 +185,22 @@ class AnimateRequest(Appearance, Reply):
         return self
 
 
+class JobRequest(Appearance, Speech):
+    """`POST /v1/jobs`: a long video, of a recording to be mouthed or of a text to be spoken."""
+
+    audio: str | None = Field(None, description="base64 of a recording in any common container")
+    text: str | None = Field(None, min_length=1, max_length=TEXT_CHARACTERS)
+
+    @model_validator(mode="after")
+    def _one_speech(self) -> Self:
+        if (self.audio is None) == (self.text is None):
+            raise ValueError("a job is of 'audio' (base64) or of 'text': send one of them")
+        refuse_engines(self.engines, ("asr", "llm") if self.audio is None else ("asr", "llm", "tts"))
+        if self.audio is not None:
+            refuse_fields(self.model_dump(include={"voice", "language"}), ("voice", "language"))
+        return self
+
+
 class AvatarChatRequest(Sampling, Appearance, Speech, Reply):
     """A question, by sound (`audio`, alias `byte_str`), by `text`, or as the last of `messages`."""
 

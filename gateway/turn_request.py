@@ -16,7 +16,7 @@ from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decode_base64
 from comps.core.media.silence import is_silent
 from comps.core.speech import SpeechChunk
-from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, Sampling, SayRequest, Speech
+from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, JobRequest, Sampling, SayRequest, Speech
 from gateway.settings import GatewaySettings
 from megaservice.flow.request import (
     ChatTurn,
@@ -104,6 +104,19 @@ class TurnBuilder:
             input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ),
             engines=_engines(body),
             picture=await self._picture(body),
+    async def job(self, body: JobRequest) -> TurnRequest:
+        """A text to be spoken for a job; the recording of one that has none is left to the animation service."""
+        picture = await self._picture(body)
+        voice = VoiceOptions() if body.text is None else await self._voice(body, body.engines.tts, picture)
+        return TurnRequest(
+            input=SayText(body.text or ""),
+            language=body.language,
+            engines=_engines(body),
+            voice=voice,
+            picture=picture,
+            deadline_s=_deadline_s(self.settings),
+        )
+
             deadline_s=_deadline_s(self.settings),
         )
 

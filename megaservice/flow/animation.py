@@ -46,24 +46,8 @@ class AnimationNode:
                 await end_tasks([sending])
 
     async def _send_start(self, channel: Channel) -> None:
-        picture = self._picture
-        start: dict[str, Any] = {
-            "type": "start",
-            "engine": self._engine or None,
-            "fps": picture.fps,
-            "size": picture.size,
-            "format": "fmp4",
-            "emotion": picture.emotion,
-            "prompt": picture.prompt,
-            "backdrop": picture.backdrop,
-            "seed": picture.seed,
-            "enhancer": picture.enhancer,
-            "enhancer_strength": picture.enhancer_strength,
-            "preset": picture.preset,
-            "sample_rate": self._sample_rate,
-        }
-        if picture.avatar:
-            start["avatar"] = picture.avatar
+        look = look_fields(self._picture, self._engine)
+        start = {"type": "start", "format": "fmp4", "sample_rate": self._sample_rate, **look}
         with suppress(ChannelClosedError):  # why it closed is what is read next
             await channel.send(orjson.dumps(start).decode())
 
@@ -131,6 +115,23 @@ class AnimationNode:
     def _garbage(self, what: object) -> UpstreamError:
         service = self._endpoint.service
         return UpstreamError(f"{service} sent a message that is not part of the session: {what!r}", service=service)
+
+
+def look_fields(picture: PictureOptions, engine: str) -> dict[str, Any]:
+    """What the animation service is asked for, under its names: in a session's start and in a job."""
+    fields: dict[str, Any] = {
+        "engine": engine or None,
+        "fps": picture.fps,
+        "size": picture.size,
+        "emotion": picture.emotion,
+        "prompt": picture.prompt,
+        "backdrop": picture.backdrop,
+        "seed": picture.seed,
+        "enhancer": picture.enhancer,
+        "enhancer_strength": picture.enhancer_strength,
+        "preset": picture.preset,
+    }
+    return fields | ({"avatar": picture.avatar} if picture.avatar else {})
 
 
 async def _send_speech(channel: Channel, speech: AsyncIterator[SpeechChunk]) -> None:

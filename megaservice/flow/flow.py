@@ -8,16 +8,17 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
 from comps.core.client import ClientOptions
 from comps.core.errors import UnprocessableError
-from comps.core.speech import TaggedSentence
+from comps.core.speech import SpeechChunk, TaggedSentence
 from megaservice.flow.animation import AnimationNode
 from megaservice.flow.asr import AsrNode
 from megaservice.flow.clock import AnswerClock
+from megaservice.flow.events import Event
 from megaservice.flow.llm import LlmChoices, LlmNode, sentences
 from megaservice.flow.request import LiveQuestion, SayText, SpokenAnswer, SpokenQuestion, TurnRequest, TypedQuestion
 from megaservice.flow.tts import TtsNode
@@ -51,6 +52,18 @@ class AvatarFlow:
             yield turn
         finally:
             await turn.close()
+
+    async def spoken(self, request: TurnRequest) -> AsyncGenerator[SpeechChunk, None]:
+        """The speech of a `SayText` on one clock, with its phones, without a picture; errors are the TTS service's."""
+        if not isinstance(request.input, SayText):
+            raise TypeError("only a text can be spoken")
+        clock = AnswerClock(self.expected_rate(request))
+        tts = TtsNode(self.endpoint("tts"), _unheard, request.voice, engine=request.engines.tts, clock=clock)
+        async with aclosing(tts(script(_alone(request.input.text), request.language))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        if clock.native_rate:
+            self.learn_rate(request, clock.native_rate)
 
     def endpoint(self, stage: str) -> Endpoint:
         """Where `stage` is; raises UnprocessableError when this flow has none."""
@@ -134,13 +147,8 @@ class _Answer:
         return LlmNode(self._flow.endpoint("llm"), turn.emit, choices)
 
     async def _script(self, texts: AsyncIterator[str]) -> AsyncGenerator[TaggedSentence, None]:
-        """The text to be said, as sentences; raises UnprocessableError when there is nothing to say."""
-        said = False
-        async for sentence in sentences(texts, self._request.language):
-            said = True
+        async for sentence in script(texts, self._request.language):
             yield sentence
-        if not said:
-            raise UnprocessableError("the text has nothing in it that can be said", param="text", service="tts")
 
     def _tts(self, turn: Turn) -> TtsNode:
         request = self._request
@@ -154,6 +162,24 @@ class _Answer:
         return AnimationNode(
             endpoint, request.picture, engine=request.engines.animation, sample_rate=self._clock.sample_rate
         )
+
+
+async def script(texts: AsyncIterator[str], language: str) -> AsyncGenerator[TaggedSentence, None]:
+    """A text to be said, as sentences; raises UnprocessableError when there is nothing to say."""
+    said = False
+    async for sentence in sentences(texts, language):
+        said = True
+        yield sentence
+    if not said:
+        raise UnprocessableError("the text has nothing in it that can be said", param="text", service="tts")
+
+
+async def _alone(text: str) -> AsyncGenerator[str, None]:
+    yield text
+
+
+async def _unheard(event: Event) -> None:
+    """Nobody listens."""
 
 
 def _voice_key(request: TurnRequest) -> tuple[str, str, str]:

@@ -57,7 +57,7 @@ async def test_every_passed_route_names_a_service_that_is_missing(tmp_path: Path
     async with AsyncExitStack() as exits:
         stack = await open_stack(exits, tmp_path, asr_url="", llm_url="", tts_url="", animation_url="")
         for route in ROUTES:
-            path = route.path.format(avatar_id="ada", part="rig")
+            path = route.path.format(avatar_id="ada", part="rig", job_id="0" * 32)
             reply = await stack.client.request(route.methods[0], path)
             assert (reply.status_code, route.service in reply.json()["error"]["message"]) == (404, True)
 

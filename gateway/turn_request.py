@@ -96,14 +96,6 @@ class TurnBuilder:
             deadline_s=_deadline_s(self.settings),
         )
 
-    async def animate(self, body: AnimateRequest) -> TurnRequest:
-        """A recording mouthed as it is."""
-        sound = await self._bytes(body.audio, "audio")
-        pcm = await anyio.to_thread.run_sync(_decode_pcm, sound, self.settings.max_audio_s)
-        return TurnRequest(
-            input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ),
-            engines=_engines(body),
-            picture=await self._picture(body),
     async def job(self, body: JobRequest) -> TurnRequest:
         """A text to be spoken for a job; the recording of one that has none is left to the animation service."""
         picture = await self._picture(body)
@@ -117,6 +109,14 @@ class TurnBuilder:
             deadline_s=_deadline_s(self.settings),
         )
 
+    async def animate(self, body: AnimateRequest) -> TurnRequest:
+        """A recording mouthed as it is."""
+        sound = await self._bytes(body.audio, "audio")
+        pcm = await anyio.to_thread.run_sync(_decode_pcm, sound, self.settings.max_audio_s)
+        return TurnRequest(
+            input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ),
+            engines=_engines(body),
+            picture=await self._picture(body),
             deadline_s=_deadline_s(self.settings),
         )
 

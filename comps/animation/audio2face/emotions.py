@@ -93,18 +93,28 @@ class EmotionChain:
         self._last: Array | None = None
         unmapped: NDArray[np.bool_] = np.ones(len(FACE_EMOTIONS), bool)
         unmapped[self._targets] = False
-        self._carried = unmapped & settings.carry_unmapped
+        self._carried: NDArray[np.bool_] | None = unmapped if settings.carry_unmapped else None
+        self._heard: Array = np.full(len(DETECTOR_EMOTIONS), np.nan)
+        self._generated: Array = np.zeros(len(FACE_EMOTIONS))
 
     def from_logits(self, logits: Array, preferred: Array | None = None) -> Array:
         """Emotions `[n, 10]` of the next frames from detector logits `[n, 6]`; `preferred` as in `from_emotions`."""
-        if logits.ndim != 2 or logits.shape[1] != len(DETECTOR_EMOTIONS) or not np.isfinite(logits).all():
-            raise UnprocessableError(
-                f"logits {logits.shape} are not finite [n, {len(DETECTOR_EMOTIONS)}]", param="logits"
-            )
+        if logits.ndim != 2 or logits.shape[1] != len(DETECTOR_EMOTIONS):
+            raise _unusable(logits)
+        # detectors listen anew every few frames only, and repeat themselves in between
+        if not (logits == self._heard).all():
+            return self.from_emotions(self._of(logits), preferred)
+        return self.from_emotions(np.repeat(self._generated[None], len(logits), axis=0), preferred)
+
+    def _of(self, logits: Array) -> Array:
+        """Steps 1 to 4."""
+        if not np.isfinite(logits).all():
+            raise _unusable(logits)
         strongest = strongest_emotions(logits, self._settings.emotion_contrast, self._settings.max_emotions)
         generated: Array = np.zeros((len(logits), len(FACE_EMOTIONS)))
         generated[:, self._targets] = strongest[:, self._sources]
-        return self.from_emotions(generated, preferred)
+        self._heard, self._generated = logits[-1].copy(), generated[-1].copy()
+        return generated
 
     def from_emotions(self, generated: Array, preferred: Array | None = None) -> Array:
         """Steps 5 to 8 for generated emotions `[n, 10]`, zeros where there is no detector.
@@ -112,15 +122,15 @@ class EmotionChain:
         `preferred` `[n, 10]` are the keyframes' emotions; None, for a stream that has had no keyframe, skips step 6.
         """
         settings, output = self._settings, np.empty_like(generated, np.float64)
-        share = (
-            settings.preferred_emotion_strength if settings.enable_preferred_emotion and preferred is not None else 0.0
-        )
-        wanted = np.zeros_like(generated) if preferred is None else preferred
+        preferred = preferred if settings.enable_preferred_emotion else None
+        share = settings.preferred_emotion_strength
         weight = min(settings.frame_s / max(settings.live_transition_time, _SHORTEST_TRANSITION_S), 1.0)
         for frame, raw in enumerate(generated):
-            start = np.where(self._carried, self._output, raw)
+            start = raw if self._carried is None else np.where(self._carried, self._output, raw)
             self._smoothed = (1 - settings.live_blend_coef) * start + settings.live_blend_coef * self._smoothed
-            blended: Array = (1 - share) * self._smoothed + share * wanted[frame]
+            blended: Array = (
+                self._smoothed if preferred is None else (1 - share) * self._smoothed + share * preferred[frame]
+            )
             self._last = blended if self._last is None else weight * blended + (1 - weight) * self._last
             self._output = settings.emotion_strength * self._last
             output[frame] = self._output
@@ -134,7 +144,7 @@ def strongest_emotions(logits: Array, contrast: float, max_emotions: int) -> Arr
     shares: Array = raised / raised.sum(axis=1, keepdims=True)
     shares[:, NEUTRAL] = 0
     weakest = np.argsort(-shares, axis=1, kind="stable")[:, max_emotions:]
-    np.put_along_axis(shares, weakest, 0.0, axis=1)
+    shares[np.arange(len(shares))[:, None], weakest] = 0.0
     return shares
 
 
@@ -145,6 +155,11 @@ def emotion_vector(emotions: Mapping[str, object], parameter: Parameter = KEYFRA
     for name, value in check_entries(parameter, known).items():
         vector[face_emotion(name)] = value
     return vector
+
+
+def _unusable(logits: Array) -> UnprocessableError:
+    fault = f"logits {logits.shape} are not finite [n, {len(DETECTOR_EMOTIONS)}]"
+    return UnprocessableError(fault, param="logits")
 
 
 def _channels(correspondence: Mapping[str, str]) -> tuple[list[int], list[int]]:

@@ -70,8 +70,11 @@ def _gaze_table(random: np.random.Generator) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _movements(settings: EyeSettings, fps: int, seed: int) -> Array:
-    """Amounts `[frames of the period, shapes]` of `_SHAPES`; a row for every frame, so that a stream only looks them up."""
+def _movements(settings: EyeSettings, fps: int, seed: int, places: tuple[int, ...]) -> Array:
+    """Amounts `[frames of the period, columns]` of `_SHAPES`, each in the column `places` names; -inf in the others.
+
+    There is a row for every frame, so that a stream only looks them up.
+    """
     frames: NDArray[np.intp] = np.arange(TABLE_ROWS * fps // TABLE_RATE, dtype=np.intp)
     closed = lids(frames, fps, seed)
     right, left = pose_eyes(np.zeros((len(frames), 4)), _life(seed).gaze, settings, first=0, fps=fps)
@@ -80,7 +83,9 @@ def _movements(settings: EyeSettings, fps: int, seed: int) -> Array:
         for down, inward in ((left[:, 0], -left[:, 1]), (right[:, 0], right[:, 1]))
         for amount in (down, -down, inward, -inward)
     ]
-    return np.stack([closed, closed, *looks], axis=1)
+    amounts: Array = np.full((len(frames), max(places) + 1), -np.inf)
+    amounts[:, list(places)] = np.stack([closed, closed, *looks], axis=1)
+    return amounts
 
 
 def lids(frames: NDArray[np.intp], fps: int, seed: int = 0) -> Array:
@@ -108,18 +113,23 @@ class LivingEyes:
         known = {field.name: float(values[field.name]) for field in fields(EyeSettings) if field.name in values}
         self._settings = EyeSettings(**known)
         self._fps = fps
-        self._places = [names.index(name) for name in _SHAPES]
+        self._first = min(names.index(name) for name in _SHAPES)
+        self._places = tuple(names.index(name) - self._first for name in _SHAPES)
         self._wide = [names.index(name) for name in _WIDE]
         self._blink = min(float(values.get("blink_strength", 1.0)), 1.0)
-        self._gain = tuning.multipliers[self._places]
-        self._gain[:2] *= self._blink
+        self._gain: Array = np.ones(max(self._places) + 1)
+        self._gain[list(self._places)] = [tuning.multipliers[names.index(name)] for name in _SHAPES]
+        self._gain[list(self._places[:2])] *= self._blink
         self._clamp = tuning.clamp
 
     def apply(self, weights: Array, first: int, seed: int = 0) -> Array:
         """Weights `[n, shapes]` of the frames from number `first` on, with blinks and glances."""
-        table = _movements(self._settings, self._fps, seed)
-        amounts = table[(first + np.arange(len(weights))) % len(table)]
+        table = _movements(self._settings, self._fps, seed, self._places)
+        amounts = table.take(np.arange(first, first + len(weights)), axis=0, mode="wrap")
         alive = weights.copy()
-        alive[:, self._places] = np.maximum(alive[:, self._places], amounts * self._gain)
-        alive[:, self._wide] *= 1 - amounts[:, :1] * self._blink
-        return np.clip(alive, 0, 1) if self._clamp else alive
+        eyes = alive[:, self._first : self._first + len(self._gain)]
+        np.maximum(eyes, amounts * self._gain, out=eyes)
+        opened = 1 - amounts[:, self._places[0]] * self._blink
+        for place in self._wide:
+            alive[:, place] *= opened
+        return np.minimum(np.maximum(alive, 0), 1) if self._clamp else alive

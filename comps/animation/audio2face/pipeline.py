@@ -274,15 +274,15 @@ class _Weights:
             bool(parameters.values["enable_clamping_bs_weight"]),
         )
         self._tuning = WeightTuning.layered(names, [layer], shared.layers.active_poses)
-        self._take = _places(names, shared.model.names)
-        self._missing = self._take < 0
+        self._take = None if tuple(names) == shared.model.names else _places(names, shared.model.names)
         options = shared.options
         self._seed = options.liveness_seed
         alive = options.liveness and not shared.model.alive
         self._eyes = LivingEyes(names, parameters.values, self._tuning, options.fps) if alive else None
 
     def tuned(self, solved: Array, first: int) -> Array:
-        weights = self._tuning.apply(np.where(self._missing, 0.0, solved[:, self._take]))
+        taken = solved if self._take is None else np.where(self._take < 0, 0.0, solved[:, self._take])
+        weights = self._tuning.apply(taken)
         return weights if self._eyes is None else self._eyes.apply(weights, first, self._seed)
 
 

@@ -89,9 +89,8 @@ class SkinStream:
             raise UnprocessableError(f"delta {delta.shape} is not [n, {len(self._rig.neutral)}, 3]", param="delta")
         posed: Points = np.empty(delta.shape, self._rig.neutral.dtype)
         lower, upper = self._filters
-        for frame, motion in enumerate(delta):
-            moved = motion * self._strength + self._offset
-            posed[frame] = self._rig.neutral + upper.next(moved) * self._upper + lower.next(moved) * self._lower
+        moved = delta * self._strength + self._offset
+        posed[:] = self._rig.neutral + upper.run(moved) * self._upper + lower.run(moved) * self._lower
         return posed
 
     def reset(self) -> None:
@@ -110,6 +109,15 @@ class Smoothing:
     def reset(self) -> None:
         """Makes the next value a first one."""
         self._stages: tuple[Points, Points] | None = None
+
+    def run(self, values: Points) -> Points:
+        """The next values `[n, ...]`, filtered."""
+        if self._share == 1:
+            return values
+        filtered: Points = np.empty_like(values)
+        for frame, value in enumerate(values):
+            filtered[frame] = self.next(value)
+        return filtered
 
     def next(self, value: Points) -> Points:
         """The next value, filtered."""

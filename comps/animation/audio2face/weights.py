@@ -61,4 +61,4 @@ class WeightTuning:
     def apply(self, weights: Array) -> Array:
         """Weights to stream `[..., n]` from solved ones; an inactive shape is 0 before its offset."""
         tuned: Array = np.where(self.active, weights, 0.0) * self.multipliers + self.offsets
-        return np.clip(tuned, 0.0, 1.0) if self.clamp else tuned
+        return np.minimum(np.maximum(tuned, 0.0), 1.0) if self.clamp else tuned

@@ -60,12 +60,10 @@ def segment(phones: Sequence[Phone]) -> Segments:
         ]
         end = max(end, phone.end)
     rows.append((end, np.inf, "", 0))
-    wanted = [targets(name, stress) for _, _, name, stress in rows]
+    wanted = np.concatenate([vector for _, _, name, stress in rows for vector in targets(name, stress)])
+    goal, claim = wanted.reshape(len(rows), 2, -1).swapaxes(0, 1)
     return Segments(
-        start=np.array([row[0] for row in rows]),
-        end=np.array([row[1] for row in rows]),
-        goal=np.concatenate([goal for goal, _ in wanted]).reshape(len(rows), -1),
-        claim=np.concatenate([claim for _, claim in wanted]).reshape(len(rows), -1),
+        start=np.array([row[0] for row in rows]), end=np.array([row[1] for row in rows]), goal=goal, claim=claim
     )
 
 

@@ -83,12 +83,12 @@ class Loudness:
         before, ahead, soon = (round(span / self._hop_s) for span in (BEFORE_S, AHEAD_S, SOON_S))
         if not len(self._power):
             return Levels(*np.zeros((3, len(times))))
-        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + np.arange(-before, soon) - self._first
-        inside = np.minimum(np.maximum(index, 0), len(self._power) - 1)
-        power = np.where(inside == index, self._power[inside], 0.0)
-        peak = self._peak[inside[:, before]]
+        index = np.floor(times / self._hop_s + 1e-6).astype(int)[:, None] + (np.arange(-before, soon) - self._first)
+        power = self._power.take(index, mode="clip")
+        power[(index < 0) | (index >= len(self._power))] = 0.0
+        peak = self._peak.take(index[:, before], mode="clip")
         now = power[:, : before + ahead]
-        return Levels(*np.sqrt(np.stack([now.sum(1) / (before + ahead), now.max(1), power.max(1)]) / peak))
+        return Levels(*np.sqrt(np.array([now.sum(1) / (before + ahead), now.max(1), power.max(1)]) / peak))
 
     def forget(self, before: float) -> None:
         """Drop what lies more than `KEEP_S` before the time `before`."""

@@ -25,6 +25,8 @@ _RANGE_DB = 70.0
 """What lies further under the peak is not told from silence."""
 _FALL_S = 6.0
 """Time constant with which the memory of the loudest moment fades."""
+_FALL_DB = 20 * np.log10(np.e) / _FALL_S * FRAME_S
+"""By how many dB it does from frame to frame."""
 _USUAL_PEAK_DB = -22.0
 """Loud speech, full scale 0, assumed until louder is heard."""
 _RISE_DB_S, _QUIET_DB = 10.0, 20.0
@@ -43,7 +45,7 @@ class FrontEnd:
 
         `samples` are `[160 n + 240]`, `MARGIN` more on either side. What is louder than `_QUIET_DB` under the peak is no background.
         """
-        windows = samples[_places((len(samples) - 2 * MARGIN) // HOP)]
+        windows = samples.take(_places((len(samples) - 2 * MARGIN) // HOP))
         spectrum = np.fft.rfft(windows * _window(), _TRANSFORM, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         decibels = 10 * np.log10(power @ _filters() + np.float32(1e-10))
@@ -55,8 +57,7 @@ class FrontEnd:
 
     def _peaks(self, level: Plane) -> Plane:
         """The recent peak `[n]` in dB, which falls linearly until a louder frame comes."""
-        slope = 20 * np.log10(np.e) / _FALL_S * FRAME_S
-        fallen = slope * np.arange(1, len(level) + 1)
+        fallen = _FALL_DB * _count(len(level))
         rising = np.maximum.accumulate(np.maximum(level + fallen, self._peak))
         peaks: Plane = rising - fallen
         if len(peaks):
@@ -65,11 +66,17 @@ class FrontEnd:
 
     def _floors(self, level: Plane) -> Plane:
         """The background `[n]` in dB: the quietest frame of late, rising slowly until a quieter one comes."""
-        risen = _RISE_DB_S * FRAME_S * np.arange(1, len(level) + 1)
+        risen = _RISE_DB_S * FRAME_S * _count(len(level))
         floors: Plane = np.minimum.accumulate(np.minimum(level - risen, self._floor)) + risen
         if len(floors):
             self._floor = float(floors[-1])
         return floors
+
+
+@lru_cache(maxsize=16)
+def _count(frames: int) -> NDArray[np.intp]:
+    """1 to `frames`."""
+    return np.arange(1, frames + 1)
 
 
 @lru_cache(maxsize=16)

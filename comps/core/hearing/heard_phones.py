@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +57,11 @@ class HeardPhones:
     def around(self, times: NDArray[np.float64], reach: int) -> Labels:
         """The sounds `[n, 2 reach + 1]` of the frames around each time; silence before the first, the last one after it."""
         middle = np.floor(times / FRAME_S + 1e-6).astype(np.intp)[:, None] - self._first
-        index = middle + np.arange(-reach, reach + 1)
+        index = middle + _span(reach)
         if not len(self._labels):
             return np.zeros(index.shape, np.intp)
-        known: Labels = np.where(index < 0, 0, self._labels[np.clip(index, 0, len(self._labels) - 1)])
+        known: Labels = self._labels.take(index, mode="clip")
+        known[index < 0] = 0
         return known
 
     def forget(self, before: float) -> None:
@@ -70,6 +72,11 @@ class HeardPhones:
         if drop > 0:
             self._labels = self._labels[drop:].copy()
             self._first = frame
+
+
+@lru_cache(maxsize=8)
+def _span(reach: int) -> Labels:
+    return np.arange(-reach, reach + 1)
 
 
 def phones_of(sounds: Labels, seconds: float) -> tuple[Phone, ...]:

@@ -22,6 +22,9 @@ MARGIN = (WINDOW - HOP) // 2
 """Samples that the window of a frame reaches beyond its own on either side."""
 _TRANSFORM = 1024
 _LOWEST_HZ, _HIGHEST_HZ = 65, 450
+_SHORTEST, _LONGEST = SAMPLE_RATE // _HIGHEST_HZ, SAMPLE_RATE // _LOWEST_HZ
+"""Lags of these."""
+_NEIGHBOURS = np.array([[-1], [0], [1]])
 _BRIGHT_HZ = 1000.0
 _OCTAVE_COST = 0.02
 """By how much a pitch an octave lower must fit better."""
@@ -56,27 +59,27 @@ NO_FRAMES = VoiceFrames(*np.zeros((4, 0), np.float32))
 def voice_frames(samples: Audio) -> VoiceFrames:
     """The frames in mono float32 `[320 n + 320]` at 16 kHz, `MARGIN` samples more on either side."""
     count = (len(samples) - 2 * MARGIN) // HOP
-    windows = samples[_places(count)]
+    windows = samples.take(_places(count))
     spectrum = np.fft.rfft(windows * _window(), _TRANSFORM, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     split = round(_BRIGHT_HZ / SAMPLE_RATE * _TRANSFORM)
     low, high = power[:, 4:split].sum(1) + _FLOOR, power[:, split:].sum(1) + _FLOOR
     pitch, periodic = _pitch(np.fft.irfft(power, axis=1).astype(np.float32))
-    scale = _TRANSFORM * float((_window() ** 2).sum()) / 2
+    scale = _TRANSFORM * _window_energy() / 2
     return VoiceFrames(pitch, periodic, _decibels((low + high) / scale), _decibels(high / low))
 
 
 def _pitch(correlation: Values) -> tuple[Values, Values]:
     lags = _lags()
     energy = np.maximum(correlation[:, :1], _FLOOR)
-    fit = correlation[:, lags[0] : lags[-1] + 1] * _boost() / energy
+    fit = correlation[:, _SHORTEST : _LONGEST + 1] * _boost() / energy
     best = (fit - _cost()).argmax(1)
-    rows = np.arange(len(fit))
-    before, here, after = (fit[rows, np.clip(best + shift, 0, len(lags) - 1)] for shift in (-1, 0, 1))
+    places = np.minimum(np.maximum(best + _NEIGHBOURS, 0), len(lags) - 1)
+    before, here, after = fit[np.arange(len(fit)), places]
     bend = np.minimum(before - 2 * here + after, -1e-6)
-    exact = lags[best] + np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    exact = lags[best] + np.minimum(np.maximum((before - after) / (2 * bend), -0.5), 0.5)
     pitch = 12 * np.log2(SAMPLE_RATE / exact / 100.0)
-    return pitch.astype(np.float32), np.clip(here, 0, 1).astype(np.float32)
+    return pitch.astype(np.float32), np.minimum(np.maximum(here, 0), 1).astype(np.float32)
 
 
 def _decibels(power: Values) -> Values:
@@ -91,12 +94,17 @@ def _places(count: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=1)
 def _lags() -> NDArray[np.intp]:
-    return np.arange(SAMPLE_RATE // _HIGHEST_HZ, SAMPLE_RATE // _LOWEST_HZ + 1)
+    return np.arange(_SHORTEST, _LONGEST + 1)
 
 
 @lru_cache(maxsize=1)
 def _window() -> Values:
     return np.hanning(WINDOW).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _window_energy() -> float:
+    return float((_window() ** 2).sum())
 
 
 @lru_cache(maxsize=1)

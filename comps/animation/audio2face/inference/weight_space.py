@@ -66,10 +66,10 @@ class TongueSettings:
         delta = np.zeros((*weights.shape, 3))
         delta[:, :, 0] = weights
         posed = pose_tongue(
-            np.zeros((len(TONGUE_SHAPES), 3)), delta, strength=self.tongue_strength,
+            _NEUTRAL_TONGUE, delta, strength=self.tongue_strength,
             height_offset=self.tongue_height_offset, depth_offset=self.tongue_depth_offset,
         )  # fmt: skip
-        moved = posed[:, :, 1] * _named(_RAISE, TONGUE_SHAPES) + posed[:, :, 2] * _named(_REACH, TONGUE_SHAPES)
+        moved = posed[:, :, 1] * _RAISED + posed[:, :, 2] * _REACHED
         return np.maximum(posed[:, :, 0] + moved / _TONGUE_RANGE, 0.0)
 
 
@@ -83,3 +83,7 @@ def _rig() -> SkinRig:
 
 def _named(values: Mapping[str, float], names: tuple[str, ...]) -> Array:
     return np.array([values.get(name, 0.0) for name in names])
+
+
+_NEUTRAL_TONGUE = np.zeros((len(TONGUE_SHAPES), 3))
+_RAISED, _REACHED = _named(_RAISE, TONGUE_SHAPES), _named(_REACH, TONGUE_SHAPES)

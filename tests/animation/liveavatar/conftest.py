@@ -14,7 +14,7 @@ import pytest
 
 from comps.animation.avatars import PRESENTERS
 from comps.animation.engine import Avatar
-from comps.animation.engines.liveavatar import program
+from comps.animation.engines.liveavatar.launch import program
 from comps.animation.settings import AnimationSettings
 
 ROOT = Path(__file__).parents[3]

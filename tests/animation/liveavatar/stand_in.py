@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.liveavatar import bridge, channel
+from comps.animation.engines.liveavatar.live import bridge, channel
 
 MODE = os.environ.get("STAND_IN_MODE", "on_time")
 FRAME_SAMPLES = channel.RATE // channel.FPS

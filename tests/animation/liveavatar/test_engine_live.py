@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from comps.animation.engine import AnimationOptions, Avatar, FrameBatch
-from comps.animation.engines.liveavatar import channel
 from comps.animation.engines.liveavatar.engine import LiveAvatarEngine
-from comps.animation.engines.liveavatar.line import WINDOW
-from comps.animation.engines.liveavatar.supervisor import Worker
+from comps.animation.engines.liveavatar.live import channel
+from comps.animation.engines.liveavatar.live.line import WINDOW
+from comps.animation.engines.liveavatar.live.supervisor import Worker
 from comps.core.errors import AvatarError, BusyError, EngineUnavailableError
 from comps.core.speech import SpeechChunk
 from tests.animation.liveavatar.conftest import Machine, MakeSettings, eventually

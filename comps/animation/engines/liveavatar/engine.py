@@ -14,18 +14,18 @@ import anyio
 import anyio.to_thread
 
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar, Performance
-from comps.animation.engines.liveavatar.channel import CHUNK_SAMPLES, RATE
-from comps.animation.engines.liveavatar.gpus import Gpu, chosen, read_gpus
 from comps.animation.engines.liveavatar.groups import Groups
-from comps.animation.engines.liveavatar.ladder import settle
-from comps.animation.engines.liveavatar.live import LivePerformance
+from comps.animation.engines.liveavatar.launch.gpus import Gpu, chosen, read_gpus
+from comps.animation.engines.liveavatar.launch.ladder import settle
+from comps.animation.engines.liveavatar.launch.memory import GIB, has_fp8
+from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, make_plan
+from comps.animation.engines.liveavatar.launch.program import Program
+from comps.animation.engines.liveavatar.live.channel import CHUNK_SAMPLES, RATE
+from comps.animation.engines.liveavatar.live.performance import LivePerformance
+from comps.animation.engines.liveavatar.live.supervisor import Worker
 from comps.animation.engines.liveavatar.look import Look
-from comps.animation.engines.liveavatar.memory import GIB, has_fp8
-from comps.animation.engines.liveavatar.plan import STREAM_GPUS, Plan, make_plan
-from comps.animation.engines.liveavatar.program import Program
+from comps.animation.engines.liveavatar.offline.performance import Bench, WholePerformance
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
-from comps.animation.engines.liveavatar.supervisor import Worker
-from comps.animation.engines.liveavatar.whole import Bench, WholePerformance
 from comps.core.errors import EngineUnavailableError, NotReadyError
 
 logger = logging.getLogger(__name__)

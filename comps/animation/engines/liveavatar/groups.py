@@ -61,11 +61,12 @@ class Groups(Generic[MemberT]):
         place: asyncio.Future[MemberT] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
-            return await asyncio.wait_for(asyncio.shield(place), self._patience_s)
-        except asyncio.TimeoutError as error:
-            raise BusyError(
-                f"no GPU of LiveAvatar became free within {self._patience_s:g} s", retry_after_s=RETRY_S
-            ) from error
+            # Not wait_for, which on some versions of Python loses a cancellation that comes with the result.
+            if not (await asyncio.wait([place], timeout=self._patience_s))[0]:
+                raise BusyError(
+                    f"no GPU of LiveAvatar became free within {self._patience_s:g} s", retry_after_s=RETRY_S
+                )
+            return place.result()
         except asyncio.CancelledError:
             if place.done():  # lent in the same moment
                 self._give_back(place.result())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engine import Avatar
-from comps.animation.engines.liveavatar.frame_size import FrameSize, frame_size
+from comps.animation.engines.liveavatar.launch.frame_size import FrameSize, frame_size
 from comps.core.errors import UnprocessableError
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.engine import FrameBatch, Performance
-from comps.animation.engines.liveavatar.blocks import BlockStream, SpeechBlock, model_frame, shown_by
-from comps.animation.engines.liveavatar.channel import BLOCK_FRAMES, ChannelError
 from comps.animation.engines.liveavatar.groups import Groups
-from comps.animation.engines.liveavatar.line import WINDOW, Line
+from comps.animation.engines.liveavatar.live.blocks import BlockStream, SpeechBlock, model_frame, shown_by
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, ChannelError
+from comps.animation.engines.liveavatar.live.line import WINDOW, Line
+from comps.animation.engines.liveavatar.live.supervisor import Worker
 from comps.animation.engines.liveavatar.look import Look, cut, read_picture, scaled_frames, scaled_size
-from comps.animation.engines.liveavatar.supervisor import Worker
 from comps.core.errors import EngineUnavailableError, UpstreamTimeoutError
 from comps.core.speech import SpeechChunk
 

@@ -20,15 +20,15 @@ import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.liveavatar.channel import BLOCK_FRAMES, FPS, RATE
-from comps.animation.engines.liveavatar.command import Job, build_command, environment
 from comps.animation.engines.liveavatar.failures import FailedError, Failure, recognise
-from comps.animation.engines.liveavatar.film import Film, count_frames
+from comps.animation.engines.liveavatar.launch.command import Job, build_command, environment
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.preset import clips
+from comps.animation.engines.liveavatar.launch.program import Program
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, FPS, RATE
 from comps.animation.engines.liveavatar.look import Look
-from comps.animation.engines.liveavatar.plan import Plan
-from comps.animation.engines.liveavatar.preset import clips
+from comps.animation.engines.liveavatar.offline.film import Film, count_frames
 from comps.animation.engines.liveavatar.process import ProcessGroup, free_port
-from comps.animation.engines.liveavatar.program import Program
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.core.errors import UpstreamTimeoutError
 from comps.core.media.audio import encode_audio

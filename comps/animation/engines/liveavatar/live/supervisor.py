@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
-from comps.animation.engines.liveavatar.attempt import Attempt, Listeners
-from comps.animation.engines.liveavatar.channel import ChannelError, Message
 from comps.animation.engines.liveavatar.failures import Failure
-from comps.animation.engines.liveavatar.gpus import Gpu
-from comps.animation.engines.liveavatar.line import Block, Line
+from comps.animation.engines.liveavatar.launch.gpus import Gpu
+from comps.animation.engines.liveavatar.launch.mending import mended
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.program import Program
+from comps.animation.engines.liveavatar.live.attempt import Attempt, Listeners
+from comps.animation.engines.liveavatar.live.channel import ChannelError, Message
+from comps.animation.engines.liveavatar.live.line import Block, Line
 from comps.animation.engines.liveavatar.look import Look
-from comps.animation.engines.liveavatar.mending import mended
-from comps.animation.engines.liveavatar.plan import Plan
-from comps.animation.engines.liveavatar.program import Program
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.core.errors import AvatarError, EngineUnavailableError, NotReadyError
 

@@ -10,10 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from comps.animation.engines.liveavatar.channel import BLOCK_FRAMES
-from comps.animation.engines.liveavatar.frame_size import CONDITION_TOKENS_SINGLE, CONDITION_TOKENS_STREAM, FrameSize
-from comps.animation.engines.liveavatar.gpus import Gpu
-from comps.animation.engines.liveavatar.plan import Plan
+from comps.animation.engines.liveavatar.launch.frame_size import (
+    CONDITION_TOKENS_SINGLE,
+    CONDITION_TOKENS_STREAM,
+    FrameSize,
+)
+from comps.animation.engines.liveavatar.launch.gpus import Gpu
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES
 
 GIB = 2**30
 TRANSFORMER_BF16 = 16_295_755_609 * 2

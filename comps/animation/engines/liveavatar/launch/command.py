@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from comps.animation.engines.liveavatar.channel import PATH_VARIABLE
-from comps.animation.engines.liveavatar.frame_size import BUDGETS
-from comps.animation.engines.liveavatar.plan import STREAM_FRAMES, STREAM_GPUS, Plan
-from comps.animation.engines.liveavatar.preset import CLIP_FRAMES, STEPS
-from comps.animation.engines.liveavatar.program import SCRIPT, TRAINING_CONFIG, Program
+from comps.animation.engines.liveavatar.launch.frame_size import BUDGETS
+from comps.animation.engines.liveavatar.launch.plan import STREAM_FRAMES, STREAM_GPUS, Plan
+from comps.animation.engines.liveavatar.launch.preset import CLIP_FRAMES, STEPS
+from comps.animation.engines.liveavatar.launch.program import SCRIPT, TRAINING_CONFIG, Program
+from comps.animation.engines.liveavatar.live.channel import PATH_VARIABLE
 from comps.core.errors import EngineUnavailableError
 
-BRIDGE = Path(__file__).with_name("bridge.py")
+BRIDGE = Path(__file__).parents[1] / "live" / "bridge.py"
 """Our script that runs inside the program's environment when it streams."""
 FORBIDDEN = ("--dit_fsdp", "--t5_fsdp", "--enable_tts", "--use_prompt_extend", "--pose_video")
 """Flags of the program that are never set: they hang, miss modules, send the prompt elsewhere or break streaming."""

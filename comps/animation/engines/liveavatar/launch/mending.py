@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from comps.animation.engines.liveavatar.failures import Failure
-from comps.animation.engines.liveavatar.gpus import Gpu
-from comps.animation.engines.liveavatar.ladder import next_rung
-from comps.animation.engines.liveavatar.plan import Plan
+from comps.animation.engines.liveavatar.launch.gpus import Gpu
+from comps.animation.engines.liveavatar.launch.ladder import next_rung
+from comps.animation.engines.liveavatar.launch.plan import Plan
 from comps.animation.engines.liveavatar.settings import Order
 
 

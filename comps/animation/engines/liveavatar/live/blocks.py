@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from comps.animation.engines.liveavatar.channel import BLOCK_FRAMES, BLOCK_SAMPLES, CHUNK_SAMPLES, FPS, RATE
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, BLOCK_SAMPLES, CHUNK_SAMPLES, FPS, RATE
 from comps.core.speech import Pcm
 
 
@@ -30,20 +30,20 @@ class BlockStream:
 
     def __init__(self, rate: int, fps: int) -> None:
         self._rate, self._fps = rate, fps
-        self._resampler = soxr.ResampleStream(rate, RATE, 1, dtype="int16")
+        self._resampler = soxr.ResampleStream(rate, RATE, 1, dtype="int16") if rate != RATE else None
         self._rest: Pcm = np.zeros(0, np.int16)
         self._samples = self._made = 0
 
     def feed(self, pcm: NDArray[np.int16]) -> list[SpeechBlock]:
         """The blocks that became complete with `pcm`, int16 `[n]`."""
         self._samples += len(pcm)
-        return self._cut(self._resampler.resample_chunk(np.ascontiguousarray(pcm)))
+        return self._cut(self._resampled(pcm))
 
     def finish(self) -> list[SpeechBlock]:
         """What is left, filled up with silence; the last one says how many frames there are. Empty without speech."""
         if not self._samples:
             return []
-        blocks = self._cut(self._resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+        blocks = self._cut(self._resampled(np.zeros(0, np.int16), last=True))
         until = -(-self._samples * self._fps // self._rate)
         shown = model_frame(until - 1, self._fps) + 1
         wanted = max(-(-shown // BLOCK_FRAMES), self._made + 1)
@@ -51,6 +51,11 @@ class BlockStream:
         while self._made < wanted:
             blocks.append(self._next(until if self._made == wanted - 1 else None))
         return blocks
+
+    def _resampled(self, pcm: NDArray[np.int16], *, last: bool = False) -> NDArray[np.int16]:
+        if self._resampler is None:
+            return pcm
+        return np.asarray(self._resampler.resample_chunk(np.ascontiguousarray(pcm), last), np.int16)
 
     def _cut(self, pcm: NDArray[np.int16]) -> list[SpeechBlock]:
         self._rest = np.concatenate([self._rest, pcm])

@@ -15,14 +15,14 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from comps.animation.engines.liveavatar.channel import FPS, PROTOCOL, RATE, ChannelError, Message
-from comps.animation.engines.liveavatar.command import build_command, environment
-from comps.animation.engines.liveavatar.connection import BUFFER_BYTES, Connection
 from comps.animation.engines.liveavatar.failures import Failure, recognise
+from comps.animation.engines.liveavatar.launch.command import build_command, environment
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.program import Program
+from comps.animation.engines.liveavatar.live.channel import FPS, PROTOCOL, RATE, ChannelError, Message
+from comps.animation.engines.liveavatar.live.connection import BUFFER_BYTES, Connection
 from comps.animation.engines.liveavatar.look import Look
-from comps.animation.engines.liveavatar.plan import Plan
 from comps.animation.engines.liveavatar.process import ProcessGroup, free_port
-from comps.animation.engines.liveavatar.program import Program
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.core.media.audio import encode_audio
 

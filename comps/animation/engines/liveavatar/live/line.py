@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.liveavatar.channel import BLOCK_FRAMES, PIPE_BLOCKS, ChannelError, Message
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, PIPE_BLOCKS, ChannelError, Message
 from comps.core.errors import AvatarError, UpstreamTimeoutError
 
 WINDOW = PIPE_BLOCKS + 4
@@ -70,11 +71,12 @@ class Line:
             AvatarError: what `fail` was given.
         """
         try:
-            while not self._arrived:
-                self._check()
-                self._changed.clear()
-                await asyncio.wait_for(self._changed.wait(), self._stall_s)
-        except asyncio.TimeoutError as error:
+            with anyio.fail_after(self._stall_s):
+                while not self._arrived:
+                    self._check()
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError as error:
             raise UpstreamTimeoutError(f"LiveAvatar made no frames for {self._stall_s:g} s: try again") from error
         self._expected.discard(sequence)
         self._room.release()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from comps.animation.engines.liveavatar.channel import FPS
+from comps.animation.engines.liveavatar.live.channel import FPS
 from comps.animation.engines.liveavatar.settings import PresetName, SizeName
 
 CLIP_FRAMES = (24, 36, 48, 60, 72, 96)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from comps.animation.engines.liveavatar.frame_size import BUDGETS, largest_size
-from comps.animation.engines.liveavatar.gpus import Gpu
-from comps.animation.engines.liveavatar.memory import Need, Verdict, has_fp8, need, preflight
-from comps.animation.engines.liveavatar.plan import Plan
-from comps.animation.engines.liveavatar.preset import CLIP_FRAMES
+from comps.animation.engines.liveavatar.launch.frame_size import BUDGETS, largest_size
+from comps.animation.engines.liveavatar.launch.gpus import Gpu
+from comps.animation.engines.liveavatar.launch.memory import Need, Verdict, has_fp8, need, preflight
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.preset import CLIP_FRAMES
 from comps.animation.engines.liveavatar.settings import Order
 
 _PREFIX = "AVATAR_ANIMATION_LIVEAVATAR_"

@@ -13,16 +13,16 @@ import soxr
 from numpy.typing import NDArray
 
 from comps.animation.engine import FrameBatch, Performance
-from comps.animation.engines.liveavatar.blocks import model_frame, shown_by
-from comps.animation.engines.liveavatar.channel import RATE
 from comps.animation.engines.liveavatar.failures import FailedError, Failure
-from comps.animation.engines.liveavatar.gpus import Gpu
 from comps.animation.engines.liveavatar.groups import Groups
+from comps.animation.engines.liveavatar.launch.gpus import Gpu
+from comps.animation.engines.liveavatar.launch.mending import mended
+from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.program import Program
+from comps.animation.engines.liveavatar.live.blocks import model_frame, shown_by
+from comps.animation.engines.liveavatar.live.channel import RATE
 from comps.animation.engines.liveavatar.look import Look, scaled_frames, scaled_size
-from comps.animation.engines.liveavatar.mending import mended
-from comps.animation.engines.liveavatar.offline import OfflineJob
-from comps.animation.engines.liveavatar.plan import Plan
-from comps.animation.engines.liveavatar.program import Program
+from comps.animation.engines.liveavatar.offline.job import OfflineJob
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.core.errors import EngineUnavailableError
 from comps.core.speech import SpeechChunk

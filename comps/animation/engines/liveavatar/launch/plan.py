@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from comps.animation.engines.liveavatar.preset import PRESETS, STEPS, nearest_clip
+from comps.animation.engines.liveavatar.launch.preset import PRESETS, STEPS, nearest_clip
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings, Switch
 from comps.core.errors import EngineUnavailableError
 
@@ -78,7 +78,7 @@ def make_plan(settings: LiveAvatarSettings, gpus: tuple[int, ...]) -> Plan:
         steps=steps,
         fp8=settings.liveavatar_fp8 == "on",
         t5_cpu=settings.liveavatar_t5_cpu == "on",
-        offload_model=single and settings.liveavatar_offload_model != "off",
+        offload_model=_single_only(settings.liveavatar_offload_model, True, "OFFLOAD_MODEL", single, notes),
         offload_kv_cache=_single_only(settings.liveavatar_offload_kv_cache, False, "OFFLOAD_KV_CACHE", single, notes),
         online_decode=_single_only(
             settings.liveavatar_online_decode, preset.online_decode, "ONLINE_DECODE", single, notes

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from comps.animation.engines.liveavatar.channel import (
+import anyio
+
+from comps.animation.engines.liveavatar.live.channel import (
     FROM_PROGRAM,
     HEAD_BYTES,
     ChannelError,
@@ -44,8 +46,9 @@ class Connection:
         """Raises ChannelError when the program has gone or does not read."""
         try:
             self._writer.write(encode(message))
-            await asyncio.wait_for(self._writer.drain(), SEND_S)
-        except (OSError, asyncio.TimeoutError) as error:
+            with anyio.fail_after(SEND_S):
+                await self._writer.drain()
+        except (OSError, TimeoutError) as error:
             raise ChannelError("the program does not read what it is sent") from error
 
     def close(self) -> None:

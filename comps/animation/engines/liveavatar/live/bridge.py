@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from comps.animation.engines.liveavatar import channel
+    from comps.animation.engines.liveavatar.live import channel
 else:  # run by torchrun: a plain file beside this one
     _spec = importlib.util.spec_from_file_location("liveavatar_channel", Path(__file__).with_name("channel.py"))
     channel = sys.modules["liveavatar_channel"] = importlib.util.module_from_spec(_spec)

@@ -22,6 +22,7 @@ from comps.core.context import request_id
 from comps.core.error_shape import error_body
 from comps.core.errors import AvatarError
 from gateway.turn_reply import Account, Sentence, StageTimes
+from gateway.work_left import WorkLeft
 from megaservice.flow.events import (
     Event,
     MediaFragment,
@@ -89,7 +90,7 @@ class VideoStream(Response):
 
 class EventStream(Response):
     """The answer as server-sent events: ``start``, ``transcript``, ``text_delta``, ``sentence``, ``media``,
-    ``timing``, then ``done`` or ``error``."""
+    ``progress``, ``timing``, then ``done`` or ``error``."""
 
     media_type = "text/event-stream"
 
@@ -113,11 +114,14 @@ class EventStream(Response):
             await _body(send, b"", more=False)
 
     async def _tell(self, events: Events, out: _EventWriter) -> None:
+        work = WorkLeft()
         async for event in events:
             await out.begin(self._account.video_id)
-            named = describe(event)
+            named, progress = describe(event), work.note(event)
             if named is not None:
                 await out.event(*named)
+            if progress is not None:
+                await out.event("progress", progress)
         await out.event("done", self._account.reply(self._base_url).model_dump(exclude={"video_base64"}))
 
 

@@ -114,7 +114,7 @@ class TurnBuilder:
         sound = await self._bytes(body.audio, "audio")
         pcm = await anyio.to_thread.run_sync(_decode_pcm, sound, self.settings.max_audio_s)
         return TurnRequest(
-            input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ),
+            input=SpokenAnswer(_chunks(pcm), ANIMATE_RATE_HZ, len(pcm) / ANIMATE_RATE_HZ),
             engines=_engines(body),
             picture=await self._picture(body),
             deadline_s=_deadline_s(self.settings),

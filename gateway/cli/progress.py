@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 
@@ -16,7 +16,7 @@ class AnswerProgress:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("starting", total=None)
+        self._task = progress.add_task("starting", total=None, share="", left="")
         self._video_s = 0.0
 
     def note(self, name: str, data: dict[str, Any]) -> None:
@@ -31,8 +31,26 @@ class AnswerProgress:
         elif name == "media" and data["kind"] == "fragment":
             self._video_s = data["start"] + data["duration"]
             self._doing(f"animating, {self._video_s:.1f} s of video")
+        elif name == "progress":
+            self.work(data["done_s"], data["total_s"], data["remaining_s"])
         elif name == "done":
             self._doing("writing the video")
+
+    def job(self, job: dict[str, Any]) -> None:
+        """Show how far a job has come."""
+        doing = {"queued": "waiting in line", "running": f"animating, {job['done_s']:.1f} s of video"}
+        self._doing(doing.get(job["state"], job["state"]))
+        self.work(job["done_s"], job["total_s"], job["remaining_s"])
+
+    def work(self, done_s: float, total_s: float | None, remaining_s: float | None) -> None:
+        """Show the share that is done, and how long the rest will take, where they are known."""
+        share = f"{100 * min(1.0, done_s / total_s):3.0f} %" if total_s else ""
+        left = f"{duration(remaining_s)} left" if remaining_s else ""
+        self._progress.update(self._task, total=total_s, completed=min(done_s, total_s or 0), share=share, left=left)
+
+    def say(self, what: str, text: str) -> None:
+        """A line that stays, above the progress."""
+        self._say(what, text)
 
     def _doing(self, what: str) -> None:
         self._progress.update(self._task, description=what)
@@ -42,10 +60,20 @@ class AnswerProgress:
         self._progress.console.print(line)
 
 
+def duration(seconds: float) -> str:
+    """A length of time as people say it: ``8 s``, ``2 min 05 s``, ``1 h 20 min``."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
 @contextmanager
 def answer_progress(*, quiet: bool) -> Iterator[AnswerProgress]:
     """Progress on stderr; nothing when `quiet`."""
     console = Console(stderr=True, quiet=quiet)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    numbers = (TextColumn("{task.fields[share]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), *numbers)
     with Progress(*columns, console=console, transient=True) as progress:
         yield AnswerProgress(progress)

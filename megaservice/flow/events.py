@@ -47,6 +47,13 @@ class SentenceSpoken:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechMeasured:
+    """How long the whole answer is, told once, as soon as the last of its sound is made (or was there at the start)."""
+
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
 class MediaInit:
     """The stream's first bytes (fMP4 init segment) and what it is. `mime` names the codecs."""
 
@@ -102,4 +109,14 @@ class TurnFailed:
     error: AvatarError
 
 
-Event = TranscriptHeard | TextDelta | SentenceSpoken | MediaInit | MediaFragment | StageTiming | TurnDone | TurnFailed
+Event = (
+    TranscriptHeard
+    | TextDelta
+    | SentenceSpoken
+    | SpeechMeasured
+    | MediaInit
+    | MediaFragment
+    | StageTiming
+    | TurnDone
+    | TurnFailed
+)

@@ -18,7 +18,7 @@ from comps.core.speech import SpeechChunk, TaggedSentence
 from megaservice.flow.animation import AnimationNode
 from megaservice.flow.asr import AsrNode
 from megaservice.flow.clock import AnswerClock
-from megaservice.flow.events import Event
+from megaservice.flow.events import Event, SpeechMeasured
 from megaservice.flow.llm import LlmChoices, LlmNode, sentences
 from megaservice.flow.request import LiveQuestion, SayText, SpokenAnswer, SpokenQuestion, TurnRequest, TypedQuestion
 from megaservice.flow.tts import TtsNode
@@ -96,6 +96,8 @@ class _Answer:
     async def __call__(self, turn: Turn) -> None:
         """Run the graph and pass its media on."""
         try:
+            if isinstance(self._request.input, SpokenAnswer) and self._request.input.duration:
+                await turn.emit(SpeechMeasured(self._request.input.duration))
             async with self._graph(turn).run(self._source()) as media:
                 async for _, event in media:
                     await turn.emit(event)

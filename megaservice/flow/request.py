@@ -41,10 +41,14 @@ class SayText:
 
 @dataclass(frozen=True, slots=True)
 class SpokenAnswer:
-    """Speech to be shown: only the animation runs. The chunks are on one clock that starts at sample 0."""
+    """Speech to be shown: only the animation runs. The chunks are on one clock that starts at sample 0.
+
+    `duration` is how long it is in seconds, 0 where that is not known before its end.
+    """
 
     chunks: AsyncIterator[SpeechChunk]
     sample_rate: int
+    duration: float = 0.0
 
 
 TurnInput = SpokenQuestion | LiveQuestion | TypedQuestion | SayText | SpokenAnswer

@@ -13,7 +13,7 @@ from comps.core.errors import UpstreamError
 from comps.core.framing import parse_speech, unpack_stream
 from comps.core.speech import Phone, SpeechChunk, TaggedSentence, Word
 from megaservice.flow.clock import AnswerClock, pause_after
-from megaservice.flow.events import Event, SentenceSpoken
+from megaservice.flow.events import Event, SentenceSpoken, SpeechMeasured
 from megaservice.flow.read_ahead import read_ahead
 from megaservice.flow.request import VoiceOptions
 from megaservice.transport.endpoint import Endpoint
@@ -22,7 +22,8 @@ Emit = Callable[[Event], Awaitable[None]]
 
 
 class TtsNode:
-    """`TaggedSentence` → `SpeechChunk`s. Emits a `SentenceSpoken` when a sentence's sound is complete.
+    """`TaggedSentence` → `SpeechChunk`s. Emits a `SentenceSpoken` when a sentence's sound is complete,
+    and a `SpeechMeasured` when all is.
 
     The next sentence is already being made while this one is handed on. Silence between sentences
     is a chunk of its own, so the samples have no gaps.
@@ -51,6 +52,7 @@ class TtsNode:
                 yield placed
                 if chunk.last:
                     await self._emit(spoken.event(placed.end))
+        await self._emit(SpeechMeasured(self._clock.position / self._clock.sample_rate))
 
     async def _speak(self, sentence: TaggedSentence) -> AsyncGenerator[SpeechChunk, None]:
         """The chunks of one sentence, times from its own first sample."""

@@ -151,6 +151,22 @@ async def test_the_media_of_the_event_stream_are_the_video(stack: Stack, tmp_pat
     assert (await stack.client.get(done["video_path"])).status_code == 200
 
 
+async def test_progress_tells_the_share_that_is_done(stack: Stack, wav: bytes) -> None:
+    audio = base64.b64encode(wav).decode()
+    for path, body in (("say", {"text": "One. Two. Three."}), ("animate", {"audio": audio})):
+        reply = await stack.client.post(f"/v1/{path}", json={**body, "stream": True})
+        events = events_of(reply.text)
+        told = [data for name, data in events if name == "progress"]
+        assert [set(data) for data in told] == [{"done_s", "total_s", "remaining_s"}] * len(told)
+        assert told == sorted(told, key=lambda data: data["done_s"])
+        last, done = told[-1], events[-1][1]
+        assert last["total_s"] == pytest.approx(done["duration_s"], abs=0.04)
+        assert last["done_s"] >= last["total_s"]
+        assert last["remaining_s"] == 0
+    first = next(name for name, _ in events if name != "start")
+    assert (first, told[0]["total_s"], told[0]["remaining_s"]) == ("progress", 1.0, None)
+
+
 async def test_a_spoken_question_is_told_as_heard(stack: Stack) -> None:
     audio = base64.b64encode(b"anything").decode()
     events = events_of((await stack.client.post("/v1/avatarchatbot/stream", json={"audio": audio})).text)

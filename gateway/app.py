@@ -19,6 +19,7 @@ from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
 from gateway.answers import Answers
 from gateway.avatar_voices import AvatarVoices
+from gateway.engines import RemoteEngines
 from gateway.faces import RemoteFaces
 from gateway.health import Nodes, health_routes
 from gateway.jobs import JobOffice, job_routes
@@ -102,7 +103,8 @@ def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpo
     store = VideoStore(settings.outputs_dir, limits)
     voices = AvatarVoices(endpoints)
     faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
-    flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices)
+    engines = RemoteEngines(endpoints.get("animation"))
+    flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices, engines)
     turns = Turns(flow, store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
     app.state.jobs = JobOffice(flow, builder, settings.max_body_bytes)

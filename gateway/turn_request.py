@@ -53,6 +53,13 @@ class Faces(Protocol):
         """Id of the registered avatar; a picture sent along is registered first."""
 
 
+class FaceEngines(Protocol):
+    """Knows whether the engine and the enhancer that a request names can be used."""
+
+    async def require(self, body: Appearance) -> None:
+        """Raise what is wrong with them."""
+
+
 class Voices(Protocol):
     """Knows which voice goes with a face."""
 
@@ -67,6 +74,7 @@ class TurnBuilder:
     settings: GatewaySettings
     faces: Faces
     voices: Voices
+    engines: FaceEngines
 
     async def chat(self, body: AvatarChatRequest, memory: Sequence[ChatTurn] = ()) -> TurnRequest:
         """A question; `memory` is what the session said before, used when the body brings no `messages`."""
@@ -134,6 +142,7 @@ class TurnBuilder:
         return VoiceOptions(voice=await self.voices.voice_of(picture.avatar, body.language, engine))
 
     async def _picture(self, body: Appearance) -> PictureOptions:
+        await self.engines.require(body)
         avatar = await self.faces.avatar_of(body)
         return PictureOptions(
             avatar=avatar,

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import anyio.to_thread
 from fastapi import FastAPI, WebSocket
 
-from comps.animation import avatar_routes, video_routes
+from comps.animation import avatar_routes, video_routes, warm_routes
 from comps.animation.audio2face.web import routes as face_routes
 from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
 from comps.animation.audio2face.web.live import LiveFace
@@ -50,6 +50,7 @@ def create_app(
     app = create_service_app(info, settings, startup=startup, checks=checks)
     app.include_router(avatar_routes.router)
     app.include_router(video_routes.router)
+    app.include_router(warm_routes.router)
     app.include_router(job_routes.router)
     app.include_router(face_routes.router)
     app.add_api_websocket_route("/v1/animation/stream", stream)

@@ -1,0 +1,17 @@
+"""Commands in place of the routes that a service's sentences name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_COMMANDS: Mapping[str, str] = {
+    "GET /v1/voices": "`avatarchatbot voices`",
+    "GET /v1/avatars": "`avatarchatbot avatars list`",
+}
+
+
+def at_the_command_line(message: str) -> str:
+    """A sentence of a service with the commands that do what its routes do."""
+    for route, command in _COMMANDS.items():
+        message = message.replace(route, command)
+    return message

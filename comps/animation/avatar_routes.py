@@ -19,6 +19,7 @@ from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
 from comps.core.media.base64_data import decoded_base64
 from comps.core.media.image import decode_image
+from comps.core.web.problems import refusal
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
 Document = dict[str, Any]
@@ -150,11 +151,10 @@ async def _from_json(request: Request, studio: Studio) -> _Given:
     try:
         wanted = NewAvatar.model_validate_json(body)
     except ValidationError as error:
-        problem = error.errors()[0]
-        if problem["type"] == "json_invalid":
+        problems = error.errors(include_url=False, include_input=False)
+        if problems[0]["type"] == "json_invalid":
             raise BadRequestError("the body is neither a multipart form nor JSON") from error
-        field = ".".join(str(part) for part in problem["loc"])
-        raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
+        raise refusal(problems) from error
     picture = await decoded_base64(wanted.image, "image", studio.settings.max_body_bytes)
     return _Given(picture, wanted.name, _parse_rig(wanted.rig) if wanted.rig else None, wanted.voice)
 

@@ -19,6 +19,7 @@ from comps.core.errors import BadRequestError, TooLargeError, UnprocessableError
 from comps.core.framing import pack, parse_speech, unpack
 from comps.core.media.video import Segment
 from comps.core.speech import SpeechChunk
+from comps.core.web.problems import refusal
 
 OVERHEAD_BYTES = 4 * 1024 * 1024
 """What the messages of a session may weigh beside four times its longest sound; `_listen` says why."""
@@ -45,9 +46,7 @@ class AnimationSocket:
         try:
             return StartMessage.model_validate(text(message))
         except ValidationError as error:
-            problem = error.errors()[0]
-            field = ".".join(str(part) for part in problem["loc"])
-            raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
+            raise refusal(error.errors(include_url=False, include_input=False)) from error
 
     async def _answer(self, start: StartMessage) -> None:
         """Perform while listening; whichever fails first ends both."""

@@ -15,6 +15,7 @@ from comps.asr.settings import AsrSettings
 from comps.asr.table import TABLE
 from comps.core.errors import BadRequestError, UnknownChoiceError, UnprocessableError
 from comps.core.media.base64_data import decoded_base64
+from comps.core.web.problems import refusal
 
 ResponseFormat = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -153,11 +154,11 @@ def _fields(form: FormData) -> dict[str, Any]:
 
 
 def validated(model: type[WishesT], fields: dict[str, Any]) -> WishesT:
-    """`fields` as a `model`; raises UnprocessableError that names the first field at fault."""
+    """`fields` as a `model`; raises UnprocessableError that names the fields at fault."""
     try:
         return model(**fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = str(first["loc"][0]) if first["loc"] else None
-        message = str(first["msg"]).removeprefix("Value error, ")
-        raise UnprocessableError(f"{field}: {message}" if field else message, param=field) from error
+        refused = refusal(error.errors(include_url=False, include_input=False))
+        # of a list the field is told, as forms have no names for its entries
+        refused.param = (refused.param or "").partition(".")[0] or None
+        raise refused from error

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from comps.core.engine import missing_extra
 from comps.core.serve import BlockingServer
+from comps.core.web.problems import sentence_of
 from gateway.cli.failure import FailureError, UsageFailureError, run_plain
 
 EXTRA = "audio2face"
@@ -73,8 +74,7 @@ def _serve(files: Files, chosen: Mapping[str, Any]) -> None:
     try:
         settings = Audio2FaceServiceSettings(**{"log_format": "text", **files.settings(), **chosen})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageFailureError(f"{first['loc'][0]}: {first['msg']}") from error
+        raise UsageFailureError(sentence_of(error.errors(include_url=False))) from error
     app = create_app(settings)
     server = BlockingServer(app, app.state.settings)
     failures: list[str] = []

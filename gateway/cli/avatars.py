@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.calls import call, call_json
+from gateway.cli.explained import about_files
 from gateway.cli.failure import print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.session import gateway_client
@@ -25,7 +26,8 @@ async def _rig(image: Path, output: Path | None, preview: Path | None, *, as_jso
             check_writable(path)
     files = {"file": (image.name, read_input(image))}
     async with gateway_client("", _STAGES) as client:
-        avatar = await call_json(client, "POST", "/v1/avatars", files=files, data={"temporary": "true"})
+        with about_files(picture=image):
+            avatar = await call_json(client, "POST", "/v1/avatars", files=files, data={"temporary": "true"})
         place = f"/v1/avatars/{avatar['id']}"
         rig = (await call(client, "GET", f"{place}/rig")).content
         drawn = (await call(client, "GET", f"{place}/preview.png")).content if preview else b""
@@ -46,7 +48,8 @@ def add_avatar(image: Path, name: str, rig: Path | None, url: str, *, as_json: b
         if rig is not None:
             form["rig"] = read_input(rig).decode("utf-8", "replace")
         async with gateway_client(url, _STAGES) as client:
-            avatar = await call_json(client, "POST", "/v1/avatars", files=files, data=form)
+            with about_files(picture=image):
+                avatar = await call_json(client, "POST", "/v1/avatars", files=files, data=form)
         _say(avatar, f"{avatar['name']} is avatar {avatar['id']}", as_json=as_json)
 
     run(add)

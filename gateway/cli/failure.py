@@ -72,7 +72,9 @@ def print_json(value: Any) -> None:
 
 def _sentence(error: BaseException) -> str:
     from comps.core.errors import AvatarError
+    from gateway.cli.commands import at_the_command_line
 
     if isinstance(error, AvatarError):
-        return f"{error.service}: {error.message}" if error.service else error.message
+        message = at_the_command_line(error.message)
+        return f"{error.service}: {message}" if error.service else message
     return f"unexpected {type(error).__name__}: {error} (AVATAR_LOG_LEVEL=debug shows where)"

@@ -43,7 +43,7 @@ async def _voices(language: str, url: str) -> list[dict[str, Any]]:
     voices = await _fetch(url, ("tts",), "/v1/voices", "voices")
     fitting = speaking(voices, language)
     if not fitting:
-        raise UsageFailureError(f"no voice speaks '{language}'")
+        raise UsageFailureError(f"no voice speaks '{language}'; closest: {', '.join(_closest(voices, language))}")
     return fitting
 
 
@@ -52,6 +52,19 @@ def speaking(voices: list[dict[str, Any]], language: str) -> list[dict[str, Any]
     if all(_ANY_LANGUAGE in voice["languages"] for voice in voices):
         return voices
     return [voice for voice in voices if any(_within(tag, language) for tag in voice["languages"])]
+
+
+def _closest(voices: list[dict[str, Any]], language: str) -> list[str]:
+    """Languages likest to `language` by their tags or by the names of their voices."""
+    from comps.core.language.closest import closest
+
+    spoken = [voice for voice in voices if _ANY_LANGUAGE not in voice["languages"]]
+    labels = {
+        name: f"{voice['languages'][0]} ({voice['name']})"
+        for voice in spoken
+        for name in (*voice["languages"], voice["name"])
+    }
+    return list(dict.fromkeys(labels[name] for name in closest(language, labels)))
 
 
 def _within(tag: str, wanted: str) -> bool:

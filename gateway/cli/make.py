@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.events import answer_events
+from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.progress import AnswerProgress, answer_progress
@@ -16,6 +17,7 @@ from gateway.cli.session import gateway_client
 
 if TYPE_CHECKING:
     import httpx
+    from pydantic import BaseModel
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 
@@ -57,11 +59,12 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One video to make: where to ask, with what, and which services that takes."""
+    """One video to make: where to ask, with what, which services that takes, and the recording it came from."""
 
     path: str
     body: dict[str, Any]
     stages: tuple[str, ...]
+    sound: Path | None = None
 
 
 def ask_question(question: Path | None, text: str | None, speech: dict[str, str], common: Common) -> None:
@@ -74,7 +77,7 @@ def ask_question(question: Path | None, text: str | None, speech: dict[str, str]
             raise UsageFailureError("there is nothing to ask")
         asked = {"text": text} if question is None else {"audio": _base64(question)}
         stages = ("llm", "tts", "animation") if question is None else ("asr", "llm", "tts", "animation")
-        return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.look.body()}, stages)
+        return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.look.body()}, stages, question)
 
     run(lambda: _make(job, common, None))
 
@@ -92,11 +95,11 @@ def say_text(text: str, speech: dict[str, str], alignment: Path | None, common: 
 
 def animate_recording(speech: Path, common: Common) -> None:
     """`avatarchatbot animate`."""
-    run(
-        lambda: _make(
-            lambda: Job("/v1/animate", {"audio": _base64(speech), **common.look.body()}, ("animation",)), common, None
-        )
-    )
+
+    def job() -> Job:
+        return Job("/v1/animate", {"audio": _base64(speech), **common.look.body()}, ("animation",), speech)
+
+    run(lambda: _make(job, common, None))
 
 
 async def _make(job: Any, common: Common, alignment: Path | None) -> None:
@@ -106,13 +109,23 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
         if path is not None:
             check_writable(path)
     wanted: Job = job()
+    check_body(_model(wanted.path), wanted.body)
+    picture = Path(common.look.avatar) if "image" in wanted.body else None
     async with gateway_client(common.url, wanted.stages) as client:
-        with answer_progress(quiet=common.as_json) as progress:
+        with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
             result = await _finished(client, wanted, progress)
             await _download(client, result["video_path"], common.output)
         if alignment is not None:
             _write_alignment(result, alignment)
     _report(result, common, alignment)
+
+
+def _model(path: str) -> type[BaseModel]:
+    """What a route takes."""
+    from gateway.request import AnimateRequest, AvatarChatRequest, SayRequest
+
+    models: dict[str, type[BaseModel]] = {"/v1/say": SayRequest, "/v1/animate": AnimateRequest}
+    return models.get(path, AvatarChatRequest)
 
 
 async def _finished(client: httpx.AsyncClient, job: Job, progress: AnswerProgress) -> dict[str, Any]:

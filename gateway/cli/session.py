@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.failure import FailureError
+from gateway.cli.knowledge_folder import check_knowledge_folder
 
 if TYPE_CHECKING:
     import httpx
@@ -30,6 +31,8 @@ async def gateway_client(url: str, stages: Sequence[str] = STAGES) -> AsyncItera
         async with _remote(url) as client:
             yield client
     else:
+        if not {"asr", "llm"}.isdisjoint(stages):
+            check_knowledge_folder()
         async with _in_process(stages) as client:
             yield client
 

@@ -17,6 +17,7 @@ from comps.core.app import readiness_of
 from comps.core.logs import configure_logging
 from comps.core.serve import running
 from gateway.cli.failure import FailureError, UsageFailureError, run
+from gateway.cli.knowledge_folder import check_knowledge_folder
 from gateway.settings import GatewaySettings
 from megaservice.supervisor.plan import Plan, PlanError, make_plan
 from megaservice.supervisor.ports import check_ports
@@ -49,6 +50,7 @@ def run_up(options: UpOptions) -> None:
 
 
 async def _up(options: UpOptions) -> None:
+    check_knowledge_folder()
     stop = _stop_event()
     _log_to_terminal()
     try:

@@ -112,6 +112,8 @@ async def test_voices(stack: Stack) -> None:
         assert (json.loads(listed.stdout or "null") and [v["id"] for v in json.loads(listed.stdout)]) == found
     result = await invoke("voices", "--language", "xx", "--url", stack.url)
     assert (result.exit_code, "no voice speaks 'xx'" in result.stderr) == (2, True)
+    result = await invoke("voices", "--language", "englisch", "--url", stack.url)
+    assert "closest: en (English), en-US (English (America))" in " ".join(result.stderr.split())
 
 
 BAD: list[tuple[tuple[object, ...], int, str]] = [
@@ -127,8 +129,8 @@ BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("animate", "nowhere.wav", "-o", "a"), 2, "a does not end in .mp4"),
     (("ask", "--text", "x", "--voice", "nobody"), 1, "no voice 'nobody'"),
     (("say", " "), 2, "nothing to say"),
-    (("say", "x", "--fps", "3"), 1, "fps"),
-    (("say", "x", "--preset", "draft"), 1, "a preset is one of quick, standard, quality"),
+    (("say", "x", "--fps", "3", "--size", "32"), 2, "--fps must be at least 5; --size must be at least 64"),
+    (("say", "x", "--preset", "draft"), 2, "--preset: a preset is one of quick, standard, quality"),
     (("animate", "."), 2, "is a folder"),
     (("avatars", "add", "nowhere.png"), 2, "no file nowhere.png"),
 ]
@@ -149,6 +151,39 @@ async def test_what_goes_wrong_is_one_sentence(
     assert sentence in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
     assert [name for name in os.listdir(tmp_path) if name != "outputs"] == []
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    for name in ("bad.wav", "bad.png"):
+        (tmp_path / name).write_bytes(b"neither sound nor picture")
+    cases = (
+        (("ask", "bad.wav"), "bad.wav: the bytes are no audio"),
+        (("animate", "bad.wav"), "bad.wav: the bytes are no audio"),
+        (("say", "hello", "--avatar", "bad.png"), "bad.png: the bytes are no picture"),
+        (("avatars", "rig", "bad.png"), "bad.png: the bytes are no picture"),
+    )
+    for arguments, sentence in cases:
+        result = command(tmp_path, *arguments)
+        assert (result.returncode, sentence in " ".join(result.stderr.split())) == (1, True), result.stderr
+
+
+def test_errors_name_commands_in_place_of_routes(tmp_path: Path) -> None:
+    for option in ("--voice", "--language"):
+        result = command(tmp_path, "say", "hello", option, "frensh")
+        said = " ".join(result.stderr.split())
+        assert (result.returncode, "`avatarchatbot voices` lists all" in said, "GET /" in said) == (1, True, False), (
+            said
+        )
+
+
+@pytest.mark.parametrize("variable", ["AVATAR_KNOWLEDGE_DIR", "AVATAR_LLM_KNOWLEDGE_DIR"])
+def test_a_knowledge_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
+    for arguments in (("up", "--port", free_ports(1)), ("ask", "--text", "x"), ("ask", "--text", "x", "--json")):
+        result = command(tmp_path, *arguments)
+        said = " ".join(result.stderr.split())
+        assert (result.returncode, result.stdout) == (2, "")
+        assert said.startswith(f"{variable} names the folder {tmp_path / 'nowhere'}, which does not exist"), said
 
 
 async def test_a_gateway_that_is_not_there() -> None:

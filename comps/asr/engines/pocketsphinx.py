@@ -75,7 +75,10 @@ class PocketSphinxEngine(AsrEngine):
         if not self._settings.adapt or folder is None:
             return None
         if not folder.is_dir():
-            raise EngineUnavailableError(f"the knowledge folder '{folder.name}' does not exist", param="knowledge_dir")
+            raise EngineUnavailableError(
+                f"there is no knowledge folder '{folder}': AVATAR_KNOWLEDGE_DIR names a folder of Markdown that exists",
+                param="knowledge_dir",
+            )
         self._folder = TemporaryDirectory(prefix="avatar-asr-")
         model = build_model(folder, Path(pocketsphinx.get_model_path(_DICTIONARY)), Path(self._folder.name))
         if model is None:

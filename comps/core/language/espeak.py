@@ -11,9 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz import process
-
 from comps.core.errors import UnknownChoiceError
+from comps.core.language.closest import closest
 from comps.core.language.espeak_library import OnBlock, RawSettings, shared_library
 from comps.core.language.phones import normalise
 
@@ -83,8 +82,8 @@ def voice_for_language(language: str) -> EspeakVoice:
     for candidate in _fallbacks(tag):
         if candidate in table:
             return table[candidate]
-    names = {f"{v.languages[0]} ({v.name})": f"{v.languages[0]} {v.name}" for v in voices()}
-    close = [key for _, _, key in process.extract(tag, names, limit=5)]
+    labels = {name: f"{v.languages[0]} ({v.name})" for v in voices() for name in (v.languages[0], v.name)}
+    close = dict.fromkeys(labels[name] for name in closest(tag, labels))
     raise UnknownChoiceError(
         f"no voice speaks '{language[:40]}'; closest: {', '.join(close)}; GET /v1/voices lists all", param="language"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
@@ -13,11 +12,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from comps.core.error_shape import framework_error
-from comps.core.errors import AvatarError, BadRequestError, UnprocessableError
+from comps.core.errors import AvatarError, BadRequestError
 from comps.core.web.asgi import error_response
-
-_TRIED_TYPE = re.compile(r"str|int|float|bool|[A-Z]\w*|.*\W.*")
-"""Parts of pydantic's locations that are no field but the type it tried there."""
+from comps.core.web.problems import refusal
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -52,7 +49,7 @@ def _framework_response(error: HTTPException, request: Request, service: str) ->
 
 
 def validation_error(request: Request, problems: Sequence[Any]) -> AvatarError:
-    """400 when there is no body or it is not JSON at all, else 422 naming the field first at fault."""
+    """400 when there is no body or it is not JSON at all, else 422 naming the fields at fault."""
     first: dict[str, Any] = problems[0] if problems else {"loc": (), "msg": "invalid request", "type": ""}
     if first["type"] == "json_invalid":
         return BadRequestError(
@@ -62,19 +59,7 @@ def validation_error(request: Request, problems: Sequence[Any]) -> AvatarError:
         return BadRequestError("the body is empty")
     if tuple(first["loc"]) == ("body",) and isinstance(first.get("input"), bytes):
         return BadRequestError("the body is not JSON; send it with  Content-Type: application/json")
-    # Of a field that may be one of several types, the one that was followed furthest says most.
-    tried = [problem for problem in problems if problem["loc"][:2] == first["loc"][:2]]
-    first = max(tried, key=lambda problem: len(problem["loc"]), default=first)
-    field = _field(tuple(first["loc"]))
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return UnprocessableError(f"{field}: {message}" if field else message, param=field or None)
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    """Name of a field, such as ``messages.0.content``; ``""`` for the body as a whole."""
-    place = ("body",) if len(location) < 2 else ("body", "query", "path", "header")
-    parts = location[1:] if location[:1] and location[0] in place else location
-    return ".".join(str(part) for part in parts if not _TRIED_TYPE.fullmatch(str(part)))
+    return refusal(problems)
 
 
 def _body_is_empty(request: Request, first: Any) -> bool:

@@ -76,7 +76,9 @@ def _small_talk() -> Iterator[Topic]:
 
 def _read_folder(folder: Path) -> Iterator[Topic]:
     if not folder.is_dir():
-        raise EngineUnavailableError(f"there is no knowledge folder '{folder}': set AVATAR_KNOWLEDGE_DIR")
+        raise EngineUnavailableError(
+            f"there is no knowledge folder '{folder}': AVATAR_KNOWLEDGE_DIR names a folder of Markdown that exists"
+        )
     paths = sorted(path for path in folder.rglob("*.md") if path.is_file())
     if len(paths) > MAX_FILES:
         raise EngineUnavailableError(f"the knowledge folder '{folder.name}' has over {MAX_FILES} files")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rapidfuzz import process
-
 from comps.core.errors import UnknownChoiceError, UnprocessableError
+from comps.core.language.closest import closest
 from comps.core.language.espeak import EspeakVoice, variants, voice_for_language, voices
 from comps.tts.engine import Voice
 
@@ -111,7 +110,7 @@ def _voice(base: str, name: str) -> EspeakVoice:
     try:
         return voice_for_language(base)
     except UnknownChoiceError:
-        known = [*CHARACTERS, *(v.languages[0] for v in voices()), *(v.identifier for v in voices()), *variants()]
+        known = [*CHARACTERS, *(name for v in voices() for name in (v.languages[0], v.name)), *variants()]
         raise _unknown(name, known) from None
 
 
@@ -120,9 +119,9 @@ def _find(wanted: str, names: dict[str, str]) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> UnknownChoiceError:
-    close = [match for match, _, _ in process.extract(name, known, limit=6)]
     return UnknownChoiceError(
-        f"no voice is called '{name[:60]}'; closest: {', '.join(close)}; GET /v1/voices lists all", param="voice"
+        f"no voice is called '{name[:60]}'; closest: {', '.join(closest(name, known))}; GET /v1/voices lists all",
+        param="voice",
     )
 
 

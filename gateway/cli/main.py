@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 import typer
 
 from gateway.cli.a2f import a2f_app
+from gateway.cli.coach import check, compose
+from gateway.cli.jobs import jobs_app
 
 app = typer.Typer(
     name="avatarchatbot",
@@ -27,6 +29,9 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(a2f_app, name="a2f")
+app.command()(check)
+app.command()(compose)
+app.add_typer(jobs_app, name="jobs")
 
 
 @app.callback()
@@ -72,6 +77,7 @@ BackdropName = Annotated[
 ModelsFolder = Annotated[
     MaybePath, typer.Option("--folder", help="The folder of models; AVATAR_MODELS_DIR or the usual one without it.")
 ]
+_JOB = "Make it as a job, which keeps what is finished when it is interrupted: `avatarchatbot jobs --help`."
 Output = Annotated[Path, typer.Option("-o", "--output", help="The MP4 to write.")]
 
 
@@ -137,6 +143,7 @@ def say(
     size: Size = 0,
     prompt: Prompt = "",
     backdrop: BackdropName = "",
+    job: Annotated[bool, typer.Option("--job", help=_JOB)] = False,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
@@ -144,6 +151,13 @@ def say(
     from gateway.cli.make import Common, Look, say_text
 
     look = Look(avatar, engine, preset, fps, size, prompt, backdrop)
+    if job:
+        from gateway.cli.job_runs import Delivery, say_as_job
+
+        if alignment is not None:
+            raise typer.BadParameter("--alignment is not written by a job")
+        say_as_job(text, {"voice": voice, "language": language}, look, Delivery(output, url, as_json))
+        return
     common = Common(output=output, look=look, url=url, as_json=as_json)
     say_text(text, {"voice": voice, "language": language}, alignment, common)
 
@@ -159,13 +173,21 @@ def animate(
     size: Size = 0,
     prompt: Prompt = "",
     backdrop: BackdropName = "",
+    job: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--job/--no-job", help=_JOB, show_default="when the recording is longer than a minute"),
+    ] = None,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Let a face mouth a recording."""
+    from gateway.cli.job_runs import Delivery, animate_as_job, is_long
     from gateway.cli.make import Common, Look, animate_recording
 
     look = Look(avatar, engine, preset, fps, size, prompt, backdrop)
+    if is_long(speech) if job is None else job:
+        animate_as_job(speech, look, Delivery(output, url, as_json))
+        return
     animate_recording(speech, Common(output=output, look=look, url=url, as_json=as_json))
 
 

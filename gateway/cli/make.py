@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.cli.download import download
 from gateway.cli.events import answer_events
 from gateway.cli.explained import about_files, check_body
-from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
+from gateway.cli.failure import UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.progress import AnswerProgress, answer_progress
 from gateway.cli.session import gateway_client
@@ -114,7 +115,7 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
     async with gateway_client(common.url, wanted.stages) as client:
         with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
             result = await _finished(client, wanted, progress)
-            await _download(client, result["video_path"], common.output)
+            await download(client, result["video_path"], common.output)
         if alignment is not None:
             _write_alignment(result, alignment)
     _report(result, common, alignment)
@@ -135,15 +136,6 @@ async def _finished(client: httpx.AsyncClient, job: Job, progress: AnswerProgres
         if name == "done":
             result = data
     return result
-
-
-async def _download(client: httpx.AsyncClient, path: str, output: Path) -> None:
-    with written_whole(output) as file:
-        async with client.stream("GET", path) as response:
-            if not response.is_success:
-                raise FailureError(f"the finished video could not be fetched (status {response.status_code})")
-            async for piece in response.aiter_bytes():
-                file.write(piece)
 
 
 def _write_alignment(result: dict[str, Any], path: Path) -> None:

@@ -166,6 +166,8 @@ def _pixels(shown: list[int], height: int, width: int) -> tuple[int, int, int, b
 
 
 def offline(arguments: list[str]) -> None:
+    if "STAND_IN_ARGUMENTS" in os.environ:
+        Path(os.environ["STAND_IN_ARGUMENTS"]).write_text("\n".join(arguments))
     with wave.open(value(arguments, "--audio")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
         levels = grey(file.readframes(file.getnframes()))

@@ -20,7 +20,7 @@ from comps.animation.engines.liveavatar.live.channel import (
     WARM_UP,
     ChannelError,
 )
-from tests.animation.liveavatar.conftest import ROOT, Machine, MakeSettings, script
+from tests.animation.liveavatar.conftest import ROOT, Machine, MakeSettings, alive, script
 from tests.animation.liveavatar.test_engine_live import expected, greys, loaded, stairs, told
 
 SILENCE = bytes(2 * CHUNK_SAMPLES)
@@ -250,6 +250,27 @@ async def test_the_whole_script_in_five_processes(
     assert np.abs(np.array(values) - expected(50)).max() <= 1
     assert (checkout / "fp8").read_text() == "model" * 5
     assert machine.processes() == []
+
+
+def children(pid: int) -> list[int]:
+    return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the launcher must not find the stand-in for torch")
+async def test_the_whole_script_under_the_real_torchrun(
+    checkout: Path, machine: Machine, make_settings: MakeSettings, avatar: Avatar
+) -> None:
+    python = checkout / ".venv" / "bin" / "python"
+    script(python, f"echo $$ >> '{machine.pids}'; PYTHONSAFEPATH=1 exec '{sys.executable}' \"$@\"")
+    async with loaded(make_settings(liveavatar_stop_s=10)) as engine:
+        performance = await engine.open(avatar, AnimationOptions(size=96))
+        values = greys([batch async for batch in performance.animate(told(stairs(2.0)))])
+        (launcher,) = machine.processes()
+        ranks = children(launcher)
+        assert len(ranks) == 5
+    assert np.abs(np.array(values) - expected(50)).max() <= 1
+    assert not any(map(alive, [launcher, *ranks]))
 
 
 async def test_a_process_that_fails_is_a_failure_of_the_program(

@@ -210,3 +210,23 @@ async def test_the_card_with_most_free_memory_is_taken(machine: Machine, make_se
     machine.cards(*(CARD.format(free=free) for free in (60_000, 81_000, 70_000)))
     async with loaded(make_settings()) as engine:
         assert list(await engine.check()) == ["GPU 1"]
+
+
+async def test_a_request_chooses_prompt_seed_and_preset(
+    make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STAND_IN_ARGUMENTS", str(tmp_path / "arguments"))
+    async with loaded(make_settings(liveavatar_size="")) as engine:
+        assert engine.capabilities.text
+        await drawn(engine, avatar, 0.5, prompt=" -A woman\n laughs. ", seed=11, preset="quality")
+        asked = (tmp_path / "arguments").read_text().split("\n")
+        assert "--prompt=-A woman laughs." in asked
+        assert asked[asked.index("--base_seed") + 1] == "11"
+        assert asked[asked.index("--size") + 1] == "704*384"
+        assert "--enable_online_decode" in asked
+        await drawn(engine, avatar, 0.5, preset="quick")
+        assert "384*256" in (tmp_path / "arguments").read_text()
+        await drawn(engine, avatar, 0.5)
+        asked = (tmp_path / "arguments").read_text().split("\n")
+        assert "688*368" in asked
+        assert any(argument.startswith("--prompt=A person looks into the camera") for argument in asked)

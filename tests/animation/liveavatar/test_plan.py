@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from comps.animation.engines.liveavatar.launch.plan import Plan, make_plan
+from comps.animation.engines.liveavatar.launch.plan import Plan, for_preset, make_plan
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings, parse_gpus
 from comps.core.errors import EngineUnavailableError
 
@@ -104,3 +104,13 @@ def test_no_groups_of_gpus(text: str) -> None:
 def test_the_prompt_is_never_empty() -> None:
     assert 90 <= len(LiveAvatarSettings(liveavatar_prompt=" ").liveavatar_scene.split()) <= 200
     assert LiveAvatarSettings(liveavatar_prompt="A man.").liveavatar_scene == "A man."
+
+
+def test_a_request_may_name_a_preset() -> None:
+    one = plan()
+    assert for_preset(one, "standard") == one
+    assert (for_preset(one, "quick").size, for_preset(one, "quality").size) == ("384*256", "704*384")
+    assert for_preset(one, "quality").online_decode
+    assert for_preset(plan(size="688*368", online_decode="off"), "quality") == plan(size="688*368", online_decode="off")
+    assert for_preset(plan(FIVE), "quick") == plan(FIVE)
+    assert for_preset(plan(FIVE, mode="offline"), "standard").size == "720*400"

@@ -18,7 +18,7 @@ from comps.animation.engines.liveavatar.groups import Groups
 from comps.animation.engines.liveavatar.launch.gpus import Gpu, chosen, read_gpus
 from comps.animation.engines.liveavatar.launch.ladder import settle
 from comps.animation.engines.liveavatar.launch.memory import GIB, has_fp8
-from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, make_plan
+from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, for_preset, make_plan
 from comps.animation.engines.liveavatar.launch.program import Program
 from comps.animation.engines.liveavatar.live.channel import CHUNK_SAMPLES, RATE
 from comps.animation.engines.liveavatar.live.performance import LivePerformance
@@ -36,7 +36,6 @@ CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=Fal
 LEAST_HOST_GIB = 64
 """Memory of the machine below which models that wait on the CPU may not find room."""
 _LIVE_SEED = 0
-"""A live program keeps its seed: another one would mean a restart of minutes."""
 
 
 class LiveAvatarEngine(AnimationEngine):
@@ -70,7 +69,7 @@ class LiveAvatarEngine(AnimationEngine):
             self._workers = Groups([Worker(settings, program, plan, gpus) for plan, gpus in groups], *room)
         else:
             self._benches = Groups([Bench(plan, gpus) for plan, gpus in groups], *room)
-            self.capabilities = replace(CAPABILITIES, look_ahead_s=settings.max_audio_s)
+            self.capabilities = replace(CAPABILITIES, look_ahead_s=settings.max_audio_s, text=True)
 
     async def close(self) -> None:
         """End every program; nothing of them is left afterwards."""
@@ -98,16 +97,19 @@ class LiveAvatarEngine(AnimationEngine):
         if groups is None or self._program is None:
             raise NotReadyError("the LiveAvatar engine is not loaded")
         groups.check()
-        seed = _LIVE_SEED if self._workers is not None else options.seed
-        budget = groups.members[0].plan.size
-        look = await anyio.to_thread.run_sync(Look.of, avatar, self._settings.liveavatar_scene, seed, budget)
+        budget = for_preset(groups.members[0].plan, options.preset).size
+        scene = self._settings.liveavatar_scene
         if self._workers is not None:
+            # Another prompt or seed would mean a restart of minutes: a live program keeps those of the settings.
+            look = await anyio.to_thread.run_sync(Look.of, avatar, scene, _LIVE_SEED, budget)
             for worker in self._workers.members:
                 if worker.look is None:
                     await worker.prepare(look)
             return LivePerformance(self._workers, look, options.fps, options.size)
         assert self._benches is not None  # one of the two is there
-        return WholePerformance(self._settings, self._program, self._benches, look, options.fps, options.size)
+        prompt = " ".join(options.prompt.split()) or scene
+        look = await anyio.to_thread.run_sync(Look.of, avatar, prompt, options.seed, budget)
+        return WholePerformance(self._settings, self._program, self._benches, look, options)
 
 
 def prepare(settings: LiveAvatarSettings) -> tuple[Program, list[tuple[Plan, tuple[Gpu, ...]]]]:

@@ -104,7 +104,7 @@ def _parallel_flags(plan: Plan) -> list[str]:
 
 def _job_flags(job: Job) -> list[str]:
     return [
-        *("--prompt", job.prompt),
+        f"--prompt={job.prompt}",  # one word, so that a prompt that begins with a dash is no flag
         *("--image", str(job.image)),
         *("--audio", str(job.audio)),
         *("--num_clip", str(job.clips)),
@@ -125,8 +125,6 @@ def _objections(program: Program, plan: Plan, job: Job | None) -> Iterator[str]:
         paths += [str(job.image), str(job.audio), str(job.out)]
         if not job.prompt.strip():
             yield "the prompt is empty, and the program would take an example of its own"
-        if job.prompt.startswith("-"):
-            yield "the prompt begins with a dash and would be read as a flag"
         if job.clips < 1 or job.seed < 0:
             yield f"{job.clips} clips and seed {job.seed} are no numbers the program takes"
         if job.out.suffix != ".mp4":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from comps.animation.engines.liveavatar.launch.preset import PRESETS, STEPS, nearest_clip
-from comps.animation.engines.liveavatar.settings import LiveAvatarSettings, Switch
+from comps.animation.engines.liveavatar.settings import LiveAvatarSettings, PresetName, Switch
 from comps.core.errors import EngineUnavailableError
 
 STREAM_GPUS = 5
@@ -89,6 +89,16 @@ def make_plan(settings: LiveAvatarSettings, gpus: tuple[int, ...]) -> Plan:
         pinned=_pinned(settings),
         notes=tuple(notes),
     )
+
+
+def for_preset(plan: Plan, name: PresetName) -> Plan:
+    """An offline plan for a request that names a preset; what the settings fix stays, and `standard` is what they say."""
+    if name == "standard" or plan.mode == "stream":
+        return plan
+    preset = PRESETS[name]
+    size = plan.size if "size" in plan.pinned else preset.size if plan.single else preset.stream_size
+    online = plan.online_decode if "online_decode" in plan.pinned else preset.online_decode and plan.single
+    return replace(plan, size=size, online_decode=online)
 
 
 def _mode(settings: LiveAvatarSettings, gpus: int) -> Literal["offline", "stream"]:

@@ -210,7 +210,8 @@ def connected(path: str) -> socket.socket:
 
 def main() -> None:
     """One process of the live program."""
-    sys.path[0] = os.getcwd()  # the checkout, instead of this file's folder with its common names
+    # The checkout, and not this file's folder, whose modules have common names.
+    sys.path[:] = [os.getcwd(), *(path for path in sys.path if path != str(Path(__file__).parent))]
     arguments, rank = _arguments(), int(os.environ["RANK"])
     link = Link(connected(os.environ[channel.PATH_VARIABLE]), arguments.history) if rank == DECODER else None
     try:

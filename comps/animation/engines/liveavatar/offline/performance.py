@@ -12,12 +12,12 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from comps.animation.engine import FrameBatch, Performance
+from comps.animation.engine import AnimationOptions, FrameBatch, Performance
 from comps.animation.engines.liveavatar.failures import FailedError, Failure
 from comps.animation.engines.liveavatar.groups import Groups
 from comps.animation.engines.liveavatar.launch.gpus import Gpu
 from comps.animation.engines.liveavatar.launch.mending import mended
-from comps.animation.engines.liveavatar.launch.plan import Plan
+from comps.animation.engines.liveavatar.launch.plan import Plan, for_preset
 from comps.animation.engines.liveavatar.launch.program import Program
 from comps.animation.engines.liveavatar.live.blocks import model_frame, shown_by
 from comps.animation.engines.liveavatar.live.channel import RATE
@@ -48,11 +48,16 @@ class WholePerformance(Performance):
     """One answer; frames are rgb24. Nothing is drawn before the speech has ended."""
 
     def __init__(
-        self, settings: LiveAvatarSettings, program: Program, benches: Groups[Bench], look: Look, fps: int, longest: int
+        self,
+        settings: LiveAvatarSettings,
+        program: Program,
+        benches: Groups[Bench],
+        look: Look,
+        options: AnimationOptions,
     ) -> None:
-        self.width, self.height = scaled_size(look.size, longest)
+        self.width, self.height = scaled_size(look.size, options.size)
         self._settings, self._program, self._benches = settings, program, benches
-        self._look, self._fps = look, fps
+        self._look, self._fps, self._preset = look, options.fps, options.preset
 
     async def animate(self, speech: AsyncIterator[SpeechChunk]) -> AsyncIterator[FrameBatch]:
         """See `Performance.animate`; closing the iterator ends the program."""
@@ -62,7 +67,6 @@ class WholePerformance(Performance):
         async with self._benches.one() as bench, aclosing(self._frames(bench, sound, until)) as groups:
             first = 0
             async for frames in groups:
-                self.notes = bench.plan.notes
                 numbers = shown_by(first, len(frames), self._fps, until)
                 wanted = [model_frame(number, self._fps) - first for number in numbers]
                 first += len(frames)
@@ -88,24 +92,28 @@ class WholePerformance(Performance):
     ) -> AsyncGenerator[NDArray[np.uint8], None]:
         """The program's frames; after a failure that can be mended it is run again, with the change in the plan's notes."""
         needed = model_frame(until - 1, self._fps) + 1
+        plan = for_preset(bench.plan, self._preset)
         for _ in range(MOST_TRIES):
-            bench.job = OfflineJob(self._settings, self._program, bench.plan, self._look, sound, needed)
+            self.notes = plan.notes
+            bench.job = OfflineJob(self._settings, self._program, plan, self._look, sound, needed)
             try:
                 async with aclosing(bench.job.batches()) as groups:
                     async for frames in groups:
                         yield frames
                 return
             except FailedError as error:
-                self._mend(bench, error.failure)
+                better = self._mended(plan, bench.gpus, error.failure)
+                bench.plan = better if plan == bench.plan else bench.plan
+                plan = better
             finally:
                 bench.job = None
         raise EngineUnavailableError("LiveAvatar could not draw this answer, whatever was tried")
 
-    def _mend(self, bench: Bench, failure: Failure) -> None:
-        """Change the plan of `bench`; raises EngineUnavailableError when trying again is of no use."""
-        better = mended(bench.plan, failure, bench.gpus, self._settings.liveavatar_remedies)
-        if better is None or (better == bench.plan and failure.kind != "port"):
-            tried = f"; tried: {' '.join(bench.plan.notes)}" if bench.plan.notes else ""
+    def _mended(self, plan: Plan, gpus: Sequence[Gpu], failure: Failure) -> Plan:
+        """The plan to try next; raises EngineUnavailableError when trying again is of no use."""
+        better = mended(plan, failure, gpus, self._settings.liveavatar_remedies)
+        if better is None or (better == plan and failure.kind != "port"):
+            tried = f"; tried: {' '.join(plan.notes)}" if plan.notes else ""
             raise EngineUnavailableError(f"LiveAvatar could not draw this answer: {failure}{tried}")
-        bench.plan = better
         logger.warning("LiveAvatar failed: %s; it is run again. %s", failure, " ".join(better.notes[-1:]))
+        return better

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from comps.animation.coach.sound.activity import Activity
 from comps.animation.coach.sound.levels import HOP, RATE, Mask, Samples, Values, decibels
 
 TARGET_DBFS = -17.8
@@ -35,16 +36,18 @@ def limited(samples: Samples, peak_dbfs: float = PEAK_DBFS) -> Samples:
     return made
 
 
-def loudened(samples: Samples, mask: Mask) -> tuple[Samples, float]:
-    """Mono float32 `[n]` at 16 kHz with the speech where `mask` `[n // HOP]` says at `TARGET_DBFS`, and the gain in dB.
+def loudened(samples: Samples, activity: Activity) -> tuple[Samples, float]:
+    """Mono float32 `[n]` at 16 kHz with its speech at `TARGET_DBFS`, and the gain in dB.
 
     The gain may be below zero. Speech in which nothing is active stays as it is.
     """
+    mask = activity.mask
     if not mask.any():
         return samples, 0.0
     gain, made = 0.0, samples
+    target = TARGET_DBFS + _level(samples, mask) - activity.level
     for _ in range(_PASSES):
-        missing = TARGET_DBFS - _level(made, mask)
+        missing = target - _level(made, mask)
         if abs(missing) < _NEAR_DB:
             break
         gain += missing

@@ -13,7 +13,7 @@ END_S = 0.15
 _LONGEST_S = 2.0
 _SHARE = 0.28
 """Of the time without speech that is left, a little under what the rule asks."""
-_LENGTHS_S = (0.8, 0.6, 0.45, 0.3, 0.2)
+_LENGTHS_S = (0.8, 0.6, 0.45, 0.3, 0.2, 0.12)
 """What long pauses are shortened to, the first that will do."""
 _FADE = RATE // 100
 

@@ -101,7 +101,7 @@ class _Work:
             return samples, activity
         chosen = denoiser or choose_denoiser()
         self.steps.append(f"took noise out, by {chosen.name}")
-        cleaned = chosen.clean(samples, activity.floor)
+        cleaned = chosen.clean(samples, activity)
         return cleaned, find_activity(cleaned, band_powers(cleaned))
 
     def trim(self, samples: Samples, activity: Activity) -> tuple[Samples, Activity]:
@@ -112,7 +112,7 @@ class _Work:
         return kept, find_activity(kept, band_powers(kept))
 
     def louden(self, samples: Samples, activity: Activity) -> Samples:
-        made, gain = loudened(samples, activity.mask)
+        made, gain = loudened(samples, activity)
         if abs(gain) >= 0.1:
             large = "; so much brings up what noise there is" if gain > _LARGE_GAIN_DB else ""
             self.steps.append(f"changed the level by {gain:+.1f} dB{large}")

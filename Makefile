@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 TORCH_VENV ?= .venv-torch
 COQUI_VENV ?= .venv-coqui
 TORCH_EXTRAS := transformers,whisper,faster-whisper,neural,onnx,openvino
-PIP_FLAGS := --quiet --disable-pip-version-check
+PORT ?= 3009
+PIP_FLAGS := --disable-pip-version-check
+# pip tells of its progress where somebody watches, and otherwise only of what goes wrong
+PIP_INSTALL = install $(PIP_FLAGS) $$(test -t 1 || echo --quiet)
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
 
@@ -17,13 +20,15 @@ help: ## this list
 install: $(READY) ## the command `avatarchatbot` in .venv
 
 $(READY): pyproject.toml constraints.txt
+	@echo "installing into $(VENV): about 530 MB of packages, half a minute to a few minutes ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) ..."
-	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable .
+	@$(BIN)/pip $(PIP_INSTALL) --constraint constraints.txt --editable .
 	@touch $@
+	@echo "installed"
 
 $(TEST_READY): $(READY)
-	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	@echo "installing what the tests need into $(VENV) ..."
+	@$(BIN)/pip $(PIP_INSTALL) --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 demo: $(READY) ## answer the shipped spoken question as out/answer.mp4
@@ -31,8 +36,8 @@ demo: $(READY) ## answer the shipped spoken question as out/answer.mp4
 	@$(BIN)/avatarchatbot ask examples/question.wav --avatar ada -o out/answer.mp4
 	@echo "the answer is in $(CURDIR)/out/answer.mp4"
 
-up: $(READY) ## start everything and serve the page on http://localhost:3009
-	@$(BIN)/avatarchatbot up
+up: $(READY) ## start everything and serve the page on http://localhost:3009 (another port: make up PORT=3010)
+	@$(BIN)/avatarchatbot up --port $(PORT)
 
 check: $(TEST_READY) ## lint, format and types
 	@$(BIN)/ruff check .
@@ -47,14 +52,16 @@ bench: $(TEST_READY) ## every benchmark, as tables
 	@$(BIN)/python -m benchmarks
 
 test-torch: ## engines that need torch, in an environment of their own
+	@echo "installing torch and the engines that need it into $(TORCH_VENV) ..."
 	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
-	@$(TORCH_VENV)/bin/pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@$(TORCH_VENV)/bin/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[test,$(TORCH_EXTRAS)]'
+	@$(TORCH_VENV)/bin/pip $(PIP_INSTALL) --constraint constraints.txt torch==2.13.0
+	@$(TORCH_VENV)/bin/pip $(PIP_INSTALL) --constraint constraints.txt --editable '.[test,$(TORCH_EXTRAS)]'
 	@$(TORCH_VENV)/bin/pytest -m torch
 
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
+	@echo "installing coqui-tts into $(COQUI_VENV) ..."
 	@test -x $(COQUI_VENV)/bin/python || $(PYTHON) -m venv $(COQUI_VENV)
-	@$(COQUI_VENV)/bin/pip install $(PIP_FLAGS) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
+	@$(COQUI_VENV)/bin/pip $(PIP_INSTALL) torch==2.8.0 torchaudio==2.8.0 coqui-tts==0.27.5 --editable '.[test,coqui]'
 	@$(COQUI_VENV)/bin/pytest -m coqui tests/tts
 
 clean: ## remove what the targets made

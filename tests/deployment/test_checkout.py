@@ -1,0 +1,46 @@
+"""What a checkout offers: the targets of make, and commands of the README that leave nothing for git to report."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(*arguments: str) -> str:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(("arguments", "port"), [((), "3009"), (("PORT=3010",), "3010")])
+def test_the_page_gets_the_port_it_is_given(arguments: tuple[str, ...], port: str) -> None:
+    assert f"avatarchatbot up --port {port}\n" in make("-n", "up", *arguments)
+
+
+def test_installing_says_so_first(tmp_path: Path) -> None:
+    said = make("-n", "install", f"VENV={tmp_path / 'venv'}").splitlines()
+    assert said[0].startswith('echo "installing into ')
+    assert "about 530 MB" in said[0]
+
+
+def test_help_lists_the_targets() -> None:
+    listed = make("help")
+    assert all(f"make {target} " in listed for target in ("install", "demo", "up", "test"))
+
+
+def test_what_the_readme_makes_is_ignored_by_git() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    outputs = set(re.findall(r"-o ([\w./-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert len(outputs) >= 4
+    ignored = subprocess.run(["git", "check-ignore", *sorted(outputs)], cwd=ROOT, capture_output=True, text=True)
+    assert set(ignored.stdout.split()) == outputs
+    kept = subprocess.run(["git", "check-ignore", "docs/answer.mp4", "other.mp4"], cwd=ROOT, capture_output=True)
+    assert kept.returncode == 1

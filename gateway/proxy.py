@@ -55,9 +55,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "animation", "/v1/avatars/{avatar_id}/{part}", ("GET", "PUT"), "Its image, rig and rig preview; edit the rig"
     ),
+    Route("animation", "/v1/presets", ("GET",), "The presets, and what a second of speech costs with each"),
     Route("animation", "/v1/jobs/{job_id}", ("GET", "DELETE"), "A job: how far it has come; stop or remove it"),
     Route("animation", "/v1/jobs/{job_id}/resume", ("POST",), "Go on with a job that was stopped or failed"),
     Route("animation", "/v1/jobs/{job_id}/video.mp4", ("GET",), "The video of a finished job"),
+    Route("animation", "/v1/check", ("POST",), "What a picture, a recording and a prompt are good for"),
+    Route("animation", "/v1/check/rules", ("GET",), "Every rule of the coach with its threshold"),
+    Route("animation", "/v1/check/compose", ("POST",), "A prompt from fields"),
     Route("animation", "/v1/audio2face", ("POST",), "Blend shapes of a recording: lines of JSON, or a file"),
     Route("asr", "/v1/asr", ("POST",), "Speech to text, OPEA form"),
     Route("asr", "/v1/audio/transcriptions", ("POST",), "Speech to text, OpenAI form"),

@@ -13,8 +13,15 @@ from comps.animation import avatar_routes, video_routes, warm_routes
 from comps.animation.audio2face.web import routes as face_routes
 from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
 from comps.animation.audio2face.web.live import LiveFace
+from comps.animation.coach import routes as coach_routes
+from comps.animation.coach.coach import Coach
+from comps.animation.coach.routes import keep_coach
 from comps.animation.jobs import routes as job_routes
 from comps.animation.jobs.routes import JobDesk, keep_desk
+from comps.animation.pace import routes as pace_routes
+from comps.animation.pace.book import PaceBook
+from comps.animation.pace.keeper import PaceKeeper
+from comps.animation.pace.routes import keep_keeper
 from comps.animation.settings import AnimationSettings
 from comps.animation.socket import AnimationSocket
 from comps.animation.studio import Studio, keep_studio, studio_of
@@ -32,7 +39,10 @@ def create_app(
     async def startup(app: FastAPI) -> AsyncIterator[None]:
         studio = await anyio.to_thread.run_sync(Studio.build, settings, table, enhancers)
         keep_studio(app, studio)
-        desk = JobDesk.build(studio)
+        keeper = PaceKeeper(studio, PaceBook(settings.pace_dir))
+        keep_keeper(app, keeper)
+        studio.learn = keeper.learn
+        desk = JobDesk.build(studio, keeper)
         keep_desk(app, desk)
         try:
             await studio.warm()
@@ -52,10 +62,13 @@ def create_app(
     app.include_router(video_routes.router)
     app.include_router(warm_routes.router)
     app.include_router(job_routes.router)
+    app.include_router(pace_routes.router)
+    app.include_router(coach_routes.router)
     app.include_router(face_routes.router)
     app.add_api_websocket_route("/v1/animation/stream", stream)
     app.add_api_websocket_route("/v1/audio2face/stream", face_stream)
     keep_host(app, FaceHost(settings))
+    keep_coach(app, Coach())
     return app
 
 

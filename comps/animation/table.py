@@ -37,7 +37,9 @@ ENGINES: AnimationTable = EngineTable(
             name="liveavatar",
             factory="comps.animation.engines.liveavatar.engine:LiveAvatarEngine",
             extra=None,
-            capabilities=AnimationCapabilities(look_ahead_s=0.5, needs_phones=False, head_pose=False, emotion=False),
+            capabilities=AnimationCapabilities(
+                look_ahead_s=0.5, needs_phones=False, head_pose=False, emotion=False, text=True
+            ),
             summary="a whole person by the program of that name, on one NVIDIA GPU of 48 GB or live on five; untested here",
         ),
     ],

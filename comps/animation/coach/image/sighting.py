@@ -1,0 +1,107 @@
+"""Where the faces of a picture are: as the engines find them, and, where they would find none, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.engines.portrait.rig.faces import SURE, Face, face_boxes, find_faces, find_more
+
+Grey = NDArray[np.uint8]
+Picture = NDArray[np.uint8]
+
+TURNS = (90, -90, 180, 45, -45)
+"""Degrees by which a picture without an upright face is turned to look for one that leans or lies."""
+_SIDE = 400
+"""Longer side, in pixels, of the picture in those searches."""
+_TAILS = (0.5, 99.5)
+"""Percentiles of brightness that become black and white before faces are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """`faces`, largest first. Without any, `eyeless` says that a face without visible eyes was seen, and `profile`
+    that one was seen from the side. `turned`: the face was found only after turning the picture."""
+
+    faces: tuple[Face, ...]
+    turned: bool = False
+    eyeless: bool = False
+    profile: bool = False
+
+
+def even(picture: Picture) -> Picture:
+    """`picture` with its brightness stretched to the full range: a dark or pale face is looked for in that."""
+    low, high = np.percentile(picture[::4, ::4], _TAILS)
+    if low < 8 and high > 247:
+        return picture
+    ramp = np.clip((np.arange(256) - low) * (255.0 / max(high - low, 8.0)), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(picture, ramp), np.uint8)
+
+
+def look(picture: Picture) -> Sighting:
+    """The faces of an evened `picture`, uint8 `[h, w, 3]` RGB."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    faces = find_faces(grey)
+    sure = bool(faces) and faces[0].score >= SURE
+    turned = [] if sure else _turned(grey)
+    if turned:
+        return Sighting(_by_size(turned), turned=True)
+    if faces:
+        return Sighting(_by_size([*faces, *find_more(grey, faces)]))
+    eyeless = len(face_boxes(grey)) > 1
+    return Sighting((), eyeless=eyeless, profile=not eyeless and _profile(grey))
+
+
+def look_turned(picture: Picture) -> Sighting:
+    """Faces that lean or lie in an evened `picture`."""
+    faces = _turned(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8))
+    return Sighting(_by_size(faces), turned=bool(faces))
+
+
+def _by_size(faces: list[Face]) -> tuple[Face, ...]:
+    return tuple(sorted(faces, key=lambda face: -face.eye_distance))
+
+
+def _turned(grey: Grey) -> list[Face]:
+    """Faces of the picture turned by one of `TURNS`, in the picture's own pixels."""
+    scale = min(1.0, _SIDE / max(grey.shape))
+    height, width = grey.shape
+    side = int(np.ceil(np.hypot(height, width) * scale))
+    for degrees in TURNS:
+        matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), np.float64)
+        matrix[:, 2] += side / 2 - np.array([width / 2, height / 2])
+        whole = cv2.warpAffine(grey, matrix, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        back = cv2.invertAffineTransform(matrix)
+        faces = [
+            Face(back[:, :2] @ face.right_eye + back[:, 2], back[:, :2] @ face.left_eye + back[:, 2], face.score)
+            for face in find_more(whole.astype(np.uint8), (), tilts=(0.0,))
+        ]
+        if faces:
+            return faces
+    return []
+
+
+_one_at_a_time = Lock()
+"""A cascade keeps the picture it searches."""
+
+
+@lru_cache(maxsize=1)
+def _profile_cascade() -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_profileface.xml"))
+
+
+def _profile(grey: Grey) -> bool:
+    """Whether a face is seen from either side."""
+    scale = min(1.0, _SIDE / max(grey.shape))
+    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    with _one_at_a_time:
+        return any(
+            len(_profile_cascade().detectMultiScale(side, 1.1, 4, minSize=(40, 40))) > 0
+            for side in (small, np.ascontiguousarray(small[:, ::-1]))
+        )

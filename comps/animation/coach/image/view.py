@@ -1,0 +1,94 @@
+"""FaceView: one face cut out upright and at one size, as every rule on faces measures it.
+
+Lengths are in eye distances, the origin lies between the irises, x points to the viewer's right and y down the face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from comps.animation.coach.image.symmetry import lean
+from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WIDTH, Canvas, cut
+from comps.animation.engines.portrait.rig.eyes import refine_iris
+from comps.animation.engines.portrait.rig.faces import Face
+from comps.animation.engines.portrait.rig.find import Anchors, find_anchors
+
+Picture = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+LEAST_VOTES = 0.15
+"""Votes of an iris below which its place is not believed more than that of the pair."""
+SYMMETRIC = 0.7
+"""Likeness of both halves of a face from which its symmetry is believed."""
+LEVEL_FROM = 0.6
+"""The same, for the lean alone."""
+CENTRE, HALF = (0.0, 0.5), (0.82, 1.05)
+"""Middle and half axes of the ellipse that counts as the face: from the forehead to just above the chin, without hair."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceView:
+    """`picture` as it came, uint8 `[h, w, 3]` RGB, and `face` in it.
+
+    `canvas` and `anchors` are of the picture with its brightness evened, so that a dark face is read like any other;
+    `luma` float32 `[HEIGHT, WIDTH]`, 0..255, is the same cut of the picture as it came; `area` marks the face on both.
+    """
+
+    picture: Picture
+    face: Face
+    canvas: Canvas
+    anchors: Anchors
+    luma: Plane
+    area: Mask
+
+    @property
+    def mouth(self) -> tuple[float, float]:
+        """The middle of the mouth (x, y)."""
+        middle = self.anchors.line.points[[0, -1]].mean(0)
+        return float(middle[0] - ORIGIN[0]) / UNIT, float(middle[1] - ORIGIN[1]) / UNIT
+
+    def box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+        """Rows and columns of the canvas between these places."""
+        x0, x1 = (round(v * UNIT + ORIGIN[0]) for v in (left, right))
+        y0, y1 = (round(v * UNIT + ORIGIN[1]) for v in (top, bottom))
+        return slice(max(0, y0), max(1, y1)), slice(max(0, x0), max(1, x1))
+
+
+def view(picture: Picture, evened: Picture, face: Face) -> FaceView:
+    """The view of `face` in `picture`; `evened` is the picture in which it was found."""
+    face = _nearer(evened, face)
+    canvas = cut(evened, face.right_eye, face.left_eye)
+    rgb = canvas.rgb if evened is picture else cut(picture, face.right_eye, face.left_eye).rgb
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return FaceView(picture, face, canvas, find_anchors(canvas), luma, _ellipse() & canvas.inside)
+
+
+def _nearer(evened: Picture, face: Face) -> Face:
+    """`face` with its eyes level with its own symmetry, then each iris found to a fraction of a pixel.
+
+    Large drawn irises draw the first search to their rims; every other measure hangs on the eyes.
+    """
+    degrees, likeness = lean(cut(evened, face.right_eye, face.left_eye))
+    if likeness >= LEVEL_FROM:
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        half = np.array([[cos, -sin], [sin, cos]]) @ (face.left_eye - face.right_eye) / 2
+        face = Face(face.centre - half, face.centre + half, face.score)
+    canvas = cut(evened, face.right_eye, face.left_eye)
+    places = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
+    found = [refine_iris(canvas.lightness, place, UNIT) for place in places]
+    if min(votes for _, votes in found) < LEAST_VOTES:
+        return face
+    right, left = canvas.to_picture(np.stack([iris[:2] for iris, _ in found]))
+    return Face(right, left, face.score)
+
+
+def _ellipse() -> Mask:
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    across = ((x - ORIGIN[0]) / UNIT - CENTRE[0]) / HALF[0]
+    down = ((y - ORIGIN[1]) / UNIT - CENTRE[1]) / HALF[1]
+    return np.asarray(across * across + down * down < 1)

@@ -1,0 +1,150 @@
+"""``POST /v1/check``: what the coach says of a picture, a recording and a prompt; ``GET /v1/check/rules``: its thresholds."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from comps.animation.coach.coach import Advice, Coach, Inputs, Mended
+from comps.animation.coach.engines import for_engine
+from comps.animation.coach.finding import Report
+from comps.animation.coach.prompt.check import check_prompt
+from comps.animation.coach.prompt.compose import compose_prompt
+from comps.animation.coach.prompt.fields import prompt_fields
+from comps.animation.coach.rules import RULES
+from comps.animation.engine import AnimationCapabilities
+from comps.animation.presets import preset_of
+from comps.animation.requests import PROMPT_CHARACTERS
+from comps.animation.studio import Studio, studio_dependency
+from comps.core.errors import AvatarError
+from comps.core.media.base64_data import decoded_base64
+
+StudioHere = Annotated[Studio, Depends(studio_dependency)]
+Document = dict[str, Any]
+router = APIRouter(prefix="/v1/check", tags=["coach"])
+
+
+class CheckRequest(BaseModel):
+    """What to look at: base64 of an `image` and of an `audio` file, and a `prompt`; one of them at least."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = None
+    audio: str | None = None
+    prompt: str | None = Field(None, max_length=4 * PROMPT_CHARACTERS)
+    engine: str = Field("", max_length=40, description="the engine it is for; empty for the service's own")
+    preset: str = Field("", max_length=40, description="quick, standard or quality")
+    fix: bool = Field(False, description="also mend what can be mended, and check that again")
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, preset: str) -> str:
+        try:
+            return preset_of(preset).name
+        except AvatarError as error:
+            raise ValueError(error.message) from error
+
+    @model_validator(mode="after")
+    def _something(self) -> CheckRequest:
+        if self.image is None and self.audio is None and self.prompt is None:
+            raise ValueError("there is nothing to check: send 'image', 'audio' or 'prompt'")
+        return self
+
+
+def coach_dependency(request: Request) -> Coach:
+    """The coach of the app that serves this request."""
+    coach: Coach = request.app.state.coach
+    return coach
+
+
+def keep_coach(app: FastAPI, coach: Coach) -> None:
+    """Give the app its coach."""
+    app.state.coach = coach
+
+
+CoachHere = Annotated[Coach, Depends(coach_dependency)]
+
+
+@router.post("", summary="What a picture, a recording and a prompt are good for")
+async def check(wanted: CheckRequest, studio: StudioHere, coach: CoachHere) -> Document:
+    """Findings with measured values and thresholds; with `fix` also the mended versions of those that could be mended, what was
+    done, and in `after` what is left to say.
+
+    Bad material is no error of the request: its findings say what is wrong, and `usable` whether anything can come of it.
+    """
+    most = studio.settings.max_body_bytes
+    inputs = Inputs(
+        image=None if wanted.image is None else await decoded_base64(wanted.image, "image", most),
+        audio=None if wanted.audio is None else await decoded_base64(wanted.audio, "audio", most),
+        prompt=wanted.prompt,
+    )
+    engine = studio.engines.table.spec(wanted.engine or studio.engines.default)
+    advice = for_engine(await studio.in_thread(coach.check, inputs), engine.capabilities, wanted.prompt)
+    document = _advice(advice)
+    if wanted.fix:
+        document |= _mended(await studio.in_thread(coach.mend, inputs), engine.capabilities)
+    return document
+
+
+class ComposeRequest(BaseModel):
+    """The fields of a prompt, their meaning in `PromptFields`; what is left out is taken from `preset`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    preset: str = Field("host", max_length=40, description="host, service desk or teacher")
+    fields: dict[str, str | bool | int] = Field(default_factory=dict, max_length=32)
+
+
+@router.post("/compose", summary="A prompt from fields")
+async def compose(wanted: ComposeRequest) -> Document:
+    """A prompt of 100 to 200 words that breaks no rule."""
+    text = compose_prompt(prompt_fields(wanted.fields), preset=wanted.preset)
+    return {"prompt": text, "report": _report(check_prompt(text))}
+
+
+@router.get("/rules", summary="Every rule with its threshold")
+async def rules() -> Document:
+    """The table of docs/coach.md."""
+    return {
+        "rules": [
+            {
+                "code": rule.code,
+                "subject": rule.subject.value,
+                "severity": rule.severity.value,
+                "measure": rule.measure,
+                "threshold": rule.bounds(),
+                "advice": rule.advice,
+                "fix": rule.fix,
+            }
+            for rule in RULES
+        ]
+    }
+
+
+def _advice(advice: Advice) -> Document:
+    return {"usable": advice.usable, **{name: _report(report) for name, report in advice.reports.items()}}
+
+
+def _report(report: Report) -> Document:
+    return {
+        "usable": report.usable,
+        "measured": report.measured,
+        "findings": [finding.to_json() for finding in report.findings],
+    }
+
+
+def _mended(mended: Mended, capabilities: AnimationCapabilities) -> Document:
+    made = mended.inputs
+    files = {
+        "image": None if made.image is None else base64.b64encode(made.image).decode(),
+        "audio": None if made.audio is None else base64.b64encode(made.audio).decode(),
+        "prompt": made.prompt,
+    }
+    return {
+        "fixed": {name: value for name, value in files.items() if value is not None and mended.steps[name]},
+        "steps": {name: list(steps) for name, steps in mended.steps.items()},
+        "after": _advice(for_engine(mended.advice, capabilities, made.prompt)),
+    }

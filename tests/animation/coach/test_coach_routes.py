@@ -1,0 +1,178 @@
+"""The coach over HTTP: findings for what is sent, mended versions on request, and clear refusals."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from comps.animation.avatars import PRESENTERS
+from comps.animation.coach.coach import Coach, Inputs
+from comps.animation.coach.engines import for_engine
+from comps.animation.coach.finding import Severity
+from comps.animation.coach.prompt.compose import compose_prompt
+from comps.animation.coach.rules import RULES
+from comps.animation.table import ENGINES
+from comps.core.media.audio import decode_audio, encode_audio
+from tests.animation.conftest import Running
+
+QUESTION = Path(__file__).parents[3] / "examples" / "question.wav"
+ADA = (PRESENTERS / "ada" / "portrait.png").read_bytes()
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def dark(picture: bytes, share: float = 0.12) -> bytes:
+    made = Image.open(io.BytesIO(picture)).convert("RGB").point(lambda value: int(value * share))
+    out = io.BytesIO()
+    made.save(out, "PNG")
+    return out.getvalue()
+
+
+def codes(report: dict[str, object]) -> set[str]:
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    return {finding["code"] for finding in findings}
+
+
+async def test_a_good_picture_has_nothing_said_against_it(service: Running) -> None:
+    reply = await service.client.post("/v1/check", json={"image": b64(ADA)})
+    assert reply.status_code == 200
+    answer = reply.json()
+    assert (answer["usable"], answer["image"]["findings"]) == (True, [])
+    assert (answer["image"]["measured"]["width"], answer["image"]["measured"]["faces"]) == (1024, 1)
+    assert answer.keys() == {"usable", "image"}
+
+
+async def test_each_finding_says_what_was_measured_and_what_to_do(service: Running) -> None:
+    reply = await service.client.post("/v1/check", json={"image": b64(dark(ADA))})
+    (finding,) = [found for found in reply.json()["image"]["findings"] if found["code"] == "face_dark"]
+    assert finding["severity"] == "warning"
+    assert 0 < finding["measured"] < 50
+    assert "at least 50" in finding["threshold"]
+    assert finding["advice"]
+
+
+async def test_a_dark_picture_comes_back_brighter(service: Running) -> None:
+    reply = await service.client.post("/v1/check", json={"image": b64(dark(ADA, 0.25)), "fix": True})
+    answer = reply.json()
+    assert "face_dark" in codes(answer["image"])
+    assert answer["steps"]["image"]
+    assert not codes(answer["after"]["image"]) & {"face_dark"}
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("L")).mean()
+        for data in (dark(ADA, 0.25), base64.b64decode(answer["fixed"]["image"]))
+    )
+    assert after > before + 20
+
+
+async def test_what_could_not_be_mended_does_not_come_back(service: Running) -> None:
+    reply = await service.client.post(
+        "/v1/check", json={"image": b64(b"no picture"), "audio": b64(b"no sound"), "fix": True}
+    )
+    answer = reply.json()
+    assert not answer["usable"]
+    assert answer["fixed"] == {}
+    assert answer["steps"] == {"image": [], "audio": []}
+
+
+async def test_a_quiet_recording_is_mended(service: Running) -> None:
+    loud = decode_audio(QUESTION.read_bytes(), rate=16_000, max_seconds=60)
+    quiet = encode_audio((loud * 0.05 * 32767).astype(np.int16), 16_000, "wav")
+    answer = (await service.client.post("/v1/check", json={"audio": b64(quiet), "fix": True})).json()
+    assert "audio_quiet" in codes(answer["audio"])
+    assert "audio_quiet" not in codes(answer["after"]["audio"])
+
+
+async def test_to_an_engine_that_draws_no_text_a_prompt_is_a_hint(service: Running) -> None:
+    answer = (await service.client.post("/v1/check", json={"prompt": "a happy woman before a white wall"})).json()
+    assert {finding["severity"] for finding in answer["prompt"]["findings"]} == {"hint"}
+    measured = answer["prompt"]["measured"]
+    assert (measured["understood_emotion"], measured["understood_backdrop"]) == ("joy", "plain:white")
+
+
+def test_to_one_that_does_it_is_a_warning() -> None:
+    text = "a happy woman"
+    advice = Coach().check(Inputs(prompt=text))
+    capabilities = ENGINES.spec("liveavatar").capabilities
+    assert capabilities.text
+    report = for_engine(advice, capabilities, text).prompt
+    assert report is not None
+    assert Severity.WARNING in {finding.rule.severity for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({}, 422, None),
+        ({"image": "%%%"}, 422, "image"),
+        ({"prompt": "hi", "engine": "nope"}, 422, "engine"),
+        ({"prompt": "hi", "preset": "nope"}, 422, "preset"),
+        ({"prompt": "hi", "loud": True}, 422, "loud"),
+        ({"prompt": "x" * 20_000}, 422, "prompt"),
+    ],
+)
+async def test_what_is_no_request_is_refused(
+    service: Running, body: dict[str, object], status: int, param: str | None
+) -> None:
+    reply = await service.client.post("/v1/check", json=body)
+    assert reply.status_code == status, reply.text
+    error = reply.json()["error"]
+    if param is not None:
+        assert error["param"] == param
+
+
+async def test_a_prompt_is_composed_of_fields(service: Running) -> None:
+    reply = await service.client.post(
+        "/v1/check/compose", json={"preset": "teacher", "fields": {"age": 60, "glasses": True, "hair": "white hair"}}
+    )
+    answer = reply.json()
+    assert all(words in answer["prompt"] for words in ("60-year-old", "white hair", "glasses"))
+    assert answer["report"]["findings"] == []
+    assert answer["prompt"] != compose_prompt(preset="teacher")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"preset": "nobody"}, "preset"),
+        ({"fields": {"shoes": "red"}}, "shoes"),
+        ({"fields": {"age": "old"}}, "age"),
+        ({"fields": {"age": True}}, "age"),
+        ({"fields": {"glasses": "yes"}}, "glasses"),
+        ({"fields": {"age": 300}}, "age"),
+        ({"fields": {"hair": "very " * 30}}, "hair"),
+    ],
+)
+async def test_wrong_fields_are_named(service: Running, body: dict[str, object], param: str) -> None:
+    reply = await service.client.post("/v1/check/compose", json=body)
+    assert reply.status_code == 422
+    assert reply.json()["error"]["param"] == param
+
+
+async def test_every_rule_is_told(service: Running) -> None:
+    rules = (await service.client.get("/v1/check/rules")).json()["rules"]
+    assert [rule["code"] for rule in rules] == [rule.code for rule in RULES]
+    assert len({rule.code for rule in RULES}) == len(RULES)
+    assert all(rule["advice"] and rule["measure"] for rule in rules)
+
+
+def test_what_was_seen_before_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from comps.animation.coach import coach as module
+
+    seen = []
+    real = module.check_image
+    monkeypatch.setattr(module, "check_image", lambda data: (seen.append(1), real(data))[1])
+    coach = Coach(kept=2)
+    first, second = coach.check(Inputs(image=ADA)), coach.check(Inputs(image=ADA))
+    assert first.image is second.image
+    assert len(seen) == 1
+    coach.check(Inputs(prompt="one")), coach.check(Inputs(prompt="two"))
+    coach.check(Inputs(image=ADA))
+    assert len(seen) == 2

@@ -1,0 +1,82 @@
+"""`avatarchatbot check` and `compose`, with everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from comps.animation.avatars import PRESENTERS
+from gateway.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+QUESTION = ROOT / "examples" / "question.wav"
+ADA = PRESENTERS / "ada" / "portrait.png"
+runner = CliRunner()
+
+
+async def invoke(*arguments: object) -> Result:
+    """Run a command in a thread, as it brings its own event loop."""
+    return await asyncio.to_thread(runner.invoke, app, [str(argument) for argument in arguments])
+
+
+async def test_good_inputs_end_well() -> None:
+    result = await invoke("check", "--image", ADA, "--prompt", (await invoke("compose")).stdout)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("nothing to say against it") == 3
+
+
+async def test_what_cannot_work_ends_with_1(tmp_path: Path) -> None:
+    picture = tmp_path / "me.jpg"
+    picture.write_bytes(ADA.read_bytes()[:5000])
+    result = await invoke("check", "--image", picture, "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert not answer["usable"]
+    assert answer["image"]["findings"][0]["severity"] == "error"
+
+
+async def test_mended_versions_are_new_files(tmp_path: Path) -> None:
+    before = QUESTION.read_bytes()
+    for name in ("question.fixed.wav", "question.fixed-2.wav"):
+        result = await invoke("check", "--audio", QUESTION, "--fix", "-o", tmp_path)
+        assert result.exit_code == 0, result.output
+        assert "Changed the level" in result.stdout
+        assert (tmp_path / name).stat().st_size > 1000
+    assert QUESTION.read_bytes() == before
+    again = json.loads((await invoke("check", "--audio", tmp_path / name, "--json")).stdout)
+    assert again["audio"]["findings"] == []
+
+
+async def test_a_prompt_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_text("a cheerful man, frowning sadly")
+    answer = json.loads((await invoke("check", "--prompt", f"@{file}", "--json")).stdout)
+    assert answer["prompt"]["measured"]["words"] == 5
+
+
+async def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
+    for arguments, code, words in (
+        ((), 2, "nothing to check"),
+        (("--image", tmp_path / "none.jpg"), 2, "there is no file"),
+        (("--prompt", f"@{ADA}"), 2, "not text in UTF-8"),
+        (("--prompt", "hi", "--engine", "nope"), 1, "it has: portrait"),
+        (("--prompt", "hi", "--preset", "nope"), 1, "quick, standard, quality"),
+        (("--audio", QUESTION, "--fix", "-o", tmp_path / "none"), 2, "does not exist"),
+    ):
+        result = await invoke("check", *arguments)
+        assert result.exit_code == code, result.output
+        assert words in result.stderr.replace("\n", " ")
+
+
+async def test_a_prompt_is_composed_of_options() -> None:
+    result = await invoke("compose", "--preset", "teacher", "--age", 60, "--glasses", "--json")
+    answer = json.loads(result.stdout)
+    assert "60-year-old" in answer["prompt"]
+    assert 100 <= answer["words"] <= 200
+    wrong = await invoke("compose", "--depth", "bottomless")
+    assert wrong.exit_code == 1
+    assert "shallow, deep" in wrong.stderr

@@ -15,10 +15,10 @@ from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.sex import stated_sex
 from comps.animation.coach.prompt.stated import stated_age, stated_arousal, stated_glasses
 
-_BETWEEN, _SLOPE = 7.5, 1.1
-"""Semitones above 100 Hz half-way between men and women, and how fast certainty grows from there: both spread by 3."""
-_SUREST = 0.95
-"""High men, low women and children are what is left."""
+_BETWEEN, _SLOPE = 7.5, 0.7
+"""Semitones above 100 Hz half-way between calm men and women, and how fast certainty grows from there."""
+_SUREST = 0.85
+"""Of an orator, whose voice is raised, of low women, high men and children the pitch tells otherwise."""
 _PITCHES = 40.0, 500.0
 
 
@@ -105,7 +105,7 @@ def check_agreement(
 
 
 def female_probability(pitch_hz: float) -> float:
-    """How probably a voice of that median pitch is a woman's, 0.05 to 0.95; 0.5 where there is no pitch."""
+    """How probably a voice of that median pitch is a woman's, 0.15 to 0.85; 0.5 where there is no pitch."""
     if not _PITCHES[0] < pitch_hz < _PITCHES[1]:
         return 0.5
     semitones = 12 * math.log2(pitch_hz / 100)

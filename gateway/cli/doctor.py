@@ -115,7 +115,27 @@ def _engine_state(stage: str, spec: Any) -> EngineState:
     if weights := _missing_weights(spec.name):
         missing.append("weights")
         remedies.append(f"{DISTRIBUTION} models pull {weights}")
+    if (stage, spec.name) == ("animation", "liveavatar") and (problem := _program_problem()):
+        missing.append("program")
+        remedies.append(problem)
     return EngineState(stage, spec.name, not missing, ", ".join(missing), "; ".join(remedies), spec.summary)
+
+
+def _program_problem() -> str:
+    """Why LiveAvatar, which is a program of its own, cannot run on this machine; empty when it can."""
+    from pydantic import ValidationError
+
+    from comps.animation.engines.liveavatar.engine import prepare
+    from comps.animation.settings import AnimationSettings
+    from comps.core.errors import EngineUnavailableError
+
+    try:
+        prepare(AnimationSettings())
+    except EngineUnavailableError as error:
+        return error.message
+    except ValidationError as error:
+        return f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
+    return ""
 
 
 def _missing_weights(engine: str) -> str:

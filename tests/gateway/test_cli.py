@@ -249,6 +249,18 @@ def test_doctor() -> None:
     assert (shown.exit_code, "portrait" in shown.stdout) == (0, True)
 
 
+def test_doctor_says_why_liveavatar_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def state() -> dict[str, Any]:
+        report = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)
+        return next(engine for engine in report["engines"] if engine["name"] == "liveavatar")
+
+    monkeypatch.delenv("AVATAR_ANIMATION_LIVEAVATAR_DIR", raising=False)
+    assert (state()["runs"], state()["missing"]) == (False, "program")
+    assert "AVATAR_ANIMATION_LIVEAVATAR_DIR" in state()["remedy"]
+    monkeypatch.setenv("AVATAR_ANIMATION_LIVEAVATAR_GPUS", "0,0")
+    assert "each GPU belongs to one group" in state()["remedy"]
+
+
 def test_doctor_names_the_weights_that_an_engine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVATAR_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

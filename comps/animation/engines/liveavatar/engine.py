@@ -26,6 +26,7 @@ from comps.animation.engines.liveavatar.live.supervisor import Worker
 from comps.animation.engines.liveavatar.look import Look
 from comps.animation.engines.liveavatar.offline.performance import Bench, WholePerformance
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
+from comps.animation.engines.liveavatar.standby import Standby
 from comps.core.errors import EngineUnavailableError, NotReadyError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=Fal
 LEAST_HOST_GIB = 64
 """Memory of the machine below which models that wait on the CPU may not find room."""
 _LIVE_SEED = 0
+_BUSY = "all GPUs of LiveAvatar are busy"
 
 
 class LiveAvatarEngine(AnimationEngine):
@@ -52,13 +54,28 @@ class LiveAvatarEngine(AnimationEngine):
         self._program: Program | None = None
         self._workers: Groups[Worker] | None = None
         self._benches: Groups[Bench] | None = None
+        self._standby: Standby | None = None
+        self._why = ""
 
     async def load(self) -> None:
         """Check everything that can be checked without starting the program.
 
         Raises:
-            EngineUnavailableError: something is missing, set so that it would crash, or does not fit the GPUs' memory.
+            EngineUnavailableError: something is missing, set so that it would crash, or does not fit the GPUs' memory,
+                and no other engine is set to draw meanwhile.
         """
+        if self._settings.liveavatar_fallback:
+            self._standby = await anyio.to_thread.run_sync(Standby, self._settings)
+            await self._standby.load()
+        try:
+            await self._load_program()
+        except EngineUnavailableError as error:
+            if self._standby is None:
+                raise
+            self._why = error.message
+            logger.warning("%s", error.message)
+
+    async def _load_program(self) -> None:
         settings = self._settings
         if not hasattr(socket, "AF_UNIX") or sys.platform != "linux":
             raise EngineUnavailableError("LiveAvatar runs on Linux only")
@@ -76,6 +93,9 @@ class LiveAvatarEngine(AnimationEngine):
         if self._workers is not None:
             await asyncio.gather(*(worker.stop() for worker in self._workers.members))
             self._workers = None
+        if self._standby is not None:
+            await self._standby.close()
+            self._standby = None
 
     async def check(self) -> dict[str, str]:
         """The state of each group of GPUs: of a live program, or of the job being made with the time it will take."""
@@ -84,7 +104,8 @@ class LiveAvatarEngine(AnimationEngine):
             members = self._workers.members
         elif self._benches is not None:
             members = self._benches.members
-        return {f"GPU {','.join(map(str, member.plan.gpus))}": str(member) for member in members}
+        states = {f"GPU {','.join(map(str, member.plan.gpus))}": str(member) for member in members}
+        return {**states, **({"program": self._why} if self._why else {})}
 
     async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:
         """Prepare an answer; the first one sets a live program going, which takes minutes.
@@ -93,23 +114,42 @@ class LiveAvatarEngine(AnimationEngine):
             BusyError: all GPUs are in use and the queue for them is full.
             UnprocessableError: the avatar's picture cannot be read.
         """
-        groups: Groups[Worker] | Groups[Bench] | None = self._workers or self._benches
-        if groups is None or self._program is None:
-            raise NotReadyError("the LiveAvatar engine is not loaded")
-        groups.check()
-        budget = for_preset(groups.members[0].plan, options.preset).size
-        scene = self._settings.liveavatar_scene
+        if self._why and self._standby is not None:
+            return await self._standby.open(avatar, options, self._why)
         if self._workers is not None:
-            # Another prompt or seed would mean a restart of minutes: a live program keeps those of the settings.
-            look = await anyio.to_thread.run_sync(Look.of, avatar, scene, _LIVE_SEED, budget)
-            for worker in self._workers.members:
-                if worker.look is None:
-                    await worker.prepare(look)
-            return LivePerformance(self._workers, look, options.fps, options.size)
-        assert self._benches is not None  # one of the two is there
-        prompt = " ".join(options.prompt.split()) or scene
+            return await self._open_live(self._workers, avatar, options)
+        if self._benches is None or self._program is None:
+            raise NotReadyError("the LiveAvatar engine is not loaded")
+        if self._standby is not None and not self._benches.has(lambda _: True):
+            return await self._standby.open(avatar, options, _BUSY)
+        self._benches.check()
+        budget = for_preset(self._benches.members[0].plan, options.preset).size
+        prompt = " ".join(options.prompt.split()) or self._settings.liveavatar_scene
         look = await anyio.to_thread.run_sync(Look.of, avatar, prompt, options.seed, budget)
         return WholePerformance(self._settings, self._program, self._benches, look, options)
+
+    async def _open_live(self, workers: Groups[Worker], avatar: Avatar, options: AnimationOptions) -> Performance:
+        """An answer by a live program, or by the other engine when none that shows this avatar is ready and free."""
+        # Another prompt or seed would mean a restart of minutes: a live program keeps those of the settings.
+        scene, budget = self._settings.liveavatar_scene, workers.members[0].plan.size
+        look = await anyio.to_thread.run_sync(Look.of, avatar, scene, _LIVE_SEED, budget)
+        for worker in workers.members:
+            if worker.look is None or worker.may_be_tried_again:
+                await worker.prepare(worker.look or look)
+        if self._standby is not None and not workers.has(
+            lambda worker: worker.look == look and worker.state == "ready"
+        ):
+            return await self._standby.open(avatar, options, _reason(workers.members, look))
+        workers.check()
+        return LivePerformance(workers, look, options.fps, options.size)
+
+
+def _reason(workers: Sequence[Worker], look: Look) -> str:
+    """Why none of these draws `look` now."""
+    showing = [worker for worker in workers if worker.look == look]
+    if not showing:
+        return "LiveAvatar shows another avatar, and a change takes minutes"
+    return _BUSY if any(worker.state == "ready" for worker in showing) else f"LiveAvatar is not ready ({showing[0]})"
 
 
 def prepare(settings: LiveAvatarSettings) -> tuple[Program, list[tuple[Plan, tuple[Gpu, ...]]]]:

@@ -35,6 +35,10 @@ class Groups(Generic[MemberT]):
         """Answers that wait."""
         return len(self._waiting)
 
+    def has(self, suits: Callable[[MemberT], bool]) -> bool:
+        """Whether a member that `suits` is free now."""
+        return any(suits(member) for member in self._free)
+
     def check(self) -> None:
         """Raise BusyError when one more answer would be turned away."""
         if not self._free and len(self._waiting) >= self._room:

@@ -110,6 +110,10 @@ class LiveAvatarSettings(ServiceSettings):
     liveavatar_stop_s: float = Field(10.0, ge=0, description="LiveAvatar: seconds the program gets to end by itself")
     liveavatar_backoff_s: float = Field(2.0, ge=0, description="LiveAvatar: wait before a restart, doubled each time")
     liveavatar_restarts: int = Field(3, ge=0, le=100, description="LiveAvatar: restarts in a row before giving up")
+    liveavatar_fallback: str = Field(
+        "",
+        description="LiveAvatar: engine that draws while it cannot, is starting or busy, such as portrait; empty: none",
+    )
     liveavatar_queue: int = Field(
         4, ge=0, le=1000, description="LiveAvatar: answers that may wait for GPUs; more get 429"
     )
@@ -121,6 +125,13 @@ class LiveAvatarSettings(ServiceSettings):
         if text.strip():
             parse_gpus(text)
         return text.strip()
+
+    @field_validator("liveavatar_fallback")
+    @classmethod
+    def _another(cls, name: str) -> str:
+        if name == "liveavatar":
+            raise ValueError("the engine that draws while LiveAvatar cannot is another one")
+        return name
 
     @property
     def liveavatar_scene(self) -> str:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 State = Literal["stopped", "starting", "ready", "restarting", "failed"]
 LONGEST_BACKOFF_S = 60.0
+TRY_AGAIN_S = 300.0
+"""Seconds after which a program that was given up may be started once more for an answer."""
 STEADY_S = 60.0
 """After so many seconds of being ready a failure counts as the first one again."""
 
@@ -45,11 +47,17 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._ready_at: float | None = None
+        self._given_up_at = 0.0
 
     @property
     def pid(self) -> int | None:
         """Number of the process at the head of the program's session, None while there is none."""
         return self._attempt.pid if self._attempt is not None else None
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether it was given up long enough ago."""
+        return self.state == "failed" and time.monotonic() - self._given_up_at > TRY_AGAIN_S
 
     def __str__(self) -> str:
         said = f"{self.state}: {self.reason}" if self.reason and self.state != "ready" else self.state
@@ -167,6 +175,8 @@ class Worker:
             self._line.deliver(block)
 
     async def _set(self, state: State, reason: str = "") -> None:
+        if state == "failed":
+            self._given_up_at = time.monotonic()
         async with self._changed:
             self.state, self.reason = state, reason
             self._changed.notify_all()

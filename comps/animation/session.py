@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
@@ -43,6 +44,9 @@ class Workers:
 class AnimationSession:
     """Joins an engine's performance with an encoder on the clock of one answer.
 
+    `pace`: seconds of work for a second of speech, once `segments` has ended and there was enough to tell it from; how
+    long whoever takes the segments needed for them does not count.
+
     Closing an iterator it gave stops the work: the engine draws at most one batch more.
     """
 
@@ -60,6 +64,9 @@ class AnimationSession:
         self._workers = workers
         self._needs_phones = needs_phones
         self.progress = Progress()
+        self.pace: float | None = None
+        self._all_heard: tuple[float, int] | None = None
+        self._waited = 0.0
 
     @classmethod
     async def open(
@@ -139,9 +146,24 @@ class AnimationSession:
             async for batch in batches:
                 until = (batch.first + len(batch.frames)) / self.fps + SOUND_AHEAD_S
                 for segment in await self._encode(_encoded, writer, sound.take(until), batch):
+                    given = time.monotonic()
                     yield segment
-        for segment in await self._encode(_closed, writer, sound.take(math.inf)):
+                    self._waited += time.monotonic() - given
+        last = await self._encode(_closed, writer, sound.take(math.inf))
+        self._note_pace()
+        for segment in last:
             yield segment
+
+    def all_heard(self) -> None:
+        """To be called when all speech is there: the frames that come now wait for nothing, and tell the pace."""
+        self._all_heard = time.monotonic() - self._waited, self.progress.frames
+
+    def _note_pace(self) -> None:
+        if self._all_heard is not None:
+            since, first = self._all_heard
+            frames = self.progress.frames - first
+            if frames >= self.fps:
+                self.pace = (time.monotonic() - self._waited - since) / frames * self.fps
 
     async def _encode(self, work: Callable[..., list[Segment]], *arguments: Any) -> list[Segment]:
         return await run_to_end(partial(work, *arguments), self._workers.encode)

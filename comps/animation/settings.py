@@ -14,6 +14,7 @@ from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
 from comps.animation.engines.sadtalker.settings import SadTalkerSettings
 from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.animation.jobs.settings import JobSettings
+from comps.animation.pace.folder import pace_folder
 from comps.core.user_data import user_data
 
 _INFERENCE_MODES = {"wav2lip_only": ("wav2lip", ""), "wav2lip+gfpgan": ("wav2lip", "gfpgan")}
@@ -69,6 +70,7 @@ class AnimationSettings(
     )
     size: int = Field(512, ge=64, le=1024, description="longer side of the video in pixels when not asked for")
     video_preset: str = Field("superfast", description="x264 preset: ultrafast is quicker, veryfast is smaller")
+    pace_dir: Path = Field(default_factory=pace_folder, description="folder of how long engines take on this machine")
     max_sessions: int = Field(16, gt=0, description="answers animated at once; more get 429")
     session_idle_s: float = Field(60.0, gt=0, description="seconds a session may wait for its client")
     max_avatars: int = Field(200, gt=0, description="most avatars kept")

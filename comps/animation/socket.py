@@ -54,9 +54,11 @@ class AnimationSocket:
         async with self._studio.session(start, avatar, start.sample_rate) as session:
             send, receive = anyio.create_memory_object_stream[SpeechChunk](math.inf)
             with send, receive:
-                await beside(self._listen(start, send), self._perform(start, session, receive))
+                await beside(self._listen(start, session, send), self._perform(start, session, receive))
 
-    async def _listen(self, start: StartMessage, speech: MemoryObjectSendStream[SpeechChunk]) -> None:
+    async def _listen(
+        self, start: StartMessage, session: AnimationSession, speech: MemoryObjectSendStream[SpeechChunk]
+    ) -> None:
         """Read the client until it leaves; after ``end`` only to notice that it leaves.
 
         Speech never waits for the drawing here, or a cancel or close behind it would not be seen. What may pile
@@ -84,6 +86,7 @@ class AnimationSocket:
             if kind != "end":
                 raise BadRequestError(f"a session takes speech, 'end' and 'cancel', not {str(kind)[:40]!r}")
             ended = True
+            session.all_heard()
             speech.close()
 
     async def _perform(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
@@ -32,9 +32,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+Learn = Callable[[str, AnimationOptions, float], Awaitable[None]]
+"""Is told of an engine, of what it drew, and how many seconds of work that took for a second of speech."""
+
+
+async def _forget(engine: str, options: AnimationOptions, pace: float) -> None:
+    """What is done with it when nobody wants to know."""
+
+
 @dataclass(slots=True)
 class Studio:
-    """The engines, the avatars, the finished videos and the bounds of one service."""
+    """The engines, the avatars, the finished videos and the bounds of one service.
+
+    `learn` is told how long answers took that had the service to themselves.
+    """
 
     settings: AnimationSettings
     engines: EngineHost[AnimationEngine, AnimationCapabilities]
@@ -43,6 +54,7 @@ class Studio:
     outputs: OutputFolder
     workers: Workers
     sessions: int = field(default=0)
+    learn: Learn = field(default=_forget)
 
     @classmethod
     def build(cls, settings: AnimationSettings, table: AnimationTable, enhancers: EnhancerTable) -> Studio:
@@ -84,9 +96,12 @@ class Studio:
             raise BusyError(f"{self.sessions} answers are being animated, which is as many as fit", retry_after_s=2)
         self.sessions += 1
         try:
-            options = self.options(look)
+            options, alone = self.options(look), self.sessions == 1
             engine, enhancer = await self.engines.get(look.engine), await self.enhancer(options.enhancer)
-            yield await AnimationSession.open(engine, avatar, options, sample_rate, self.workers, enhancer)
+            session = await AnimationSession.open(engine, avatar, options, sample_rate, self.workers, enhancer)
+            yield session
+            if session.pace is not None and alone and self.sessions == 1:
+                await self.learn(look.engine or self.engines.default, options, session.pace)
         finally:
             self.sessions -= 1
 

@@ -47,6 +47,7 @@ def settings(tmp_path: Path) -> AnimationSettings:
         engine="stand-in",
         data_dir=tmp_path / "data",
         output_dir=tmp_path / "out",
+        pace_dir=tmp_path / "pace",
         size=64,
         max_audio_s=20,
         max_pixels=4_000_000,

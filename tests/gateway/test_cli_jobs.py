@@ -43,6 +43,7 @@ async def animation(tmp_path: Path) -> AsyncIterator[tuple[str, StandIn]]:
         engine="stand-in",
         data_dir=tmp_path / "data",
         output_dir=tmp_path / "out",
+        pace_dir=tmp_path / "pace",
         jobs_dir=tmp_path / "jobs",
         jobs_segment_s=0.4,
         size=64,

@@ -29,6 +29,7 @@ def animation(tmp_path: Path) -> AnimationSettings:
         engine="stand-in",
         data_dir=tmp_path / "data",
         output_dir=tmp_path / "out",
+        pace_dir=tmp_path / "pace",
         jobs_dir=tmp_path / "jobs",
         jobs_segment_s=0.4,
         size=64,

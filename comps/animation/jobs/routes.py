@@ -12,6 +12,7 @@ from comps.animation.jobs.intake import JobIntake
 from comps.animation.jobs.job import Job, JobView
 from comps.animation.jobs.runner import JobRunner
 from comps.animation.jobs.store import JobLimits, JobStore
+from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.requests import AnimationRequest
 from comps.animation.studio import Studio
 from comps.core.errors import NotFoundError
@@ -27,12 +28,12 @@ class JobDesk:
     studio: Studio
 
     @classmethod
-    def build(cls, studio: Studio) -> JobDesk:
+    def build(cls, studio: Studio, keeper: PaceKeeper) -> JobDesk:
         """By the settings of `studio`; needs a running event loop."""
         settings = studio.settings
         limits = JobLimits(settings.jobs_kept, settings.jobs_max_bytes, settings.jobs_max_age_s)
         store = JobStore(settings.jobs_dir, limits)
-        runner = JobRunner(studio, store)
+        runner = JobRunner(studio, store, keeper)
         return cls(JobIntake(studio, store, runner), runner, store, studio)
 
 

@@ -14,6 +14,7 @@ from comps.animation.engine import FrameBatch
 from comps.animation.jobs.job import RESUMABLE, Job, JobError, JobView, Trouble
 from comps.animation.jobs.lock import FileLock
 from comps.animation.jobs.store import JobStore
+from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.session import AnimationSession
 from comps.animation.studio import Studio
 from comps.core.errors import AvatarError, BusyError
@@ -55,10 +56,12 @@ class JobRunner:
     Args:
         studio: the service's.
         store: where jobs are.
+        keeper: tells how long a job will take before there is anything to tell it from, and learns how long it took.
     """
 
-    def __init__(self, studio: Studio, store: JobStore) -> None:
+    def __init__(self, studio: Studio, store: JobStore, keeper: PaceKeeper) -> None:
         self._studio = studio
+        self._keeper = keeper
         self._store = store
         self._runs: dict[str, _Run] = {}
         self._working = asyncio.Semaphore(studio.settings.jobs_running)
@@ -145,6 +148,11 @@ class JobRunner:
         segments = await self._studio.in_thread(self._store.finished, job)
         frames = min(job.frames, max(run.frames if run is not None else 0, segments * job.segment_frames))
         done = job.state == "done"
+        frame_s = _frame_s(job, run, segments)
+        if frame_s is None and not done:
+            pace = await self._keeper.known(job.engine, job.options)
+            frame_s = None if pace is None else pace / job.options.fps
+        left_s = None if frame_s is None else round((job.frames - frames) * frame_s, 1)
         return JobView(
             id=job.id,
             state=job.state,
@@ -152,7 +160,7 @@ class JobRunner:
             segments_total=job.segments,
             done_s=round(frames / job.options.fps, 3),
             total_s=round(job.duration, 3),
-            remaining_s=0.0 if done else _remaining_s(job, run, frames, segments),
+            remaining_s=0.0 if done else left_s,
             engine=job.engine,
             preset=job.options.preset,
             fps=job.options.fps,
@@ -166,6 +174,7 @@ class JobRunner:
             async with self._working:
                 self._become(run, replace(run.job, state="running"))
                 await self._make(run)
+                await self._learn(run)
                 self._become(run, replace(run.job, state="done"))
         except asyncio.CancelledError:
             self._become(run, replace(run.job, state="cancelled"))
@@ -175,6 +184,12 @@ class JobRunner:
             # Task boundary: nobody awaits the job, and whoever asks for it must learn that it ended.
             logger.exception("job %s failed", run.job.id)
             self._become(run, replace(run.job, state="failed", error=Trouble("internal", "the log says why")))
+
+    async def _learn(self, run: _Run) -> None:
+        """What a job took that had the service to itself, at least at its end."""
+        frames = 0 if run.since is None else run.frames - run.since[1]
+        if run.frame_s is not None and frames >= run.job.options.fps and not self._studio.sessions:
+            await self._keeper.learn(run.job.engine, run.job.options, run.frame_s * run.job.options.fps)
 
     def _become(self, run: _Run, job: Job) -> None:
         # A few hundred bytes, which must also be written when the task is being cancelled.
@@ -273,9 +288,9 @@ def _parted(batch: FrameBatch, segment_frames: int) -> list[FrameBatch]:
     ]
 
 
-def _remaining_s(job: Job, run: _Run | None, frames: int, segments: int) -> float | None:
-    """Seconds of work left, by the speed of this run, else by that of the finished segments."""
+def _frame_s(job: Job, run: _Run | None, segments: int) -> float | None:
+    """Seconds of work for a frame, by the speed of this run, else by that of the finished segments."""
     frame_s = run.frame_s if run is not None else None
     if frame_s is None and segments and job.worked_s:
         frame_s = job.worked_s / min(job.frames, segments * job.segment_frames)
-    return None if frame_s is None else round((job.frames - frames) * frame_s, 1)
+    return frame_s

@@ -14,7 +14,7 @@ import anyio
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from gateway.accept import EVENTS, VIDEO, preferred
+from comps.core.web.accept import EVENTS, VIDEO, preferred
 from gateway.request import AnimateRequest, AvatarChatRequest, Reply, SayRequest
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings

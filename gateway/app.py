@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from comps.core.app import ServiceInfo, create_service_app, metrics_of
 from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
+from comps.core.web.json_body import JsonRoute
 from gateway.answers import Answers
 from gateway.avatar_voices import AvatarVoices
 from gateway.engines import RemoteEngines
@@ -147,7 +148,7 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 
 
 def _answer_routes() -> APIRouter:
-    router = APIRouter(tags=["answers"])
+    router = APIRouter(tags=["answers"], route_class=JsonRoute)
 
     @router.post("/v1/avatarchatbot", responses=_FORMS, response_class=Response)
     async def avatarchatbot(body: AvatarChatRequest, request: Request, answers: Given) -> Response:

@@ -19,6 +19,7 @@ from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
 from comps.core.media.base64_data import decoded_base64
 from comps.core.media.image import decode_image
+from comps.core.web.json_body import parsed
 from comps.core.web.problems import refusal
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
@@ -149,12 +150,11 @@ async def _from_json(request: Request, studio: Studio) -> _Given:
     if not body:
         raise BadRequestError("the body is empty: send a picture as a multipart form or as JSON")
     try:
-        wanted = NewAvatar.model_validate_json(body)
+        wanted = NewAvatar.model_validate(await parsed(body))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
-        if problems[0]["type"] == "json_invalid":
-            raise BadRequestError("the body is neither a multipart form nor JSON") from error
-        raise refusal(problems) from error
+        raise refusal(error.errors(include_url=False, include_input=False)) from error
+    except ValueError as error:
+        raise BadRequestError("the body is neither a multipart form nor JSON") from error
     picture = await decoded_base64(wanted.image, "image", studio.settings.max_body_bytes)
     return _Given(picture, wanted.name, _parse_rig(wanted.rig) if wanted.rig else None, wanted.voice)
 

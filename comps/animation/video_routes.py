@@ -22,12 +22,14 @@ from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decoded_base64
 from comps.core.media.silence import is_silent
 from comps.core.media.video import Segment, remux_to_file
+from comps.core.web.accept import DOCUMENT, VIDEO, preferred
+from comps.core.web.json_body import JsonRoute
 
 RATE = 24_000
 """Hz at which a recording is kept: all that speech needs."""
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
-router = APIRouter(prefix="/v1", tags=["animation"])
+router = APIRouter(prefix="/v1", tags=["animation"], route_class=JsonRoute)
 
 
 @router.post("/animation", summary="Animate a recording", response_model=None)
@@ -39,7 +41,7 @@ async def animate(
     With `Accept: video/mp4` the MP4 itself, streamed as it is made.
     """
     audio, avatar = await _material(wanted, studio)
-    if "video/mp4" in request.headers.get("accept", ""):
+    if preferred(",".join(request.headers.getlist("accept")), (VIDEO, DOCUMENT)) == VIDEO:
         return await _streamed(wanted, avatar, audio, studio)
     path, notes = await _made(wanted, avatar, audio, studio)
     reply: dict[str, str | list[str]] = {"id": path.stem, "video_path": str(path), "wav2lip_result": str(path)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-import orjson
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from starlette.datastructures import FormData, UploadFile
@@ -15,6 +14,7 @@ from comps.asr.settings import AsrSettings
 from comps.asr.table import TABLE
 from comps.core.errors import BadRequestError, UnknownChoiceError, UnprocessableError
 from comps.core.media.base64_data import decoded_base64
+from comps.core.web.json_body import parsed
 from comps.core.web.problems import refusal
 
 ResponseFormat = Literal["json", "text", "verbose_json", "srt", "vtt"]
@@ -109,8 +109,8 @@ async def read_upload(request: Request, settings: AsrSettings) -> Upload:
     if not body:
         raise BadRequestError("the body is empty")
     try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        fields = await parsed(body)
+    except ValueError as error:
         raise BadRequestError("the body is neither a multipart form nor valid JSON") from error
     return await _from_json(fields, settings)
 

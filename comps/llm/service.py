@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
+from comps.core.web.json_body import JsonRoute
 from comps.core.web.streaming import begun, event_stream
 from comps.llm.engine import LlmCapabilities, LlmEngine, Suggestion
 from comps.llm.reply import SERVICE, Head, collect, completion, document, events
@@ -49,7 +50,7 @@ def create_app(settings: LlmSettings | None = None) -> FastAPI:
 
 
 def _routes(host: Host, settings: LlmSettings) -> APIRouter:
-    router = APIRouter(tags=["llm"])
+    router = APIRouter(tags=["llm"], route_class=JsonRoute)
 
     @router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None)
     async def chat_completions(body: ChatRequest) -> Response:

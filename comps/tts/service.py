@@ -15,6 +15,7 @@ from comps.core.app import ServiceInfo, create_service_app
 from comps.core.engine import EngineHost
 from comps.core.framing import SPEECH_MEDIA_TYPE
 from comps.core.media.audio import MEDIA_TYPES
+from comps.core.web.json_body import JsonRoute
 from comps.core.web.streaming import ClosingStream, begun
 from comps.tts.engine import TtsCapabilities, TtsEngine
 from comps.tts.replies import SERVICE, Chunks, encoded, framed
@@ -60,7 +61,7 @@ class _Speaker:
 
 
 def _routes(speaker: _Speaker) -> APIRouter:
-    router = APIRouter(tags=["tts"])
+    router = APIRouter(tags=["tts"], route_class=JsonRoute)
 
     @router.post("/v1/tts", summary="Speak a text; the whole WAV in JSON", response_model=None)
     async def tts(body: TtsRequest) -> Response:

@@ -92,6 +92,13 @@ async def test_the_video_itself_can_be_asked_for(service: Running) -> None:
     )
 
 
+@pytest.mark.parametrize("accept", ["video/mp4;q=0.1, application/json", "video/mp4;q=0, */*", "x-video/mp4"])
+async def test_a_video_that_is_not_wanted_is_not_sent(service: Running, accept: str) -> None:
+    response = await service.client.post("/v1/animation", json={"audio": base64_wav(0.4)}, headers={"accept": accept})
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["video_path"]
+
+
 async def test_eight_requests_at_once_get_their_own_videos(service: Running, portrait: NDArray[np.uint8]) -> None:
     async def ask(index: int) -> tuple[int, str]:
         body = {"audio": base64_wav(0.4 + 0.2 * index), "avatar": ("ada", "noor")[index % 2]}

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comps.core.errors import TooLargeError, UnprocessableError
+from comps.core.media import base64_data
 from comps.core.media.base64_data import decode_base64, decoded_base64
 
 PREFIXES = ("", "data:audio/wav;base64,", "DATA:;BASE64,", "data:audio/webm;codecs=opus;base64,")
@@ -42,6 +43,17 @@ def test_what_is_not_base64_is_unprocessable(text: str) -> None:
     with pytest.raises(UnprocessableError) as refused:
         decode_base64(text, "byte_str", 1000)
     assert refused.value.param == "byte_str"
+
+
+@given(data=st.binary(min_size=1, max_size=300), width=st.integers(1, 30), piece=st.integers(1, 40))
+def test_pieces_of_any_size_make_the_same(data: bytes, width: int, piece: int) -> None:
+    text = base64.b64encode(data).decode()
+    wrapped = " ".join(text[i : i + width] for i in range(0, len(text), width))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base64_data, "_PIECE", piece)
+        assert decode_base64(wrapped, "audio", len(data)) == data
+        with pytest.raises(UnprocessableError):
+            decode_base64("QQ==" + wrapped, "audio", len(data) + 4)
 
 
 def test_the_size_is_known_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
+import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Depends, Request
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ async def _from_json(request: Request, host: FaceHost) -> tuple[ClipParameters, 
     if not body:
         raise BadRequestError("the body is empty: send a recording as a form or as JSON")
     try:
-        parameters = ClipParameters.model_validate_json(body)
+        parameters = await anyio.to_thread.run_sync(ClipParameters.model_validate_json, body)
     except ValidationError as error:
         raise refusal(error) from error
     if not parameters.audio:

@@ -109,6 +109,7 @@ class BoundedLeastSquares:
         weights: Matrix = self._gram.diagonal() / 16 + 1e-300
         relaxed = _doubles(np.linalg.inv(self._gram + np.diag(weights)))
         self.relaxation = Relaxation(matrix, self._inverse, weights, relaxed)
+        self._weighted: Matrix = relaxed * weights
 
     def solve(self, rhs: Matrix, upper: Matrix, start: Bounded | None = None) -> Bounded:
         """The exact solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`, from `start` or a guess."""
@@ -128,22 +129,38 @@ class BoundedLeastSquares:
         return _doubles(self.relaxation.solve(rhs, upper, _clip, iterations))
 
     def _guess(self, rhs: Matrix, upper: Matrix) -> Bounded:
-        x = self.approximate(rhs, upper, _GUESS_ITERATIONS)
+        one = len(rhs) == 1
+        x = self._near(rhs[0], upper[0])[None] if one else self.approximate(rhs, upper, _GUESS_ITERATIONS)
         return Bounded(x, _side(x <= 0, x >= upper))
+
+    def _near(self, b: Matrix, bound: Matrix) -> Matrix:
+        """What `approximate` gives for a single row, but for rounding, in fewer and smaller operations."""
+        pull = self.relaxation.relaxed @ (b @ self.matrix)
+        z = _clip(self._inverse @ b, bound)
+        y: Matrix = np.zeros_like(z)
+        for _ in range(_GUESS_ITERATIONS):
+            x = self._weighted @ (z - y)
+            x += pull
+            z = y + x
+            np.maximum(z, 0.0, out=z)
+            np.minimum(z, bound, out=z)
+            x -= z
+            x *= 1.9
+            y += x
+        return z
 
     def _pivot_one(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded | None:
         """`_pivot` of a single row with half of the work around it; None when it does not end soon."""
         b, bound, x, sides = rhs[0], upper[0], start.x[0], start.sides[0]
-        noise = self._noise(rhs)[0]
+        noise = _EPSILON * self._norm * (self._norm + float(np.sqrt(b @ b)))
         right = False
         for _ in range(_FEW_ROUNDS):
             free: Mask = sides == FREE
-            x = np.where(free, x, np.where(sides == UPPER, bound, 0.0))
+            x = np.where(free, x, bound * (sides > 0))
             step = self._step(b, x, free)
             x = x + step
-            gradient = (self.matrix @ x - b) @ self.matrix
-            drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._diagonal
-            wrong: Mask = np.where(free, np.maximum(-x, x - bound) - _OUTSIDE, drawn) > 0
+            drawn = sides * ((self.matrix @ x - b) @ self.matrix)
+            wrong: Mask = np.where(free, np.maximum(-x, x - bound) > _OUTSIDE, drawn > noise)
             before, right = right, not wrong.any()
             if right and (before or np.abs(step).max() <= self._settled):
                 return Bounded(_clip(x, bound)[None], sides[None])
@@ -153,15 +170,16 @@ class BoundedLeastSquares:
     def _step(self, b: Matrix, x: Matrix, free: Mask) -> Matrix:
         """What takes the gradient of the free variables of one row to 0; the others stay. See `_stationary`."""
         descent = (b - self.matrix @ x) @ self.matrix
-        step: Matrix = np.zeros_like(x)
-        places: Rows = free.nonzero()[0]
-        if 2 * (len(x) - len(places)) < len(x) and self._regular:
-            held: Rows = (~free).nonzero()[0]
-            unheld = self._covariance @ descent
-            forces = np.linalg.solve(self._covariance[held[:, None], held], -unheld[held])
-            step[places] = (unheld + forces @ self._covariance[held])[places]
+        held: Rows = (~free).nonzero()[0]
+        if 2 * len(held) < len(x) and self._regular:
+            rows = self._covariance.take(held, 0)
+            step: Matrix = self._covariance @ descent
+            step -= np.linalg.solve(rows.take(held, 1), step.take(held)) @ rows
+            step[held] = 0.0
         else:
-            step[places] = np.linalg.solve(self._solvable[places[:, None], places], descent[places])
+            places: Rows = free.nonzero()[0]
+            step = np.zeros_like(x)
+            step[places] = np.linalg.solve(self._solvable.take(places, 0).take(places, 1), descent.take(places))
         return step
 
     def _noise(self, rhs: Matrix) -> Matrix:

@@ -116,15 +116,9 @@ class Smoothing:
             return values
         filtered: Points = np.empty_like(values)
         for frame, value in enumerate(values):
-            filtered[frame] = self.next(value)
-        return filtered
-
-    def next(self, value: Points) -> Points:
-        """The next value, filtered."""
-        if self._stages is None or self._share == 1:
-            self._stages = value, value
-        else:
-            first, second = self._stages
+            first, second = self._stages or (value, value)
             first = first + (value - first) * self._share
-            self._stages = first, second + (first - second) * self._share
-        return self._stages[1]
+            second = second + (first - second) * self._share
+            self._stages = first, second
+            filtered[frame] = second
+        return filtered

@@ -30,6 +30,7 @@ class Decoder:
         np.fill_diagonal(self._move, -np.inf)
         self._entry = np.full(len(self._stay), -np.inf, np.float32)
         self._hold = self._entry.copy()
+        self._rows = np.arange(len(self._stay)) * len(self._stay)
         self._hold[0] = 0
         self._sources: list[Labels] = []
         self._entered: list[NDArray[np.bool_]] = []
@@ -48,10 +49,11 @@ class Decoder:
     def _advance(self, heard: Plane) -> None:
         arriving = self._hold + self._move
         stayed = self._hold + self._stay
-        self._sources.append(arriving.argmax(1))
+        sources = arriving.argmax(1)
+        self._sources.append(sources)
         self._entered.append(self._entry > stayed)
         self._hold = np.maximum(self._entry, stayed) + heard
-        self._entry = arriving.max(1) + heard
+        self._entry = arriving.take(sources + self._rows) + heard
 
     def _settle(self, count: int) -> Labels:
         if count <= 0:

@@ -19,6 +19,7 @@ from comps.animation.audio2face.inference.choice import InferenceSettings, load_
 from comps.animation.audio2face.pipeline import Audio2Face, PipelineOptions
 from comps.animation.audio2face.server.addresses import Addresses, addresses_of, host_of
 from comps.animation.audio2face.server.bench import Bench, LocalBench
+from comps.animation.audio2face.server.computing import settle
 from comps.animation.audio2face.server.endpoints import Endpoints
 from comps.animation.audio2face.server.metrics import StreamMetrics
 from comps.animation.audio2face.server.process_bench import ProcessBench
@@ -81,6 +82,7 @@ async def _served(
         service.face = await asyncio.to_thread(_load, layers, settings)
         service.layers = service.face.layers  # with what the model's own files say
         service.benches = [await _bench(stack, service.face, settings) for _ in range(settings.benches or 1)]
+        settle()
         await endpoints.ready()
         stack.enter_context(_prometheus(app, addresses.prometheus))
         for name, listener in endpoints.listeners.items():

@@ -9,6 +9,7 @@ question: ("open", number, sample rate, StreamRequest, left)        answer: Open
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
 import signal
@@ -48,10 +49,17 @@ def unpacked(came: bytearray) -> Iterator[Any]:
         yield pickle.loads(pickled)
 
 
+def settle() -> None:
+    """What has been loaded stays: searching it for garbage, which takes longer than a frame, would make frames late."""
+    gc.collect()
+    gc.freeze()
+
+
 def compute(line: socket.socket, load: LoadFace) -> None:
     """The process: loads, says that it has, and answers until nobody is left to ask."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     clips = _Clips(load())
+    settle()
     came = bytearray()
     try:
         line.sendall(packed(True))

@@ -155,8 +155,7 @@ class SkinTargets:
         targets: Array = np.tile(self._projection.neutral, (len(numbers), 1))
         parts = zip(self._projection.project(numbers), self._offsets, self._filters, self._strengths, strict=True)
         for part, offset, smoothing, strength in parts:
-            moved = part * self._strength + offset
-            targets += strength * np.array([smoothing.next(row) for row in moved]).reshape(moved.shape)
+            targets += strength * smoothing.run(part * self._strength + offset)
         return targets
 
 

@@ -183,7 +183,8 @@ def offline(arguments: list[str]) -> None:
     if MODE == "false_video":
         out.write_bytes(b"no film" * 100)
         return
-    made = total - (20 if MODE == "short" else 3)
+    # As ffmpeg does it when it is told to end with the shorter of sound and picture.
+    made = min(total - {"short": 20, "cut": 1}.get(MODE, 3), len(levels))
     picture = cv2.imread(value(arguments, "--image"))
     write_film(out, [*levels, *([0] * total)][:made], picture)
 

@@ -122,7 +122,7 @@ async def test_what_cannot_be_mended_is_said(
     monkeypatch.setenv("STAND_IN_MODE", mode)
     async with loaded(make_settings()) as engine:
         with pytest.raises(EngineUnavailableError, match=message):
-            await drawn(engine, avatar, 1.0)
+            await drawn(engine, avatar, 1.2)
         assert await engine.check() == {"GPU 0": "idle"}
     assert machine.processes() == []
     assert left_over(tmp_path) == []
@@ -230,3 +230,11 @@ async def test_a_request_chooses_prompt_seed_and_preset(
         asked = (tmp_path / "arguments").read_text().split("\n")
         assert "688*368" in asked
         assert any(argument.startswith("--prompt=A person looks into the camera") for argument in asked)
+
+
+async def test_a_video_of_another_length_will_do_if_all_that_is_needed_is_there(
+    make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_MODE", "cut")
+    async with loaded(make_settings()) as engine:
+        assert close_to(await drawn(engine, avatar, 1.88), expected(47))

@@ -25,7 +25,7 @@ from comps.animation.engines.liveavatar.launch.command import Job, build_command
 from comps.animation.engines.liveavatar.launch.plan import Plan
 from comps.animation.engines.liveavatar.launch.preset import clips
 from comps.animation.engines.liveavatar.launch.program import Program
-from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, FPS, RATE
+from comps.animation.engines.liveavatar.live.channel import BLOCK_FRAMES, BLOCK_SAMPLES, FPS, RATE
 from comps.animation.engines.liveavatar.look import Look
 from comps.animation.engines.liveavatar.offline.film import Film, count_frames
 from comps.animation.engines.liveavatar.process import ProcessGroup, free_port
@@ -130,7 +130,10 @@ class OfflineJob:
 
     def _write_inputs(self, job: Job) -> None:
         self._look.write(job.image)
-        job.audio.write_bytes(encode_audio(self._sound, RATE, "wav"))
+        # Silence up to the end of the last clip: what the program writes is cut where its sound ends.
+        whole = np.zeros(max(len(self._sound), self.progress.blocks * BLOCK_SAMPLES), np.int16)
+        whole[: len(self._sound)] = self._sound
+        job.audio.write_bytes(encode_audio(whole, RATE, "wav"))
 
     async def _run(self, job: Job) -> None:
         command = build_command(self._program, self._plan, free_port(), job)
@@ -159,8 +162,10 @@ class OfflineJob:
         """The frames of the video, the last one held for those of its end that the program does not make."""
         expected = self.progress.blocks * BLOCK_FRAMES - LOST_FRAMES
         made = await anyio.to_thread.run_sync(count_frames, path)
-        if made != expected:
+        if made < min(self._frames, expected):
             raise FailedError(Failure("unknown", seen=f"the video has {made} frames, not {expected}"))
+        if made != expected:
+            logger.warning("LiveAvatar's video has %d frames, not %d; those that are needed are there", made, expected)
         film = await anyio.to_thread.run_sync(Film, path)
         try:
             for start in range(0, self._frames, BLOCK_FRAMES):

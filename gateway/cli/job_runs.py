@@ -16,6 +16,7 @@ from gateway.cli.download import download
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input
+from gateway.cli.presets import tell_cost
 from gateway.cli.progress import AnswerProgress, answer_progress, duration
 from gateway.cli.session import gateway_client
 
@@ -29,7 +30,7 @@ LONG_S = 60.0
 POLL_S = 0.5
 _ANIMATION = ("animation",)
 
-JobOf = Callable[["httpx.AsyncClient"], Awaitable[dict[str, Any]]]
+JobOf = Callable[["httpx.AsyncClient", AnswerProgress], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def animate_as_job(speech: Path, look: Look, delivery: Delivery) -> None:
     def body() -> dict[str, Any]:
         return {"audio": base64.b64encode(read_input(speech)).decode(), **look.body()}
 
-    run(lambda: _make(body, _ANIMATION, delivery, speech))
+    run(lambda: _make(body, _ANIMATION, look, delivery, speech))
 
 
 def say_as_job(text: str, voice: dict[str, str], look: Look, delivery: Delivery) -> None:
@@ -71,13 +72,13 @@ def say_as_job(text: str, voice: dict[str, str], look: Look, delivery: Delivery)
             raise UsageFailureError("there is nothing to say")
         return {"text": text, **voice, **look.body()}
 
-    run(lambda: _make(body, ("tts", "animation"), delivery, None))
+    run(lambda: _make(body, ("tts", "animation"), look, delivery, None))
 
 
 def resume_job(job_id: str, delivery: Delivery) -> None:
     """`avatarchatbot jobs resume`."""
 
-    async def resumed(client: httpx.AsyncClient) -> dict[str, Any]:
+    async def resumed(client: httpx.AsyncClient, _: AnswerProgress) -> dict[str, Any]:
         job: dict[str, Any] = await call_json(client, "POST", f"/v1/jobs/{job_id}/resume")
         return job
 
@@ -108,14 +109,15 @@ async def _asked(method: str, path: str, url: str) -> dict[str, Any]:
 
 
 async def _make(
-    body: Callable[[], dict[str, Any]], stages: tuple[str, ...], delivery: Delivery, sound: Path | None
+    body: Callable[[], dict[str, Any]], stages: tuple[str, ...], look: Look, delivery: Delivery, sound: Path | None
 ) -> None:
     from gateway.request import JobRequest
 
     wanted = body()
     check_body(JobRequest, wanted)
 
-    async def made(client: httpx.AsyncClient) -> dict[str, Any]:
+    async def made(client: httpx.AsyncClient, progress: AnswerProgress) -> dict[str, Any]:
+        await tell_cost(client, look, progress)
         with about_files(sound=sound):
             job: dict[str, Any] = await call_json(client, "POST", "/v1/jobs", json=wanted)
         return job
@@ -130,7 +132,7 @@ async def _followed(job_of: JobOf, stages: tuple[str, ...], delivery: Delivery) 
     check_writable(delivery.output)
     async with gateway_client(delivery.url, stages) as client:
         with answer_progress(quiet=delivery.as_json) as progress:
-            job = await _ended(client, await job_of(client), delivery, progress)
+            job = await _ended(client, await job_of(client, progress), delivery, progress)
             await download(client, job["video_path"], delivery.output)
         await call(client, "DELETE", f"/v1/jobs/{job['id']}?purge=true")
     if delivery.as_json:

@@ -192,6 +192,18 @@ def animate(
 
 
 @app.command()
+def presets(
+    engine: Annotated[str, typer.Option("--engine", help="The animation engine; the usual one without it.")] = "",
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the presets and what a second of speech costs with each on this machine; measured where it is not known."""
+    from gateway.cli.presets import list_presets
+
+    list_presets(engine, url, as_json=as_json)
+
+
+@app.command()
 def voices(
     language: Annotated[str, typer.Option(help="Only voices of this language.")] = "",
     url: Url = "",

@@ -13,6 +13,7 @@ from gateway.cli.events import answer_events
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
+from gateway.cli.presets import tell_cost
 from gateway.cli.progress import AnswerProgress, answer_progress
 from gateway.cli.session import gateway_client
 
@@ -114,6 +115,7 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
     picture = Path(common.look.avatar) if "image" in wanted.body else None
     async with gateway_client(common.url, wanted.stages) as client:
         with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
+            await tell_cost(client, common.look, progress)
             result = await _finished(client, wanted, progress)
             await download(client, result["video_path"], common.output)
         if alignment is not None:

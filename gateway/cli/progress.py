@@ -12,12 +12,16 @@ from rich.text import Text
 
 
 class AnswerProgress:
-    """Turns the events of an answer into a line of progress, and the words into lines above it."""
+    """Turns the events of an answer into a line of progress, and the words into lines above it.
+
+    `pace`, where it is known, is the seconds of work for a second of video that are expected before any is seen.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("starting", total=None, share="", left="")
         self._video_s = 0.0
+        self.pace: float | None = None
 
     def note(self, name: str, data: dict[str, Any]) -> None:
         """Show one event."""
@@ -44,6 +48,8 @@ class AnswerProgress:
 
     def work(self, done_s: float, total_s: float | None, remaining_s: float | None) -> None:
         """Show the share that is done, and how long the rest will take, where they are known."""
+        if remaining_s is None and total_s and self.pace is not None:
+            remaining_s = (total_s - done_s) * self.pace
         share = f"{100 * min(1.0, done_s / total_s):3.0f} %" if total_s else ""
         left = f"{duration(remaining_s)} left" if remaining_s else ""
         self._progress.update(self._task, total=total_s, completed=min(done_s, total_s or 0), share=share, left=left)
@@ -67,6 +73,13 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+@contextmanager
+def working(what: str, *, quiet: bool) -> Iterator[None]:
+    """A spinner on stderr while the block runs; nothing when `quiet`."""
+    with Console(stderr=True, quiet=quiet).status(what):
+        yield
 
 
 @contextmanager

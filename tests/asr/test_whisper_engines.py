@@ -263,11 +263,17 @@ async def test_a_published_name_must_be_the_published_file(models: dict[str, Pat
     await engine.close()
 
 
-async def test_a_model_that_was_pulled_is_found(models: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("download", [False, True])
+async def test_a_model_that_was_pulled_is_found(models: dict[str, Path], tmp_path: Path, download: bool) -> None:
     (tmp_path / "tiny-random.pt").write_bytes(models["whisper"].read_bytes())
-    engine: Any = TABLE.create("whisper", settings_of("whisper", "tiny-random", models_dir=tmp_path))
+    settings = settings_of("whisper", "tiny-random", models_dir=tmp_path, download=download)
+    engine: Any = TABLE.create("whisper", settings)
     await engine.load()
     await engine.close()
+    elsewhere: Any = TABLE.create("whisper", settings.model_copy(update={"models_dir": tmp_path / "empty"}))
+    with pytest.raises(EngineUnavailableError, match="'tiny-random' is not on this machine"):
+        await elsewhere.load()
+    await elsewhere.close()
 
 
 async def test_a_model_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,15 +64,22 @@ class WhisperEngine(AsrEngine):
     def _load(self) -> Any:
         name = model_name(self._settings.model)
         own = self._settings.model_dir
+        places = (own,) if own else (self._settings.models_dir, cache_folder())
         try:
-            if not self._settings.download:
-                places = (own,) if own else (self._settings.models_dir, cache_folder())
-                return _load_file(name, places, self._device())
-            return whisper.load_model(name, device=self._device(), download_root=str(own or cache_folder()))
+            return _load_file(name, places, self._device())
         except EngineUnavailableError:
-            raise
+            if not self._settings.download or name not in whisper.available_models():
+                raise
+            return self._fetched(name, own or cache_folder())
         except Exception as error:  # a damaged file raises whatever its reader does
             raise EngineUnavailableError(f"Whisper's model '{name}' cannot be loaded: {str(error)[:300]}") from error
+
+    def _fetched(self, name: str, folder: Path) -> Any:
+        """The published model `name`, put in `folder` by the library."""
+        try:
+            return whisper.load_model(name, device=self._device(), download_root=str(folder))
+        except Exception as error:  # no network, no room, another file than was published
+            raise EngineUnavailableError(f"Whisper's model '{name}' cannot be fetched: {str(error)[:300]}") from error
 
     def _device(self) -> str:
         if self._settings.device != "auto":

@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from comps.core.app import ServiceInfo, create_service_app, metrics_of
 from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
+from comps.core.regularly import interval_for, regularly
 from comps.core.web.json_body import JsonRoute
 from gateway.answers import Answers
 from gateway.avatar_voices import AvatarVoices
@@ -63,7 +64,9 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
             if chosen.llm_api_key and "llm" in endpoints:
                 endpoints["llm"] = await _with_key(endpoints["llm"], chosen.llm_api_key, stack)
             app.state.endpoints = endpoints
-            app.state.answers = await anyio.to_thread.run_sync(_answers, app, chosen, endpoints)
+            answers = await anyio.to_thread.run_sync(_answers, app, chosen, endpoints)
+            app.state.answers = answers
+            await stack.enter_async_context(regularly(answers.store.tidy, interval_for(chosen.video_age_s)))
             yield
 
     info = ServiceInfo("gateway", "AvatarChatbot", "Answers questions with a talking face", _version())

@@ -45,8 +45,7 @@ class VideoStore:
         self._limits = limits
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
-        self._remove_stale_parts()
-        self.prune()
+        self.tidy()
 
     @staticmethod
     def new_id() -> str:
@@ -87,6 +86,11 @@ class VideoStore:
             raise NotFoundError(f"this video is gone: videos are kept for {self._limits.age_s:.0f} s")
         return path
 
+    def tidy(self) -> None:
+        """Remove what is kept no longer, and what turns that were cut off left behind."""
+        self._remove_stale_parts()
+        self.prune()
+
     def prune(self, keep: Path | None = None) -> None:
         """Remove videos that are too old, then the oldest until number and bytes fit; never `keep`."""
         now, count, total = self._clock(), 0, 0
@@ -108,5 +112,6 @@ class VideoStore:
 
     def _remove_stale_parts(self) -> None:
         for path in self.folder.glob("*.part*"):
-            if self._clock() - path.stat().st_mtime > _PART_AGE_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its turn has just ended
+                if self._clock() - path.stat().st_mtime > _PART_AGE_S:
+                    path.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from comps.animation.socket import AnimationSocket
 from comps.animation.studio import Studio, keep_studio, studio_of
 from comps.animation.table import ENGINES, ENHANCERS, AnimationTable, EnhancerTable
 from comps.core.app import ServiceInfo, create_service_app
+from comps.core.regularly import interval_for, regularly
 
 
 def create_app(
@@ -46,7 +47,8 @@ def create_app(
         keep_desk(app, desk)
         try:
             await studio.warm()
-            yield
+            async with regularly(studio.outputs.prune, interval_for(settings.max_output_age_s)):
+                yield
         finally:
             await desk.runner.close()
             await studio.close()

@@ -6,7 +6,13 @@ import os
 import time
 from pathlib import Path
 
+import anyio
+
 from comps.animation.outputs import OutputFolder
+from comps.animation.service import create_app
+from comps.animation.settings import AnimationSettings
+from comps.core.serve import running
+from tests.animation.stand_in import TABLE
 
 
 def make(folder: OutputFolder, age_s: float = 0.0, part: bool = False) -> Path:
@@ -48,3 +54,13 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     os.utime(mine, (0, 0))
     OutputFolder(tmp_path, 0, 0).prune()
     assert mine.exists()
+
+
+async def test_an_idle_service_forgets_old_videos(settings: AnimationSettings) -> None:
+    app = create_app(settings.model_copy(update={"max_output_age_s": 0.2}), TABLE)
+    async with running(app):
+        await app.state.readiness.settled()
+        make(app.state.studio.outputs, 30)
+        with anyio.fail_after(20):
+            while list(settings.output_dir.iterdir()):  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.05)

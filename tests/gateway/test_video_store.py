@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import anyio
 import pytest
 
 from comps.core.errors import NotFoundError
 from gateway.video_store import StoreLimits, VideoStore
+from tests.gateway.conftest import open_stack
 
 NOW = 1_000_000.0
 
@@ -119,3 +122,15 @@ def test_parts_of_a_crashed_process_are_removed_at_start(tmp_path: Path, clock: 
         os.utime(path, (clock.now - age, clock.now - age))
     store_of(tmp_path, clock)
     assert list(tmp_path.iterdir()) == [fresh]
+
+
+async def test_an_idle_gateway_forgets_old_videos_and_keeps_what_is_not_its_own(tmp_path: Path) -> None:
+    async with AsyncExitStack() as exits:
+        stack = await open_stack(exits, tmp_path, video_age_s=0.3)
+        reply = await stack.client.post("/v1/say", json={"text": "hello"})
+        assert reply.status_code == 200, reply.text
+        (stack.outputs / "mine.mp4").write_bytes(b"not a video of the store")
+        with anyio.fail_after(20):
+            while len(list(stack.outputs.iterdir())) > 1:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.05)
+        assert [path.name for path in stack.outputs.iterdir()] == ["mine.mp4"]

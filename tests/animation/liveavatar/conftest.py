@@ -97,6 +97,7 @@ def make_settings(machine: Machine, tmp_path: Path) -> MakeSettings:
             "liveavatar_stop_s": 2,
             "liveavatar_backoff_s": 0.05,
             "liveavatar_start_s": 60,
+            "liveavatar_peaks_dir": tmp_path / "peaks",
             "data_dir": tmp_path / "data",
             "output_dir": tmp_path / "out",
             "size": 64,

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -18,6 +19,7 @@ from comps.animation.engines.liveavatar.groups import Groups
 from comps.animation.engines.liveavatar.launch.gpus import Gpu, chosen, read_gpus
 from comps.animation.engines.liveavatar.launch.ladder import settle
 from comps.animation.engines.liveavatar.launch.memory import GIB, has_fp8
+from comps.animation.engines.liveavatar.launch.observed import Observed
 from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, for_preset, make_plan
 from comps.animation.engines.liveavatar.launch.program import Program
 from comps.animation.engines.liveavatar.live.channel import CHUNK_SAMPLES, RATE
@@ -170,6 +172,12 @@ def prepare(settings: LiveAvatarSettings) -> tuple[Program, list[tuple[Plan, tup
     return program, groups
 
 
+def _margin(settings: LiveAvatarSettings, plan: Plan) -> float | None:
+    """The margin that is set, else the one that was seen when the program ran like this."""
+    set_here = settings.liveavatar_margin_gib
+    return Observed(settings.liveavatar_peaks_dir).margin_gib(plan) if set_here is None else set_here
+
+
 def _best(settings: LiveAvatarSettings, gpus: Sequence[Gpu]) -> tuple[int, ...]:
     """The GPUs to take when none are named: the first five, else the one with most free memory."""
     if settings.liveavatar_mode != "offline" and len(gpus) >= STREAM_GPUS:
@@ -184,7 +192,7 @@ def _fitted(settings: LiveAvatarSettings, plan: Plan, gpus: Sequence[Gpu]) -> Pl
             "these GPUs do not multiply 8-bit floats (compute capability 8.9 or newer): "
             "set AVATAR_ANIMATION_LIVEAVATAR_FP8=off"
         )
-    fitted, verdict = settle(plan, gpus, settings.liveavatar_remedies, settings.liveavatar_margin_gib)
+    fitted, verdict = settle(plan, gpus, settings.liveavatar_remedies, partial(_margin, settings))
     if not verdict.fits:
         raise EngineUnavailableError(f"LiveAvatar does not fit: it {verdict}. Another engine, such as portrait, does.")
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB

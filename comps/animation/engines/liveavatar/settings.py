@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,11 @@ PROMPT = (
     "natural colours."
 )
 """Says nothing of looks, which the picture decides, so that it contradicts no avatar."""
+
+
+def _peaks_dir() -> Path:
+    """Beside other things that can be measured again, in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "avatarchatbot" / "liveavatar"
 
 
 def parse_gpus(text: str) -> tuple[tuple[int, ...], ...]:
@@ -95,7 +101,13 @@ class LiveAvatarSettings(ServiceSettings):
         24, ge=0, le=100, description="LiveAvatar: frames of past sound the live program listens to again, 25 a second"
     )
     liveavatar_margin_gib: float | None = Field(
-        None, ge=0, le=100, description="LiveAvatar: memory kept free beyond what is computed; empty is 8 %, at least 3"
+        None,
+        ge=0,
+        le=100,
+        description="LiveAvatar: memory kept free beyond what is computed; empty is what was seen, else 8 %, at least 3",
+    )
+    liveavatar_peaks_dir: Path = Field(
+        default_factory=_peaks_dir, description="LiveAvatar: folder of the memory that runs were seen to take"
     )
     liveavatar_nvidia_smi: str = Field("nvidia-smi", description="LiveAvatar: program that lists the GPUs")
     liveavatar_prompt: str = Field(

@@ -92,13 +92,19 @@ def next_rung(plan: Plan, gpus: Sequence[Gpu], order: Order, *, pinned: bool = F
     return None
 
 
-def settle(plan: Plan, gpus: Sequence[Gpu], order: Order, margin_gib: float | None = None) -> tuple[Plan, Verdict]:
-    """Climb until the largest picture of the plan's size fits.
+def _no_margin(_: Plan) -> None:
+    return None
+
+
+def settle(
+    plan: Plan, gpus: Sequence[Gpu], order: Order, margin_gib: Callable[[Plan], float | None] = _no_margin
+) -> tuple[Plan, Verdict]:
+    """Climb until the largest picture of the plan's size fits; `margin_gib` tells the margin of a plan, None guesses it.
 
     Returns the plan that fits, with a note for each change, or where none does the plan as it was; and its verdict,
     with advice and the least that the last rung would need.
     """
-    first = verdict = preflight(plan, gpus, largest_size(plan.size), margin_gib)
+    first = verdict = preflight(plan, gpus, largest_size(plan.size), margin_gib(plan))
     changed = plan
     while not verdict.fits:
         rung = next_rung(changed, gpus, order)
@@ -106,7 +112,7 @@ def settle(plan: Plan, gpus: Sequence[Gpu], order: Order, margin_gib: float | No
             return plan, replace(first, remedies=advice(plan, gpus, order), least_gib=verdict.need_gib)
         remedy, better = rung
         changed = better.noted(f"to save memory: {remedy.advice(better)}")
-        verdict = preflight(changed, gpus, largest_size(changed.size), margin_gib)
+        verdict = preflight(changed, gpus, largest_size(changed.size), margin_gib(changed))
     return changed, verdict
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from comps.animation.engines.liveavatar.failures import Failure, recognise
 from comps.animation.engines.liveavatar.launch.command import build_command, environment
+from comps.animation.engines.liveavatar.launch.observed import Observed, watching
 from comps.animation.engines.liveavatar.launch.plan import Plan
 from comps.animation.engines.liveavatar.launch.program import Program
 from comps.animation.engines.liveavatar.live.channel import FPS, PROTOCOL, RATE, ChannelError, Message
@@ -64,11 +65,16 @@ class Attempt:
     async def run(self) -> Failure:
         """Start it and return why it ended; nothing of it is left then, also when this is cancelled."""
         folder = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, "", "avatar-live-"))
-        try:
-            return await self._run_in(folder)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+        settings = self._settings
+        async with watching(settings.liveavatar_nvidia_smi, self._plan.gpus) as watch:
+            try:
+                return await self._run_in(folder)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+                    if self.state == "ready":
+                        observed = Observed(settings.liveavatar_peaks_dir)
+                        await anyio.to_thread.run_sync(observed.keep, self._plan, watch.peak_gib)
 
     async def send(self, message: Message) -> None:
         """Send to the program; raises ChannelError when there is none."""

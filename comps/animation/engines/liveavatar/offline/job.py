@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from comps.animation.engines.liveavatar.failures import FailedError, Failure, recognise
 from comps.animation.engines.liveavatar.launch.command import Job, build_command, environment
+from comps.animation.engines.liveavatar.launch.observed import Observed, watching
 from comps.animation.engines.liveavatar.launch.plan import Plan
 from comps.animation.engines.liveavatar.launch.preset import clips
 from comps.animation.engines.liveavatar.launch.program import Program
@@ -120,7 +121,10 @@ class OfflineJob:
                 clips=self._clips,
             )
             await anyio.to_thread.run_sync(self._write_inputs, job)
-            await self._run(job)
+            async with watching(self._settings.liveavatar_nvidia_smi, self._plan.gpus) as watch:
+                await self._run(job)
+            observed = Observed(self._settings.liveavatar_peaks_dir)
+            await anyio.to_thread.run_sync(observed.keep, self._plan, watch.peak_gib)
             async with aclosing(self._read(job.out)) as groups:
                 async for frames in groups:
                     yield frames

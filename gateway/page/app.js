@@ -1,5 +1,6 @@
 // The page: wires the controls to the player, the conversation and the server.
 
+import { Advice } from "./advice.js";
 import { ask, getJson, toBase64, videoOf, ServerError } from "./api.js";
 import { Cast, pictureOf } from "./cast.js";
 import { Conversation, formatSeconds } from "./conversation.js";
@@ -22,6 +23,7 @@ const player = new Player($("video"), {
 const conversation = new Conversation($("turns"), { onReplay: (turn, url) => replay(turn, url) });
 const cast = new Cast($("avatars"), { onChoose: showAvatar, onAdd: () => $("avatar-file").click() });
 const voices = new Voices($("language"), $("voice"));
+const advice = new Advice($("advice"), { onMended: replaceAvatar });
 const recorder = new Recorder($("level"), $("recording-time"));
 const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
 
@@ -106,6 +108,7 @@ function replay(turn, url) {
 // --- the screen -------------------------------------------------------------------------------
 
 function showAvatar(avatar) {
+  if (avatar?.builtin) advice.clear();
   const picture = avatar ? pictureOf(avatar) : "";
   $("still").src = picture;
   $("still").alt = avatar ? `${avatar.name}, ready to answer` : "";
@@ -276,9 +279,19 @@ function askWithSound(file) {
 }
 
 async function addAvatar(file) {
+  tell("");
   busyOnScreen("Finding the face");
+  const looked = advice.look(file).catch(() => false); // advice is extra: what went wrong is told below
   await attempt(() => cast.add(file));
   busyOnScreen("");
+  if (await looked) tell(""); // the advice says more about it
+}
+
+/** A mended picture in place of the one that is chosen. */
+async function replaceAvatar(file) {
+  const before = cast.id;
+  await addAvatar(file);
+  if (cast.id !== before) await attempt(() => cast.remove(before));
 }
 
 function dropTarget(element, take) {

@@ -52,6 +52,12 @@ export class Cast {
     await this.load(this.avatars[0]?.id);
   }
 
+  /** Forget an avatar that is not chosen. */
+  async remove(id) {
+    await remove(`v1/avatars/${id}`);
+    await this.load();
+  }
+
   #draw() {
     const faces = this.avatars.map((avatar) => {
       const face = make("button", "face");

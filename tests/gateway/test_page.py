@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.gateway.test_bad_input import ADA, NO_FACE
@@ -351,3 +353,19 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page: Page) -> None
     until_playing(page)
     expect(page.locator("video")).to_be_in_viewport()
     expect(page.get_by_role("textbox", name="Your question")).to_be_in_viewport()
+
+
+def test_advice_on_a_picture_and_its_mended_version(page: Page, tmp_path: Path) -> None:
+    dark = Image.open(io.BytesIO(ADA)).convert("RGB").point(lambda value: int(value * 0.25))
+    dark.save(tmp_path / "dim.png")
+    presenters = page.get_by_role("radio").count()
+    page.set_input_files("#avatar-file", tmp_path / "dim.png")
+    advice = page.get_by_role("status", name="Advice on the picture")
+    expect(advice.get_by_text("The face is dark")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("radio")).to_have_count(presenters + 1)
+    advice.get_by_role("button", name="Mend it and use that").click()
+    expect(advice).to_be_hidden(timeout=20_000)
+    expect(page.get_by_role("radio")).to_have_count(presenters + 1)
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="for good").click()
+    expect(page.get_by_role("radio")).to_have_count(presenters)

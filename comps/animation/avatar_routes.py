@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from comps.animation.avatars import AvatarInfo, encode_png
+from comps.animation.avatar_folder import AvatarInfo, encode_png
 from comps.animation.engines.portrait.rig.preview import draw_preview
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.footage import FootageLimits

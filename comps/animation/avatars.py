@@ -7,9 +7,7 @@ same avatar, its rig is found once, and no name that a client sends ever becomes
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import os
 import re
 import shutil
 import threading
@@ -20,17 +18,34 @@ from uuid import uuid4
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from comps.animation.avatar_folder import (
+    ABOUT,
+    FILM,
+    PICTURE,
+    RIG,
+    AvatarInfo,
+    Picture,
+    about_json,
+    encode_png,
+    info_of,
+    last_use,
+    read_about,
+    read_picture,
+    read_rig,
+    readable,
+    replace_file,
+    require_picture,
+    size_of,
+)
 from comps.animation.engine import Avatar
+from comps.animation.engines.portrait.rig.checked import check_rig, scaled
 from comps.animation.engines.portrait.rig.rig import Rig
-from comps.animation.engines.portrait.rig.warnings import rig_warnings
 from comps.animation.footage import Footage, FootageLimits, import_footage
-from comps.core.errors import AvatarError, FaceError, NotFoundError, UnprocessableError
+from comps.core.errors import FaceError, NotFoundError, UnprocessableError
 
 logger = logging.getLogger(__name__)
 
-Picture = NDArray[np.uint8]
 FindRig = Callable[[Picture], Rig]
 
 PRESENTERS = Path(__file__).parent / "presenters"
@@ -41,13 +56,8 @@ MAX_NAME = 80
 MAX_VOICE = 100
 MOST_LOOKS = 20
 """Frames of a video in which a face is looked for."""
-_CORNERS = {"right_eye": (0, 3), "left_eye": (0, 3), "lips_outer": (0, 6)}
-_NARROWEST = 0.05
-"""Least width of an eye and a mouth, in eye distances; a face without them cannot be drawn."""
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Never ``__pycache__``, which pip leaves beside the shipped avatars."""
-_PICTURE, _RIG, _ABOUT, _FILM = "portrait.png", "rig.json", "about.json", "film.mp4"
-_PNG_HEAD, _PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +67,6 @@ class StoreLimits:
     avatars: int = 200
     bytes: int = 1024**3
     temporary: int = 64
-
-
-@dataclass(frozen=True, slots=True)
-class AvatarInfo:
-    """What clients are told of an avatar.
-
-    `builtin` ones came with the package; `voice`, a name of `GET /v1/voices`, goes with the face, ``""`` when none
-    does; `warnings` are about the rig; `video` says whether it is a film.
-    """
-
-    id: str
-    name: str
-    builtin: bool
-    summary: str
-    licence: str
-    voice: str
-    width: int
-    height: int
-    confidence: float
-    warnings: tuple[str, ...]
-    video: bool = False
 
 
 class AvatarStore:
@@ -108,7 +97,7 @@ class AvatarStore:
 
     def list(self) -> list[AvatarInfo]:
         """Every avatar: the default first, then the shipped, then the uploaded, by name; damaged ones are left out."""
-        infos = [info for folder, builtin in self._folders() if (info := _readable(folder, builtin))]
+        infos = [info for folder, builtin in self._folders() if (info := readable(folder, builtin))]
         default = self.resolve("") if infos else ""
         return sorted(infos, key=lambda info: (info.id != default, not info.builtin, info.name.lower(), info.id))
 
@@ -121,25 +110,25 @@ class AvatarStore:
 
     def get(self, avatar: str) -> AvatarInfo:
         """One avatar by id; raises NotFoundError, or UnprocessableError for a damaged one."""
-        return _info(*self._find(avatar))
+        return info_of(*self._find(avatar))
 
     def open(self, avatar: str) -> Avatar:
         """The avatar as engines take it; raises NotFoundError, or UnprocessableError for a damaged one."""
         folder, _ = self._find(avatar)
-        about = _read_about(folder)
-        _read_rig(folder)
-        _require_picture(folder)
-        film = folder / _FILM
+        about = read_about(folder)
+        read_rig(folder)
+        require_picture(folder)
+        film = folder / FILM
         name = str(about.get("name", folder.name))
-        return Avatar(folder.name, name, folder / _PICTURE, folder / _RIG, film if film.is_file() else None)
+        return Avatar(folder.name, name, folder / PICTURE, folder / RIG, film if film.is_file() else None)
 
     def rig(self, avatar: str) -> Rig:
         """Its points; raises NotFoundError, or UnprocessableError for a damaged one."""
-        return _read_rig(self._find(avatar)[0])
+        return read_rig(self._find(avatar)[0])
 
     def picture(self, avatar: str) -> Picture:
         """Its picture, uint8 `[h, w, 3]` RGB; raises NotFoundError, or UnprocessableError for a damaged one."""
-        return _read_picture(self._find(avatar)[0])
+        return read_picture(self._find(avatar)[0])
 
     def add(self, picture: Picture, name: str, rig: Rig | None = None, voice: str = "") -> AvatarInfo:
         """Keep a picture; one that is there already stays as it is, but for a rig or a voice that is given.
@@ -159,13 +148,13 @@ class AvatarStore:
             points = rig or self._find_rig(picture)
             about = {"name": _printable(name)[:MAX_NAME] or f"Avatar {identity[:4]}", "licence": "", "voice": voice}
             self._make(self._kept, identity, picture, points, about)
-            return _info(folder, builtin=False)
+            return info_of(folder, builtin=False)
         if rig is not None:
-            _replace(folder / _RIG, rig.to_json().encode())
+            replace_file(folder / RIG, rig.to_json().encode())
         self._mend(folder, picture)
         if voice:
-            _replace(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}).encode())
-        return _info(folder, builtin=False)
+            replace_file(folder / ABOUT, about_json({**read_about(folder), "voice": voice}).encode())
+        return info_of(folder, builtin=False)
 
     def add_film(self, data: bytes, name: str, voice: str = "", limits: FootageLimits | None = None) -> AvatarInfo:
         """Keep a video of a face, in the form footage.py makes of it; its picture is the first frame with a face.
@@ -187,8 +176,8 @@ class AvatarStore:
             finally:
                 draft.unlink(missing_ok=True)
         elif voice:
-            _replace(folder / _ABOUT, _about_json({**_read_about(folder), "voice": voice}).encode())
-        return _info(folder, builtin=False)
+            replace_file(folder / ABOUT, about_json({**read_about(folder), "voice": voice}).encode())
+        return info_of(folder, builtin=False)
 
     def _face_of(self, film: Path) -> tuple[Picture, Rig]:
         """The first frame of a film in which a face can be used, and its points."""
@@ -213,9 +202,9 @@ class AvatarStore:
         folder, builtin = self._find(avatar)
         if builtin:
             raise UnprocessableError(f"avatar '{folder.name}' comes with the package and cannot be changed")
-        check_rig(rig, _read_rig(folder).size)
-        _replace(folder / _RIG, replace(rig, source="edited").to_json().encode())
-        return _info(folder, builtin)
+        check_rig(rig, read_rig(folder).size)
+        replace_file(folder / RIG, replace(rig, source="edited").to_json().encode())
+        return info_of(folder, builtin)
 
     def delete(self, avatar: str) -> None:
         """Forget an uploaded avatar; raises NotFoundError, or UnprocessableError for one of the package."""
@@ -248,8 +237,8 @@ class AvatarStore:
         else:
             self._make(self._temporary, identity, picture, self._find_rig(picture), {"name": identity})
             self._drop_oldest()
-        (folder / _ABOUT).touch()
-        return Avatar(identity, identity, folder / _PICTURE, folder / _RIG)
+        (folder / ABOUT).touch()
+        return Avatar(identity, identity, folder / PICTURE, folder / RIG)
 
     def _folders(self) -> Iterator[tuple[Path, bool]]:
         for parent, builtin in ((self._shipped, True), (self._kept, False)):
@@ -272,11 +261,11 @@ class AvatarStore:
         draft = parent / f".{uuid4().hex}"
         draft.mkdir()
         try:
-            (draft / _PICTURE).write_bytes(encode_png(picture))
-            (draft / _RIG).write_text(rig.to_json(), encoding="utf-8")
-            (draft / _ABOUT).write_text(_about_json(about), encoding="utf-8")
+            (draft / PICTURE).write_bytes(encode_png(picture))
+            (draft / RIG).write_text(rig.to_json(), encoding="utf-8")
+            (draft / ABOUT).write_text(about_json(about), encoding="utf-8")
             if film is not None:
-                film.rename(draft / _FILM)
+                film.rename(draft / FILM)
             with self._lock:
                 if parent == self._kept:
                     self._check_room(draft)
@@ -288,69 +277,28 @@ class AvatarStore:
     def _mend(self, folder: Path, picture: Picture) -> None:
         """Write again what cannot be read of the avatar whose picture is `picture`; raises FaceError."""
         parts: tuple[tuple[Callable[[Path], object], str, Callable[[], bytes]], ...] = (
-            (_require_picture, _PICTURE, lambda: encode_png(picture)),
-            (_read_rig, _RIG, lambda: self._find_rig(picture).to_json().encode()),
-            (_read_about, _ABOUT, lambda: _about_json({"name": f"Avatar {folder.name[:4]}"}).encode()),
+            (require_picture, PICTURE, lambda: encode_png(picture)),
+            (read_rig, RIG, lambda: self._find_rig(picture).to_json().encode()),
+            (read_about, ABOUT, lambda: about_json({"name": f"Avatar {folder.name[:4]}"}).encode()),
         )
         for check, file, content in parts:
             try:
                 check(folder)
             except UnprocessableError as error:
                 logger.warning("%s; %s is made anew", error, file)
-                _replace(folder / file, content())
+                replace_file(folder / file, content())
 
     def _check_room(self, draft: Path) -> None:
         folders = [folder for folder, builtin in self._folders() if not builtin]
-        size = sum(_bytes(folder) for folder in (*folders, draft))
+        size = sum(size_of(folder) for folder in (*folders, draft))
         if len(folders) >= self._limits.avatars or size > self._limits.bytes:
             raise UnprocessableError("the store of avatars is full: delete one first")
 
     def _drop_oldest(self) -> None:
         with self._lock:
-            folders = sorted(self._temporary.glob("[0-9a-f]*"), key=_last_use)
+            folders = sorted(self._temporary.glob("[0-9a-f]*"), key=last_use)
             for folder in folders[: -self._limits.temporary]:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def check_rig(rig: Rig, size: tuple[int, int]) -> None:
-    """Raise UnprocessableError, saying what is wrong, unless `rig` can be the face of a picture of `size`."""
-    if rig.size != size:
-        raise UnprocessableError(f"the rig is for a picture of {rig.size}, this one is {size}", param="rig")
-    everything = np.concatenate([rig.points, rig.irises[:, :2], rig.crown[None]])
-    # Jaw and crown may lie outside a tight crop, but not by more than the picture itself.
-    low, high = -np.array(size, float), 2 * np.array(size, float)
-    if not ((everything >= low) & (everything <= high)).all():
-        raise UnprocessableError("a point of the rig lies far outside the picture", param="rig")
-    if rig.eye_distance < 8 or (rig.irises[:, 2] <= 0).any() or (rig.irises[:, 2] > rig.eye_distance).any():
-        raise UnprocessableError("the eyes of the rig coincide, or an iris has no sensible radius", param="rig")
-    for name, (first, last) in _CORNERS.items():
-        points = rig.group(name)
-        if float(np.linalg.norm(points[last] - points[first])) < _NARROWEST * rig.eye_distance:
-            raise UnprocessableError(f"the corners of '{name}' coincide", param="rig")
-    across = rig.group("left_eye").mean(0) - rig.group("right_eye").mean(0)
-    down = rig.group("lips_outer").mean(0) - rig.points[36:48].mean(0)
-    if float(across[0] * down[1] - across[1] * down[0]) <= 0:
-        raise UnprocessableError(
-            "the rig is mirrored: 'right_eye' is the subject's, on the picture's left", param="rig"
-        )
-
-
-def encode_png(picture: Picture) -> bytes:
-    """`picture`, uint8 `[h, w, 3]` RGB, as a PNG file."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    return data.tobytes()
-
-
-def scaled(rig: Rig, factor: float) -> Rig:
-    """The rig of the same picture made `factor` times as large."""
-    width, height = (max(1, round(side * factor)) for side in rig.size)
-    return replace(
-        rig,
-        size=(width, height),
-        points=rig.points * np.float32(factor),
-        irises=rig.irises * np.float32(factor),
-        crown=rig.crown * np.float32(factor),
-    )
 
 
 def _reduced(picture: Picture, rig: Rig | None) -> tuple[Picture, Rig | None]:
@@ -371,95 +319,3 @@ def _identity(picture: Picture) -> str:
 def _printable(text: str) -> str:
     """`text` on one line, without what cannot be shown."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _info(folder: Path, builtin: bool) -> AvatarInfo:
-    about, rig = _read_about(folder), _read_rig(folder)
-    return AvatarInfo(
-        id=folder.name,
-        name=about.get("name", folder.name),
-        builtin=builtin,
-        summary=about.get("summary", ""),
-        licence=about.get("licence", ""),
-        voice=about.get("voice", ""),
-        width=rig.size[0],
-        height=rig.size[1],
-        confidence=round(float(rig.confidence.mean()), 3),
-        warnings=rig_warnings(rig),
-        video=(folder / _FILM).is_file(),
-    )
-
-
-def _readable(folder: Path, builtin: bool) -> AvatarInfo | None:
-    """What clients are told of it, or None when a file of the avatar is damaged or has just been deleted."""
-    try:
-        return _info(folder, builtin)
-    except (UnprocessableError, NotFoundError) as error:
-        logger.warning("%s; it is not listed", error)
-        return None
-
-
-def _read_about(folder: Path) -> dict[str, str]:
-    path = folder / _ABOUT
-    try:
-        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return {str(key): str(value) for key, value in document.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise _damage(folder, _ABOUT) from error
-
-
-def _read_rig(folder: Path) -> Rig:
-    try:
-        return Rig.load(folder / _RIG)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise _damage(folder, _RIG) from error
-
-
-def _require_picture(folder: Path) -> None:
-    """Raise UnprocessableError unless the picture is there from beginning to end; decoding it would take too long."""
-    try:
-        with (folder / _PICTURE).open("rb") as file:
-            head = file.read(len(_PNG_HEAD))
-            file.seek(-len(_PNG_TAIL), os.SEEK_END)
-            tail = file.read()
-    except OSError as error:
-        raise _damage(folder, _PICTURE) from error
-    if (head, tail) != (_PNG_HEAD, _PNG_TAIL):
-        raise _damage(folder, _PICTURE)
-
-
-def _damage(folder: Path, file: str) -> AvatarError:
-    """What to say of an avatar whose `file` cannot be read."""
-    if not folder.is_dir():  # deleted since it was found
-        return NotFoundError(f"there is no avatar '{folder.name}'", param="avatar")
-    remedy = "install the package again" if folder.parent == PRESENTERS else "add its picture again, or delete it"
-    return UnprocessableError(f"avatar '{folder.name}' is damaged, its {file} cannot be read: {remedy}", param="avatar")
-
-
-def _about_json(about: dict[str, str]) -> str:
-    return json.dumps(about, ensure_ascii=False)
-
-
-def _read_picture(folder: Path) -> Picture:
-    _require_picture(folder)
-    picture = cv2.imdecode(np.frombuffer((folder / _PICTURE).read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise _damage(folder, _PICTURE)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{uuid4().hex}")
-    draft.write_bytes(content)
-    draft.replace(path)
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
-
-
-def _last_use(folder: Path) -> float:
-    try:
-        return (folder / _ABOUT).stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

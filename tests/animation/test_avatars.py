@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from comps.animation.avatars import MAX_SIDE, PRESENTERS, AvatarStore, StoreLimits, check_rig, scaled
+from comps.animation.avatars import MAX_SIDE, PRESENTERS, AvatarStore, StoreLimits
+from comps.animation.engines.portrait.rig.checked import check_rig, scaled
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.core.errors import FaceError, NotFoundError, UnprocessableError
 

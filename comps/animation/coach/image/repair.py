@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.avatars import encode_png
+from comps.animation.avatar_folder import encode_png
 from comps.animation.coach.image import exposure, framing, rules
 from comps.animation.coach.image.check import MAX_PIXELS
 from comps.animation.coach.image.header import USUAL_FORMATS, read_header

@@ -71,7 +71,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
 
     info = ServiceInfo("gateway", "AvatarChatbot", "Answers questions with a talking face", _version())
     nodes = Nodes(lambda: app.state.endpoints)
-    app = create_service_app(info, chosen, startup=startup, checks=nodes.states)
+    app = create_service_app(info, chosen, startup=startup, checks=nodes.states, always=("/", "/favicon.ico", "/page/"))
     app.openapi_tags = [
         {"name": name} for name in ("answers", "videos", "animation", "asr", "llm", "tts", "operations")
     ]

@@ -45,6 +45,7 @@ def create_service_app(
     startup: Startup | None = None,
     checks: Checks | None = None,
     statistics: Statistics | None = None,
+    always: tuple[str, ...] = (),
 ) -> FastAPI:
     """An app with probes, metrics, limits and the one error shape; the service adds its own routes.
 
@@ -56,6 +57,7 @@ def create_service_app(
             raises, the app stays up and `/readyz` says why.
         statistics: shown at `/v1/statistics`, and the requests noted in the window called `info.name`
             when it has one; by default the app's own, with a window ``opea_service@<info.name>``.
+        always: paths (``/``) and first parts of paths (``/page/``) that are served also while the service loads.
         checks: states of engines and upstreams for `/v1/health_check`, name to ``ok`` or a sentence.
     """
     readiness, metrics = Readiness(), Metrics()
@@ -84,15 +86,19 @@ def create_service_app(
     app.include_router(probe_routes(Vitals(info, readiness, statistics, metrics, checks)))
     install_docs(app)
     install_handlers(app, info.name)
-    _add_middleware(app, info.name, settings, latencies)
+    _add_middleware(app, info.name, settings, latencies, always)
     return app
 
 
-def _add_middleware(app: FastAPI, service: str, settings: ServiceSettings, latencies: LatencyWindow) -> None:
+def _add_middleware(
+    app: FastAPI, service: str, settings: ServiceSettings, latencies: LatencyWindow, always: tuple[str, ...]
+) -> None:
     """Innermost first: each `add_middleware` wraps the ones before it."""
     app.add_middleware(LifetimeMiddleware, service=service)
     app.add_middleware(BodyLimitMiddleware, service=service, max_bytes=settings.max_body_bytes)
-    app.add_middleware(AdmissionMiddleware, readiness=readiness_of(app), max_concurrent=settings.max_concurrent)
+    app.add_middleware(
+        AdmissionMiddleware, readiness=readiness_of(app), max_concurrent=settings.max_concurrent, always=always
+    )
     app.add_middleware(OriginMiddleware, allowed=settings.origins)
     app.add_middleware(
         ObserveMiddleware,

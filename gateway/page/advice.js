@@ -60,7 +60,10 @@ export class Advice {
 
   async #mend(file) {
     const { fixed } = await sendJson("v1/check", "POST", { image: await toBase64(file), fix: true });
-    if (!fixed.image) return;
+    if (!fixed.image) {
+      this.box.querySelector(":scope > button").replaceWith(make("p", "", "Nothing of this can be mended here."));
+      return;
+    }
     const bytes = Uint8Array.from(atob(fixed.image), (sign) => sign.charCodeAt(0));
     await this.onMended(new File([bytes], file.name.replace(/\.\w+$/, "") + ".png", { type: "image/png" }));
   }

@@ -76,9 +76,16 @@ async def test_probes_answer_while_loading_and_work_waits(serving: Serving) -> N
         await may_load.wait()
         yield
 
-    app = make_app(startup=startup)
+    app = make_app(startup=startup, always=("/", "/page/"))
+    for path in ("/", "/page/app.js", "/pages/app.js"):
+        app.add_api_route(path, lambda: "a page that waits")
     async with serving(app) as client:
         assert (await client.get("/livez")).status_code == 200
+        assert [(await client.get(path)).status_code for path in ("/", "/page/app.js", "/pages/app.js")] == [
+            200,
+            200,
+            503,
+        ]
         ready = await client.get("/readyz")
         assert ready.status_code == 503
         assert ready.json()["status"] == "loading"

@@ -20,17 +20,23 @@ _WATCH_AFTER_S = 0.03
 
 
 class AdmissionMiddleware:
-    """Lets work in only when the service is ready (else 503) and not full (else 429); probes always pass."""
+    """Lets work in only when the service is ready (else 503) and not full (else 429).
 
-    def __init__(self, app: ASGIApp, *, readiness: Readiness, max_concurrent: int) -> None:
+    Probes always pass, and so does what lies at or below `always`: a page that itself waits for the service.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, readiness: Readiness, max_concurrent: int, always: tuple[str, ...] = ()
+    ) -> None:
         self.app = app
         self.readiness = readiness
         self.max_concurrent = max_concurrent
         self.active = 0
+        self.always = frozenset(always)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request or WebSocket."""
-        if scope["type"] == "lifespan" or scope["path"] in PROBE_PATHS:
+        if scope["type"] == "lifespan" or scope["path"] in PROBE_PATHS or self._always(scope["path"]):
             await self.app(scope, receive, send)
             return
         self.readiness.require()
@@ -41,6 +47,9 @@ class AdmissionMiddleware:
             await self.app(scope, receive, send)
         finally:
             self.active -= 1
+
+    def _always(self, path: str) -> bool:
+        return path in self.always or f"/{path.split('/')[1]}/" in self.always
 
 
 class BodyLimitMiddleware:

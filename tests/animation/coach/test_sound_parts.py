@@ -126,7 +126,7 @@ def test_long_pauses_become_short_and_speech_stays() -> None:
     samples = np.repeat(np.arange(1000), HOP).astype(np.float32)
     kept = shortened(samples, mask, most_pause_s=2.0)
     assert set(range(100, 300)) | set(range(700, 900)) <= set(kept.astype(int).tolist())
-    assert len(kept) / RATE == pytest.approx(0.15 + 2 + 0.8 + 2 + 0.15, abs=0.02)
+    assert len(kept) / RATE == pytest.approx(0.3 + 2 + 0.8 + 2 + 0.3, abs=0.02)
 
 
 def test_short_pauses_go_only_when_there_is_too_much_silence() -> None:

@@ -20,8 +20,8 @@ from comps.core.errors import EngineUnavailableError, UnknownChoiceError
 
 _RNNOISE_RATE = 48_000
 _PACKAGE = "pyrnnoise"
-_WANTED_DB, _LEAST_DB, _MOST_DB = 14.0, 3.0, 24.0
-_IN_SPEECH_DB = 3.0
+_WANTED_DB, _LEAST_DB, _MOST_DB = 14.0, 2.0, 24.0
+_IN_SPEECH_DB = 2.0
 _TRIES = 3
 
 

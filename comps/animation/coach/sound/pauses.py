@@ -8,7 +8,7 @@ import numpy as np
 
 from comps.animation.coach.sound.levels import HOP, HOP_S, RATE, Mask, Samples
 
-END_S = 0.15
+END_S = 0.3
 """Silence that is left at either end."""
 _LONGEST_S = 2.0
 _SHARE = 0.28

@@ -21,7 +21,7 @@ from comps.animation.coach.sound.pauses import shortened
 from comps.core.errors import UnprocessableError
 from comps.core.media.audio import AudioTrack, encode_audio, read_track
 
-_NOISY_DB = 15.0
+_NOISY_DB = 13.0
 """Speech that is further above the noise is left as it is: no denoiser takes nothing but noise."""
 _LARGE_GAIN_DB = 12.0
 _SHIFT_S = 0.05

@@ -111,7 +111,7 @@ FACE_SHADOW = _rule(
     "Light the face from the front, without a hard shadow on one side.", source=_GUIDE,
 )  # fmt: skip
 FACE_BLURRED = _rule(
-    "face_blurred", _WARNING, "blur of the clearest edges of eyes and mouth, 64 px between the eyes", "px", (None, 1.45),
+    "face_blurred", _WARNING, "blur of the clearest edges of eyes and mouth, 64 px between the eyes", "px", (None, 1.55),
     "Use a picture that is in focus and not shaken, without a softening filter.",
 )  # fmt: skip
 FACE_SIDEWAYS = _rule(
@@ -139,7 +139,7 @@ MOUTH_OPEN = _rule(
     "Use a picture with the mouth shut or hardly open, neutral or with a slight smile.", source=_GUIDE,
 )  # fmt: skip
 MOUTH_HIDDEN = _rule(
-    "mouth_hidden", _WARNING, "how clearly the line of the mouth shows, 0 to 1", "", (0.15, None),
+    "mouth_hidden", _WARNING, "how clearly a mouth shows, 0 to 1", "", (0.15, None),
     "Show the mouth: no mask, microphone or hand before it.",
 )  # fmt: skip
 

@@ -16,9 +16,9 @@ from comps.animation.engines.portrait.rig.faces import SURE, Face, face_boxes, f
 Grey = NDArray[np.uint8]
 Picture = NDArray[np.uint8]
 
-TURNS = (90, -90, 180, 45, -45)
-"""Degrees by which a picture without an upright face is turned to look for one that leans or lies."""
-_SIDE = 400
+TURNS = (90, -90, 180, 45, -45, 108, 72, -72, -108, 162, -162)
+"""Degrees by which a picture without an upright face is turned to look for one that leans or lies; likely ones first."""
+_SIDE = 320
 """Longer side, in pixels, of the picture in those searches."""
 _TAILS = (0.5, 99.5)
 """Percentiles of brightness that become black and white before faces are looked for."""

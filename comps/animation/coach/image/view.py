@@ -27,6 +27,10 @@ SYMMETRIC = 0.7
 """Likeness of both halves of a face from which its symmetry is believed."""
 LEVEL_FROM = 0.6
 """The same, for the lean alone."""
+LARGE = 0.13
+"""Radius of an iris, in eye distances, from which it is a drawn one; those of photographs have 0.09."""
+_AROUND = (int(0.24 * UNIT), int(0.15 * UNIT))
+"""Half width and height, in canvas pixels, of the window in which an eye is centred."""
 CENTRE, HALF = (0.0, 0.5), (0.82, 1.05)
 """Middle and half axes of the ellipse that counts as the face: from the forehead to just above the chin, without hair."""
 
@@ -79,12 +83,29 @@ def _nearer(evened: Picture, face: Face) -> Face:
         half = np.array([[cos, -sin], [sin, cos]]) @ (face.left_eye - face.right_eye) / 2
         face = Face(face.centre - half, face.centre + half, face.score)
     canvas = cut(evened, face.right_eye, face.left_eye)
-    places = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
-    found = [refine_iris(canvas.lightness, place, UNIT) for place in places]
-    if min(votes for _, votes in found) < LEAST_VOTES:
-        return face
-    right, left = canvas.to_picture(np.stack([iris[:2] for iris, _ in found]))
+    found = [_centred(canvas, np.array([side * UNIT, 0.0]) + ORIGIN) for side in (-0.5, 0.5)]
+    right, left = canvas.to_picture(np.stack(found))
     return Face(right, left, face.score)
+
+
+def _centred(canvas: Canvas, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The iris near `place` (x, y), in canvas pixels."""
+    dark = _darkest(canvas.lightness, _darkest(canvas.lightness, place))
+    iris, votes = refine_iris(canvas.lightness, dark, UNIT)
+    # An iris as large as drawn ones are is larger than the search knows: it would be found at a side of itself.
+    return iris[:2] if votes >= LEAST_VOTES and iris[2] < LARGE * UNIT else dark
+
+
+def _darkest(lightness: Plane, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The centre of what is dark around `place`: iris and lashes."""
+    left, top = int(place[0] - _AROUND[0]), int(place[1] - _AROUND[1])
+    window = lightness[top : top + 2 * _AROUND[1] + 1, left : left + 2 * _AROUND[0] + 1]
+    weight = np.clip(float(np.percentile(window, 35)) - window, 0, None)
+    y, x = np.mgrid[top : top + window.shape[0], left : left + window.shape[1]]
+    total = float(weight.sum())
+    if total < 1:  # plain: there is nothing to centre on
+        return place
+    return np.array([float((weight * x).sum()) / total, float((weight * y).sum()) / total])
 
 
 def _ellipse() -> Mask:

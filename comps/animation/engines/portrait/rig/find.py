@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +36,42 @@ def find_rig(picture: NDArray[np.uint8]) -> Rig:
     return fit_rig(picture, face)
 
 
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What is sure of a face, in canvas pixels: `irises` float64 `[2, 3]` (x, y, radius), right then left; the line
+    between the lips; the underside of the nose `[2]`; and how clearly mouth and nose show, 0..1."""
+
+    irises: Points
+    line: MouthLine
+    nose: Points
+    mouth_clarity: float
+    nose_clarity: float
+
+
 def fit_rig(picture: NDArray[np.uint8], face: Face) -> Rig:
     """The rig of one `face` that was found in `picture`, uint8 `[h, w, 3]` RGB."""
     canvas = cut(picture, face.right_eye, face.left_eye)
-    points, irises, confidence = _features(canvas)
-    height, width = picture.shape[:2]
+    return rig_on(canvas, find_anchors(canvas), (picture.shape[1], picture.shape[0]))
+
+
+def find_anchors(canvas: Canvas) -> Anchors:
+    """The sure features of the face on `canvas`."""
+    expected = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
+    irises = np.stack([refine_iris(canvas.lightness, place, UNIT)[0] for place in expected])
+    centre, mouth_clarity = mouth_centre(canvas)
+    line = mouth_line(canvas, centre)
+    nose, nose_clarity = nostrils(canvas, line.points[[0, -1]].mean(0))
+    return Anchors(irises, line, nose, mouth_clarity, nose_clarity)
+
+
+def rig_on(canvas: Canvas, anchors: Anchors, size: tuple[int, int]) -> Rig:
+    """The rig of the face with `anchors` on `canvas`, in pixels of its picture, whose `size` is (width, height)."""
+    points, confidence = _features(canvas, anchors)
     placed = canvas.to_picture(points)
+    irises = anchors.irises
     rims = np.concatenate([canvas.to_picture(irises[:, :2]), irises[:, 2:] / canvas.zoom], 1)
     return Rig(
-        size=(width, height),
+        size=size,
         points=placed[:POINTS].astype(np.float32),
         irises=rims.astype(np.float32),
         crown=placed[CROWN].astype(np.float32),
@@ -51,18 +80,14 @@ def fit_rig(picture: NDArray[np.uint8], face: Face) -> Rig:
     )
 
 
-def _features(canvas: Canvas) -> tuple[Points, Points, Confidence]:
-    """Points `[71, 2]`, irises `[2, 3]` and confidence `[68]`, in canvas pixels: the sure features first, then the mean
-    face fitted to them, then each outline looked for near where that face has it."""
-    expected = np.array([[-0.5, 0.0], [0.5, 0.0]]) * UNIT + np.array(ORIGIN)
-    irises = np.stack([refine_iris(canvas.lightness, place, UNIT)[0] for place in expected])
-    centre, mouth_clarity = mouth_centre(canvas)
-    line = mouth_line(canvas, centre)
-    nose, nose_clarity = nostrils(canvas, line.points[[0, -1]].mean(0))
-    points = fit_face(irises[:, :2], line.points[[0, -1]], nose).points
-    confidence = np.full(POINTS, 0.3 + 0.5 * nose_clarity)
+def _features(canvas: Canvas, anchors: Anchors) -> tuple[Points, Confidence]:
+    """Points `[71, 2]` and confidence `[68]`, in canvas pixels: the mean face fitted to the sure features, then each
+    outline looked for near where that face has it."""
+    line = anchors.line
+    points = fit_face(anchors.irises[:, :2], line.points[[0, -1]], anchors.nose).points
+    confidence = np.full(POINTS, 0.3 + 0.5 * anchors.nose_clarity)
     _place_mouth(canvas, points, confidence, line)
-    confidence[60:68] *= mouth_clarity
+    confidence[60:68] *= anchors.mouth_clarity
     for start in (17, 22):
         points[start : start + 5], confidence[start : start + 5] = brow(canvas, points[start : start + 5])
     cheeks = np.concatenate([points[[2, 14]] * 0.7 + points[[30, 30]] * 0.3, points[31:36], points[[48, 54, 39, 42]]])
@@ -70,7 +95,7 @@ def _features(canvas: Canvas) -> tuple[Points, Points, Confidence]:
     for start in (36, 42):
         _place_eye(canvas, points[start : start + 6], confidence[start : start + 6], other)
     points[:17], confidence[:17] = jaw(canvas, points[:17], cheeks)
-    return points, irises, confidence
+    return points, confidence
 
 
 def _place_eye(canvas: Canvas, points: Points, confidence: Confidence, other: NDArray[np.float32]) -> None:

@@ -16,7 +16,8 @@ _ANCHORS = np.array([RIGHT_IRIS, LEFT_IRIS, 48, 54, 33])
 """Right iris, left iris, right and left corner of the mouth, base of the nose."""
 _POINT_SIGMA = np.array([[0.015, 0.015], [0.015, 0.015], [0.05, 0.05], [0.05, 0.05], [0.06, 0.03]]) * UNIT
 """The nostrils' shadow lies at the right height, but leans to the side the face is seen from."""
-_PRIOR_SIGMA = np.array([0.15, 0.35, 0.14, 0.05, 0.5, 0.5, 0.05, 0.08])
+_PITCH_SIGMA = 0.14
+_PRIOR_SIGMA = np.array([0.15, 0.35, _PITCH_SIGMA, 0.05, 0.5, 0.5, 0.05, 0.08])
 """Spread of log scale, yaw, pitch, roll, offset x and y (eye distances), log length and log width of the lower face."""
 _STEPS = 12
 _SHADOW = 0.03
@@ -31,18 +32,20 @@ class Fit:
     points: Points
 
 
-def fit_face(irises: Points, corners: Points, nose: Points) -> Fit:
+def fit_face(irises: Points, corners: Points, nose: Points, pitch_spread: float = _PITCH_SIGMA) -> Fit:
     """Fit to `irises` and mouth `corners`, each float64 `[2, 2]` (right, left), and the base of the `nose` `[2]`, all in
-    canvas pixels, by Gauss-Newton."""
+    canvas pixels, by Gauss-Newton. With a larger `pitch_spread`, in radians, the pitch follows the features further."""
+    prior = _PRIOR_SIGMA.copy()
+    prior[2] = pitch_spread
     targets = np.concatenate([irises, corners, nose[None] + np.array([0.0, _SHADOW * UNIT])])
     values = np.zeros(len(_PRIOR_SIGMA))
     for _ in range(_STEPS):
-        residual = _residual(values, targets)
+        residual = _residual(values, targets, prior)
         columns = []
         for index in range(len(values)):
             nudged = values.copy()
             nudged[index] += 1e-4
-            columns.append((_residual(nudged, targets) - residual) / 1e-4)
+            columns.append((_residual(nudged, targets, prior) - residual) / 1e-4)
         step, *_ = np.linalg.lstsq(np.stack(columns, 1), -residual, rcond=None)
         values = values + step
     return Fit(_pose(values), _pose(values).project(_shape(values)))
@@ -67,8 +70,6 @@ def _shape(values: NDArray[np.float64]) -> Points:
     return np.asarray(shape, np.float64)
 
 
-def _residual(values: NDArray[np.float64], targets: Points) -> NDArray[np.float64]:
+def _residual(values: NDArray[np.float64], targets: Points, prior: NDArray[np.float64]) -> NDArray[np.float64]:
     projected = _pose(values).project(_shape(values)[_ANCHORS])
-    return np.asarray(
-        np.concatenate([((projected - targets) / _POINT_SIGMA).ravel(), values / _PRIOR_SIGMA]), np.float64
-    )
+    return np.asarray(np.concatenate([((projected - targets) / _POINT_SIGMA).ravel(), values / prior]), np.float64)

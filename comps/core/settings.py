@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -60,6 +60,13 @@ class ServiceSettings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """The origins in `allowed_origins`, as browsers write them."""
         return tuple(_origin(item.strip()) for item in self.allowed_origins.split(",") if item.strip())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _chosen_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """One of the numbers that a field may have, from a variable, which is text."""
+        choices = get_args(cls.model_fields[info.field_name or ""].annotation)
+        return next((choice for choice in choices if isinstance(choice, int) and str(choice) == value), value)
 
     @field_validator("allowed_origins")
     @classmethod

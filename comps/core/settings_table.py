@@ -24,6 +24,7 @@ SETTINGS_CLASSES = (
     "comps.llm.settings:LlmSettings",
     "comps.tts.settings:TtsSettings",
     "comps.animation.settings:AnimationSettings",
+    "comps.animation.audio2face.server.settings:Audio2FaceServiceSettings",
     "gateway.settings:GatewaySettings",
 )
 """Every service's settings, by name, because this package imports no service; add new ones here."""

@@ -100,6 +100,7 @@ class Inference(str, Enum):
 
 MaybeFile = Optional[Path]  # noqa: UP045
 MaybeNumber = Optional[int]  # noqa: UP045
+MaybeFlag = Optional[bool]  # noqa: UP045
 
 
 @a2f_app.command("serve")
@@ -116,16 +117,25 @@ def a2f_serve(
     port: Annotated[
         MaybeNumber, typer.Option(min=0, max=65535, help="Port of gRPC; that of the deployment file or 52000.")
     ] = None,
-    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of probes and metrics.")] = 8000,
-    authoring_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the authoring service.")] = 50051,
+    http_port: Annotated[MaybeNumber, typer.Option(min=0, max=65535, help="Port of probes and metrics; 8000.")] = None,
+    authoring_port: Annotated[
+        MaybeNumber, typer.Option(min=0, max=65535, help="Port of the authoring service; 50051.")
+    ] = None,
     legacy: Annotated[
-        bool, typer.Option("--legacy", help="Also take audio on 50000 and push its animation to 51000, as before 2.0.")
-    ] = False,
+        MaybeFlag,
+        typer.Option("--legacy", help="Also take audio on 50000 and push its animation to 51000, as before 2.0."),
+    ] = None,
     inference: Annotated[
-        Inference, typer.Option(help="The project's own means, or the published networks.")
-    ] = Inference.EMBEDDED,
-    fps: Annotated[Frequency, typer.Option(help="Frames per second.")] = Frequency.FPS_30,
-    liveness: Annotated[bool, typer.Option(help="Add blinks and gaze.")] = True,
+        Optional[Inference],  # noqa: UP045
+        typer.Option(help="The project's own means, which hold without it, or the published networks."),
+    ] = None,
+    fps: Annotated[
+        Optional[Frequency],  # noqa: UP045
+        typer.Option(help="Frames per second; 30."),
+    ] = None,
+    liveness: Annotated[
+        MaybeFlag, typer.Option("--liveness/--no-liveness", help="Add blinks and gaze; they are added.")
+    ] = None,
     processes: Annotated[
         MaybeNumber,
         typer.Option(
@@ -133,21 +143,25 @@ def a2f_serve(
         ),
     ] = None,
 ) -> None:
-    """Serve Audio2Face over gRPC until Ctrl-C; it is ready when it says Running."""
+    """Serve Audio2Face over gRPC until Ctrl-C; it is ready when it says Running.
+
+    Without an option its variable AVATAR_AUDIO2FACE_... holds.
+    """
     from gateway.cli.a2f_serve import Files, serve_audio2face
 
     files = Files(config, stylization_config, deployment_config, advanced_config)
     chosen = {
-        "port": http_port, "authoring_port": authoring_port, "legacy": legacy, "inference": inference.value,
-        "fps": int(fps.value),
+        "host": host or None,
+        "grpc_port": port,
+        "port": http_port,
+        "authoring_port": authoring_port,
+        "legacy": legacy,
+        "inference": inference and inference.value,
+        "fps": fps and int(fps.value),
         "liveness": liveness,
-    }  # fmt: skip
-    given = {
-        name: value
-        for name, value in (("host", host or None), ("grpc_port", port), ("processes", processes))
-        if value is not None
+        "processes": processes,
     }
-    serve_audio2face(files, {**chosen, **given})
+    serve_audio2face(files, {name: value for name, value in chosen.items() if value is not None})
 
 
 @a2f_app.command("params")

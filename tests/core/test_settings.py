@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import pytest
 from pydantic import AliasChoices, Field, ValidationError
@@ -15,6 +16,7 @@ class EchoSettings(ServiceSettings):
     port: int = Field(7066, validation_alias=AliasChoices("AVATAR_ECHO_PORT", "ECHO_SERVER_PORT"))
     engine: str = Field("plain", validation_alias=AliasChoices("AVATAR_ECHO_ENGINE", "ECHO_COMPONENT_NAME"))
     text: str = "hello"
+    size: Literal[256, 512] = 256
     url: str = Field("http://here", validation_alias=AliasChoices("url", "AVATAR_ECHO_URL", "ECHO_ENDPOINT"))
     fps: int = Field(25, validation_alias=AliasChoices("fps", "AVATAR_ECHO_FPS", "FPS"))
 
@@ -24,6 +26,14 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("AVATAR_", "ECHO_")):
             monkeypatch.delenv(name)
+
+
+def test_a_number_of_several_may_come_from_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ECHO_SIZE", "512")
+    assert EchoSettings().size == 512
+    monkeypatch.setenv("AVATAR_ECHO_SIZE", "300")
+    with pytest.raises(ValidationError):
+        EchoSettings()
 
 
 def test_defaults_bind_to_loopback_only() -> None:

@@ -31,7 +31,7 @@ def test_the_document_is_what_the_classes_say() -> None:
 
 def test_every_service_is_in_the_list() -> None:
     assert {name.partition(".settings")[0] for name in SETTINGS_CLASSES} == {
-        *("comps.asr", "comps.llm", "comps.tts", "comps.animation", "gateway")
+        *("comps.asr", "comps.llm", "comps.tts", "comps.animation", "comps.animation.audio2face.server", "gateway")
     }
 
 

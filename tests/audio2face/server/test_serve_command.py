@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -21,11 +22,12 @@ FREE = ("--port", "0", "--http-port", "0", "--authoring-port", "0")
 
 
 @asynccontextmanager
-async def serving(*options: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+async def serving(*options: str, **variables: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
     """The process and its lines until it is ready, or ends."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.cli", "a2f", "serve", *options, stderr=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", "gateway.cli", "a2f", "serve", *options, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **variables},
+    )  # fmt: skip
     assert process.stderr is not None
     lines: list[str] = []
     try:
@@ -52,6 +54,13 @@ async def test_it_says_running_answers_on_this_machine_and_ends_with_ctrl_c() ->
         rest = (await asyncio.wait_for(process.stderr.read(), 60)).decode()
         assert await process.wait() == 0
         assert "Traceback" not in rest
+
+
+async def test_variables_hold_where_no_option_is_given() -> None:
+    async with serving(*FREE, AVATAR_AUDIO2FACE_FPS="60", AVATAR_AUDIO2FACE_PROCESSES="0") as (_, lines):
+        (port,) = (line.rpartition(" ")[2] for line in lines if "grpc listens on port" in line)
+        heard = await played(f"127.0.0.1:{port}", clip(speech(0.5)))
+        assert len(heard.frames) == 30
 
 
 async def test_the_files_of_a_folder_hold_and_faults_are_one_line(tmp_path: Path) -> None:

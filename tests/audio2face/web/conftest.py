@@ -48,7 +48,7 @@ def settings(tmp_path: Path) -> AnimationSettings:
     advanced.write_text("input_sanitization:\n  max_audio_buffer_size_second: 4\n  max_audio_clip_size_second: 8\n")
     return AnimationSettings(
         engine="stand-in", data_dir=tmp_path / "data", output_dir=tmp_path / "out", max_audio_s=20, session_idle_s=20,
-        shutdown_grace_s=1, a2f_deployment_config=deployment, a2f_advanced_config=advanced,
+        shutdown_grace_s=1, audio2face_deployment_config=deployment, audio2face_advanced_config=advanced,
     )  # fmt: skip
 
 

@@ -250,7 +250,7 @@ async def test_a_client_that_goes_leaves_nothing_running(service: Served) -> Non
 @pytest.fixture
 def broken(settings: AnimationSettings) -> Callable[[], None]:
     """A deployment file that is broken until it is repaired."""
-    path = Path(str(settings.a2f_deployment_config))
+    path = Path(str(settings.audio2face_deployment_config))
     good = path.read_text()
     path.write_text("common:\n  stream_number: many\n")
 
@@ -275,12 +275,12 @@ async def test_without_files_nothing_but_the_base_install_is_needed(
 ) -> None:
     for module in ("grpc", "ruamel", "ruamel.yaml", "ruamel.yaml.error", "pythonosc"):
         monkeypatch.setitem(sys.modules, module, None)
-    plain = settings.model_copy(update={"a2f_deployment_config": None, "a2f_advanced_config": None})
+    plain = settings.model_copy(update={"audio2face_deployment_config": None, "audio2face_advanced_config": None})
     keep_host(service.app, FaceHost(plain))  # the project's own inference
     for name in ("ndjson", "csv", "livelink", "glb", "usda", "json"):
         response = await service.client.post(f"/v1/audio2face?format={name}", json={"audio": base64_wav(0.2)})
         assert response.status_code == 200, response.text
-    files = settings.model_copy(update={"a2f_advanced_config": None})
+    files = settings.model_copy(update={"audio2face_advanced_config": None})
     keep_host(service.app, FaceHost(files))
     refused(
         await service.client.post("/v1/audio2face", json={"audio": base64_wav(0.2)}),

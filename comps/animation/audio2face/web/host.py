@@ -84,9 +84,11 @@ class FaceHost:
             return Audio2Face(face.layers, face.model, face.detector, options)
         settings = self.settings
         configuration = read_configuration(
-            settings.a2f_stylization_config, settings.a2f_deployment_config, settings.a2f_advanced_config
+            settings.audio2face_stylization_config,
+            settings.audio2face_deployment_config,
+            settings.audio2face_advanced_config,
         )
-        chosen = InferenceSettings(face=settings.a2f_inference, models_dir=settings.models_dir)
+        chosen = InferenceSettings(face=settings.audio2face_inference, models_dir=settings.models_dir)
         model, detector = self._load(configuration, chosen)
         return Audio2Face(Layers(configuration, model.defaults), model, detector, options)
 

@@ -10,6 +10,7 @@ from comps.animation.coach.agreement import check_agreement
 from comps.animation.coach.finding import Report
 from comps.animation.coach.image.check import check_image
 from comps.animation.coach.image.repair import repair_image
+from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.repair import repair_prompt
 from comps.animation.coach.sound.check import check_audio
@@ -23,11 +24,12 @@ KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is to be looked at; None for what is not given."""
+    """What is to be looked at; None for what is not given. `facts` are what is known of the person in the picture."""
 
     image: bytes | None = None
     audio: bytes | None = None
     prompt: str | None = None
+    facts: PictureFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Coach:
         prompt = None
         if inputs.prompt is not None:
             prompt = self._once("prompt", inputs.prompt.encode(), lambda text: check_prompt(text.decode()))
-        return Advice(image, audio, prompt, check_agreement(inputs.prompt, image, audio))
+        return Advice(image, audio, prompt, check_agreement(inputs.prompt, image, audio, picture=inputs.facts))
 
     def mend(self, inputs: Inputs) -> Mended:
         """New versions of what is given, each mended as far as it can be, and what is left to say about them."""
@@ -90,7 +92,7 @@ class Coach:
         if prompt is not None:
             text = repair_prompt(prompt)
             prompt, steps["prompt"] = text.text, text.steps
-        mended = Inputs(image, audio, prompt)
+        mended = Inputs(image, audio, prompt, inputs.facts)
         return Mended(mended, self.check(mended), steps)
 
     def _once(self, kind: str, data: bytes | None, check: Callable[[bytes], Report]) -> Report | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from comps.animation.coach.coach import Advice, Coach, Inputs, Mended
 from comps.animation.coach.engines import for_engine
 from comps.animation.coach.finding import Report
+from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.compose import compose_prompt
 from comps.animation.coach.prompt.fields import prompt_fields
@@ -24,7 +25,25 @@ from comps.core.media.base64_data import decoded_base64
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
 Document = dict[str, Any]
+_WORDS = Field("", max_length=200)
 router = APIRouter(prefix="/v1/check", tags=["coach"])
+
+
+class Facts(BaseModel):
+    """What is known of the person in a picture; none of it is told from pixels here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sex: Literal["", "female", "male"] = ""
+    age: int | None = Field(None, ge=0, le=120)
+    hair: str = _WORDS
+    clothing: str = _WORDS
+    glasses: bool | None = None
+    background: str = _WORDS
+
+    def known(self) -> PictureFacts:
+        """The same for the coach."""
+        return PictureFacts(**self.model_dump())
 
 
 class CheckRequest(BaseModel):
@@ -35,6 +54,7 @@ class CheckRequest(BaseModel):
     image: str | None = None
     audio: str | None = None
     prompt: str | None = Field(None, max_length=4 * PROMPT_CHARACTERS)
+    facts: Facts | None = Field(None, description="what is known of the person in the picture")
     engine: str = Field("", max_length=40, description="the engine it is for; empty for the service's own")
     preset: str = Field("", max_length=40, description="quick, standard or quality")
     fix: bool = Field(False, description="also mend what can be mended, and check that again")
@@ -80,6 +100,7 @@ async def check(wanted: CheckRequest, studio: StudioHere, coach: CoachHere) -> D
         image=None if wanted.image is None else await decoded_base64(wanted.image, "image", most),
         audio=None if wanted.audio is None else await decoded_base64(wanted.audio, "audio", most),
         prompt=wanted.prompt,
+        facts=None if wanted.facts is None else wanted.facts.known(),
     )
     engine = studio.engines.table.spec(wanted.engine or studio.engines.default)
     advice = for_engine(await studio.in_thread(coach.check, inputs), engine.capabilities, wanted.prompt)
@@ -96,12 +117,14 @@ class ComposeRequest(BaseModel):
 
     preset: str = Field("host", max_length=40, description="host, service desk or teacher")
     fields: dict[str, str | bool | int] = Field(default_factory=dict, max_length=32)
+    facts: Facts | None = Field(None, description="what is known of the person in the picture; goes before the preset")
 
 
 @router.post("/compose", summary="A prompt from fields")
 async def compose(wanted: ComposeRequest) -> Document:
     """A prompt of 100 to 200 words that breaks no rule."""
-    text = compose_prompt(prompt_fields(wanted.fields), preset=wanted.preset)
+    facts = None if wanted.facts is None else wanted.facts.known()
+    text = compose_prompt(prompt_fields(wanted.fields), preset=wanted.preset, facts=facts)
     return {"prompt": text, "report": _report(check_prompt(text))}
 
 

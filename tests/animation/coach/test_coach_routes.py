@@ -128,6 +128,21 @@ async def test_what_is_no_request_is_refused(
         assert error["param"] == param
 
 
+async def test_a_prompt_is_compared_with_what_is_known_of_the_picture(service: Running) -> None:
+    told = {"image": b64(ADA), "prompt": "An old man with glasses speaks."}
+    facts = {"sex": "female", "age": 30, "glasses": False}
+    answer = (await service.client.post("/v1/check", json={**told, "facts": facts})).json()
+    assert codes(answer["together"]) >= {"together_picture_sex", "together_picture_glasses"}
+    assert codes((await service.client.post("/v1/check", json=told)).json()["together"]) == set()
+
+
+async def test_a_prompt_is_composed_of_what_is_known_of_the_picture(service: Running) -> None:
+    body = {"facts": {"sex": "male", "hair": "a red beard", "background": "a green wall"}}
+    prompt = (await service.client.post("/v1/check/compose", json=body)).json()["prompt"]
+    assert "man with a red beard" in prompt
+    assert "a green wall" in prompt
+
+
 async def test_a_prompt_is_composed_of_fields(service: Running) -> None:
     reply = await service.client.post(
         "/v1/check/compose", json={"preset": "teacher", "fields": {"age": 60, "glasses": True, "hair": "white hair"}}

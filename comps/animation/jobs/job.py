@@ -32,7 +32,8 @@ class Job:
 
     `created` is Unix seconds. The speech is `samples` long at `sample_rate` Hz. `options` are those resolved when the job
     was made: later settings change nothing of it. `segment_frames` are in every segment but the last. `worked_s` seconds
-    of work made the finished segments; `width` and `height` are 0 until the first picture is drawn.
+    of work made the finished segments; `width` and `height` are 0 until the first picture is drawn. `notes` say what the
+    engine did otherwise than asked.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Job:
     worked_s: float = 0.0
     width: int = 0
     height: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -80,6 +82,7 @@ class Job:
             document = _known(cls, json.loads(data))
             error = document.pop("error", None)
             options = _options(document.pop("options"))
+            document["notes"] = tuple(document.get("notes", ()))
             return cls(**document, options=options, error=None if error is None else Trouble(**error))
         except (KeyError, TypeError, AttributeError) as problem:
             raise ValueError(f"not a job: {problem}") from problem
@@ -123,4 +126,5 @@ class JobView(BaseModel):
     preset: str
     fps: int
     video_path: str | None = Field(description="where the finished video is; null before")
+    notes: list[str] = Field(description="what the engine did otherwise than asked")
     error: JobError | None

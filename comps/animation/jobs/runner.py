@@ -17,6 +17,7 @@ from comps.animation.jobs.store import JobStore
 from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.session import AnimationSession
 from comps.animation.studio import Studio
+from comps.core.context import deadline_var
 from comps.core.errors import AvatarError, BusyError
 from comps.core.media.segments import SegmentWriter, join_segments
 from comps.core.threads import run_to_end
@@ -165,11 +166,13 @@ class JobRunner:
             preset=job.options.preset,
             fps=job.options.fps,
             video_path=f"/v1/jobs/{job.id}/video.mp4" if done else None,
+            notes=list(job.notes),
             error=None if job.error is None else JobError(code=job.error.code, message=job.error.message),
         )
 
     async def _work(self, run: _Run) -> None:
         """The task of one job: it ends only with the job in a state that says how."""
+        deadline_var.set(None)  # that of the request which began the job
         try:
             async with self._working:
                 self._become(run, replace(run.job, state="running"))
@@ -219,7 +222,10 @@ class JobRunner:
         run.frames = segments * run.job.segment_frames
         pen = _Pen(run, self._store, self._studio)
         try:
-            async with aclosing(session.frames(self._store.speech(run.job), run.frames)) as batches:
+            async with (
+                aclosing(self._store.speech(run.job)) as speech,
+                aclosing(session.frames(speech, run.frames)) as batches,
+            ):
                 async for batch in batches:
                     for part in _parted(batch, run.job.segment_frames):
                         await pen.add(part)
@@ -227,6 +233,7 @@ class JobRunner:
                             self._become(run, await pen.commit())
         finally:
             pen.discard()
+        self._become(run, replace(run.job, notes=session.notes))
         if run.frames != run.job.frames:
             raise AvatarError(f"the engine drew {run.frames} of {run.job.frames} frames")
 

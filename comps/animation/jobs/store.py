@@ -13,11 +13,11 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import anyio
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
@@ -29,12 +29,15 @@ from comps.core.errors import BusyError, NotFoundError
 from comps.core.framing import pack_speech, parse_speech, unpack, unpack_stream
 from comps.core.media.segments import counted
 from comps.core.speech import SpeechChunk
+from comps.core.threads import run_to_end
 
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _JOB, _SPEECH, _VIDEO, _LOCK = "job.json", "speech.bin", "video.mp4", "lock"
 _PIECE_BYTES = 1 << 18
+DRAFT_AGE_S = 3600.0
+"""Seconds after which a folder that never became a job, or no longer is one, was left by a process that is gone."""
 _FILES = {"image": "portrait.png", "rig": "rig.json", "video": "film.mp4"}
 
 
@@ -118,14 +121,16 @@ class JobStore:
 
     async def speech(self, job: Job) -> AsyncGenerator[SpeechChunk, None]:
         """The speech from its beginning, read as it is used."""
-        async with await anyio.open_file(self._find(job.id) / _SPEECH, "rb") as file:
+        # Opened here, as a file that a thread opened would be lost when this is cancelled meanwhile.
+        with (self._find(job.id) / _SPEECH).open("rb") as file:
 
             async def pieces() -> AsyncGenerator[bytes, None]:
-                while piece := await file.read(_PIECE_BYTES):
+                while piece := await run_to_end(partial(file.read, _PIECE_BYTES)):
                     yield piece
 
-            async for header, payload in unpack_stream(pieces()):
-                yield parse_speech(header, payload)
+            async with aclosing(pieces()) as parts, aclosing(unpack_stream(parts)) as messages:
+                async for header, payload in messages:
+                    yield parse_speech(header, payload)
 
     def sound(self, job: Job) -> Iterator[NDArray[np.int16]]:
         """The samples of the speech, int16 `[n]` in pieces."""
@@ -196,8 +201,9 @@ class JobStore:
         """Remove jobs that are too old, and the oldest finished ones where there are as many as fit."""
         now = time.time()
         for draft in self._folder.glob(".*"):
-            if now - _changed(draft) > self._limits.age_s:
-                shutil.rmtree(draft, ignore_errors=True)
+            with suppress(OSError):
+                if now - draft.stat().st_mtime > DRAFT_AGE_S:
+                    shutil.rmtree(draft, ignore_errors=True)
         kept = []
         for folder in self._folders():
             if now - _changed(folder) > self._limits.age_s and not locked(folder / _LOCK):

@@ -143,21 +143,13 @@ def _misbehave(link: bridge.Link, spoken: int, number: int) -> None:
         fields = {"generation": 1, "sequence": 99, "count": 1, "height": 1, "width": 1}
         for sequence in (0, 1, 98, 99):
             link._channel.send(channel.Message("frame", {**fields, "sequence": sequence}, b"abc"))
-    elif MODE == "crash" or (MODE == "crash_once" and _first_time()):
+    elif MODE == "crash":
         say("RuntimeError: something broke")
         os._exit(1)
     elif MODE == "hang":
         os.kill(os.getpid(), signal.SIGSTOP)
     elif MODE == "stall":
         time.sleep(600)
-
-
-def _first_time() -> bool:
-    marker = Path("stand_in_was_here")
-    if marker.exists():
-        return False
-    marker.touch()
-    return True
 
 
 def _pixels(shown: list[int], height: int, width: int) -> tuple[int, int, int, bytes]:

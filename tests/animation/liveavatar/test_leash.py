@@ -13,6 +13,7 @@ import pytest
 
 from comps.animation.engines.liveavatar import process
 from comps.animation.engines.liveavatar.process import LEASH, ProcessGroup, free_port
+from comps.core.errors import EngineUnavailableError
 from tests.animation.liveavatar.conftest import alive, eventually
 
 FAMILY = """
@@ -140,3 +141,8 @@ async def test_stopping_twice(tmp_path: Path) -> None:
 
 def test_ports_are_free() -> None:
     assert 1024 <= free_port() <= 65_535
+
+
+async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match="cannot be started: No such file"):
+        await ProcessGroup.start([sys.executable], tmp_path / "gone", os.environ, 1.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -155,3 +157,35 @@ async def test_a_broken_program_is_an_error_of_the_session(
         answer = await streamed(service, 6.0)
         assert answer.error["code"] == "engine_unavailable"
         assert "try again" in answer.error["message"]
+
+
+async def test_a_service_that_is_killed_leaves_no_process_of_the_program(
+    machine: Machine, make_settings: MakeSettings
+) -> None:
+    """As the kernel kills it when memory runs out: nothing of this service can clean up any more."""
+    names = ("engine", "liveavatar_dir", "liveavatar_nvidia_smi", "liveavatar_size", "liveavatar_peaks_dir")
+    settings = make_settings()
+    values = {f"AVATAR_ANIMATION_{name.upper()}": str(getattr(settings, name)) for name in names}
+    folders = {"AVATAR_DATA_DIR": str(settings.data_dir), "AVATAR_ANIMATION_OUTPUT_DIR": str(settings.output_dir)}
+    service = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "comps.animation"),
+        env={**os.environ, **values, **folders, "AVATAR_ANIMATION_PORT": "0"},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await eventually(lambda: len(machine.processes()) == 2)
+    finally:
+        service.kill()
+        await service.wait()
+    await eventually(lambda: machine.processes() == [])
+
+
+async def test_a_mistake_on_this_side_is_told_and_ends_the_program(
+    machine: Machine, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comps.animation.engines.liveavatar.live.attempt.Attempt._start", lambda *_: 1 / 0)
+    async with served(make_settings()) as service:
+        answer = await streamed(service, 1.0)
+        assert "could not speak with it" in answer.error["message"]
+        assert machine.processes() == []

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import anyio
 
+from comps.core.errors import EngineUnavailableError
+
 LEASH = Path(__file__).with_name("leash.py")
 LAST_LINES = 200
 """Lines of output kept, in which a failure is looked for."""
@@ -46,17 +48,21 @@ class ProcessGroup:
     ) -> ProcessGroup:
         """Start `command` in a session of its own, on a leash that ends it also when this process dies.
 
-        `grace_s` is the time it gets to end by itself; `on_line` is called in the event loop for every line.
+        `grace_s` is the time it gets to end by itself; `on_line` is called in the event loop for every line. Raises
+        EngineUnavailableError when the system does not start it.
         """
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", str(LEASH), str(grace_s), *command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=cwd,
-            env=dict(env),
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", str(LEASH), str(grace_s), *command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=cwd,
+                env=dict(env),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineUnavailableError(f"LiveAvatar cannot be started: {error.strerror}") from error
         return cls(process, on_line, grace_s)
 
     @property

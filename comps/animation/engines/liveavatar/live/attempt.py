@@ -30,7 +30,7 @@ from comps.core.media.audio import encode_audio
 logger = logging.getLogger(__name__)
 
 LAST_WORDS_S = 2.0
-"""Seconds that a program of no use gets to print why."""
+"""Seconds that a program which leaves gets to print why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,14 @@ class Listeners:
 
 
 class EndedError(Exception):
-    """The program is of no use any more; the message says what was seen on the channel, `line` what it said itself."""
+    """The program is of no use any more; the message says what was seen on the channel.
 
-    def __init__(self, message: str, line: str = "") -> None:
+    `line` is what it said itself, and `leaving` tells that it is ending by itself.
+    """
+
+    def __init__(self, message: str, line: str = "", *, leaving: bool = False) -> None:
         super().__init__(message)
-        self.line = line
+        self.line, self.leaving = line, leaving
 
 
 class Attempt:
@@ -97,10 +100,10 @@ class Attempt:
             self.pid = process.pid
             tasks = [asyncio.create_task(process.wait()), asyncio.create_task(self._converse(folder))]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            # A program that breaks leaves the channel before it has printed why.
-            await asyncio.wait(tasks[:1], timeout=LAST_WORDS_S)
-            code = tasks[0].result() if tasks[0].done() else None
             seen = tasks[1].exception() if tasks[1].done() else None
+            if isinstance(seen, EndedError) and seen.leaving:  # before it has printed why
+                await asyncio.wait(tasks[:1], timeout=LAST_WORDS_S)
+            code = tasks[0].result() if tasks[0].done() else None
             return _failure(list(process.lines), code, seen)
         finally:
             for task in tasks:
@@ -133,7 +136,7 @@ class Attempt:
             while True:
                 message = await asyncio.wait_for(connection.receive(), self._settings.liveavatar_heartbeat_s)
                 if message is None:
-                    raise EndedError("it closed the channel")
+                    raise EndedError("it closed the channel", leaving=True)
                 self._heard(message, deadline)
         except asyncio.TimeoutError:
             silent = "said nothing for too long" if self._connection is not None else "did not connect in time"
@@ -154,7 +157,7 @@ class Attempt:
 
     def _heard(self, message: Message, deadline: float) -> None:
         if message.type == "error":
-            raise EndedError("it reported an error", message.text("message"))
+            raise EndedError("it reported an error", message.text("message"), leaving=True)
         if message.type == "ready":
             if message.number("protocol") != PROTOCOL or message.number("fps") != FPS:
                 raise ChannelError("it is ready for another protocol or frame rate")

@@ -216,7 +216,7 @@ def main() -> None:
     link = Link(connected(os.environ[channel.PATH_VARIABLE]), arguments.history) if rank == DECODER else None
     try:
         _perform(arguments, rank, link)
-    except Exception as error:
+    except Exception as error:  # the boundary of this process, which ends by it
         if link is not None:
             link.fail(f"{type(error).__name__}: {error}")
         raise

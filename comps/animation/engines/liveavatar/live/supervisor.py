@@ -130,22 +130,29 @@ class Worker:
             await self._set("starting")
             try:
                 failure = await self._run_once(look)
-            except (AvatarError, OSError) as error:
-                logger.error("LiveAvatar cannot be started: %s", error)
-                await self._set("failed", str(error) if isinstance(error, AvatarError) else "it cannot be started")
+            except AvatarError as error:
+                await self._give_up(error.message)
+                return
+            except Exception:  # the boundary of this task: whoever waits for the program must be told
+                logger.exception("LiveAvatar's channel failed")
+                await self._give_up("this service could not speak with it")
                 return
             steady = self._ready_at is not None and time.monotonic() - self._ready_at > STEADY_S
             failures = 1 if steady else failures + 1
             better = mended(self.plan, failure, self._gpus, self._settings.liveavatar_remedies)
             if better is None or failures > self._settings.liveavatar_restarts:
-                logger.error("LiveAvatar is given up after %d starts: %s", failures, failure)
-                await self._set("failed", str(failure))
+                await self._give_up(str(failure))
                 return
             self.plan = better
             await self._set("restarting", str(failure))
             logger.warning("LiveAvatar ended: %s; it is started again. %s", failure, " ".join(better.notes[-1:]))
             backoff = self._settings.liveavatar_backoff_s * 2 ** (failures - 1)
             await asyncio.sleep(min(LONGEST_BACKOFF_S, backoff))
+
+    async def _give_up(self, reason: str) -> None:
+        logger.error("LiveAvatar is given up: %s", reason)
+        self._given_up_at = time.monotonic()
+        await self._set("failed", reason)
 
     async def _run_once(self, look: Look) -> Failure:
         changes: list[asyncio.Task[None]] = []
@@ -175,8 +182,6 @@ class Worker:
             self._line.deliver(block)
 
     async def _set(self, state: State, reason: str = "") -> None:
-        if state == "failed":
-            self._given_up_at = time.monotonic()
         async with self._changed:
             self.state, self.reason = state, reason
             self._changed.notify_all()

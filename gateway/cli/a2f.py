@@ -212,7 +212,19 @@ def a2f_infer(
     vmc_shapes: Annotated[
         VmcClips, typer.Option(help="The 52 of ARKit, or what every VRM avatar has.")
     ] = VmcClips.ARKIT,
+    parameters: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--set",
+            help="A parameter as NAME=VALUE, such as lowerFaceStrength=1.4 or bs_weight_multipliers.JawOpen=1.2; "
+            "`a2f params` lists them; may be given several times.",
+        ),
+    ] = None,
     url: Annotated[str, typer.Option("--url", help="Let a running gRPC server at HOST:PORT do it.")] = "",
+    tls: Annotated[bool, typer.Option("--tls", help="Encrypt the way to it, and trust the usual authorities.")] = False,
+    tls_ca: Annotated[MaybeFile, typer.Option(help="Encrypt, and trust this authority: a PEM file.")] = None,
+    tls_certificate: Annotated[MaybeFile, typer.Option(help="Encrypt, and say by this PEM file who asks.")] = None,
+    tls_key: Annotated[MaybeFile, typer.Option(help="The key of that certificate.")] = None,
     portrait: Annotated[
         bool, typer.Option("--portrait", help="Move as `animate` moves a portrait, head included.")
     ] = False,
@@ -220,10 +232,12 @@ def a2f_infer(
 ) -> None:
     """Animate a recording: blend shapes, gaze and emotions as a file, or live."""
     from gateway.cli.a2f_infer import Request, infer
+    from gateway.cli.a2f_tls import Tls
 
     infer(
         Request(
             speech, output, format, stylization, url, vmc, vmc_shapes.value, 60 if fps is Frequency.FPS_60 else 30,
-            tuple(emotion or ()), mesh, portrait=portrait, as_json=as_json,
+            tuple(emotion or ()), mesh, tuple(parameters or ()), Tls(tls, tls_ca, tls_certificate, tls_key),
+            portrait=portrait, as_json=as_json,
         )
     )  # fmt: skip

@@ -26,7 +26,9 @@ from comps.animation.audio2face.export.vmc import PORT, VmcSender, VmcShapes
 from comps.animation.audio2face.inference.model import SAMPLE_RATE, Audio
 from comps.animation.audio2face.names import FACE_EMOTIONS
 from comps.core.media.audio import decode_audio, wav_header
-from gateway.cli.a2f_sources import Source, local, pcm16, portrait, remote
+from gateway.cli.a2f_asked import asked
+from gateway.cli.a2f_sources import Asked, Source, local, pcm16, portrait, remote
+from gateway.cli.a2f_tls import Tls
 from gateway.cli.failure import UsageFailureError, print_json, run_plain
 from gateway.cli.output import check_writable, read_input, written_whole
 
@@ -50,6 +52,8 @@ class Request:
     fps: Literal[30, 60] = 30
     emotions: tuple[str, ...] = ()
     mesh: Path | None = None
+    parameters: tuple[str, ...] = ()
+    tls: Tls = field(default_factory=Tls)
     portrait: bool = False
     as_json: bool = False
 
@@ -75,12 +79,12 @@ def infer(request: Request) -> None:
 
 
 def _infer(request: Request) -> None:
-    keys = keyframes(request.emotions)
+    clip = Asked(keyframes(request.emotions), asked(request.parameters))
     _check(request)
     audio = decode_audio(read_input(request.speech), rate=SAMPLE_RATE, max_seconds=LONGEST_S)
     mesh = None if request.mesh is None else read_input(request.mesh)
     started, tally = time.monotonic(), _Tally()
-    source = _source(request, audio, keys)
+    source = _source(request, audio, clip)
     with ExitStack() as stack:
         outputs = _outputs(request, source.take, audio, mesh, stack)
         advance = stack.enter_context(_progress(len(audio) / SAMPLE_RATE, source.take.fps, quiet=request.as_json))
@@ -116,8 +120,12 @@ def _check(request: Request) -> None:
         raise UsageFailureError("--url and --portrait are two sources of frames; choose one")
     if chosen and request.stylization:
         raise UsageFailureError(f"--stylization-config has no effect with {chosen[0]}")
-    if request.portrait and request.emotions:
-        raise UsageFailureError("--emotion has no effect with --portrait")
+    for option, given in (("--emotion", request.emotions), ("--set", request.parameters)):
+        if request.portrait and given:
+            raise UsageFailureError(f"{option} has no effect with --portrait")
+    if request.tls.on and not request.url:
+        raise UsageFailureError("the --tls options are for --url HOST:PORT")
+    request.tls.check()
     if request.output is None:
         if not request.vmc:
             raise UsageFailureError("say where the frames go: -o FILE, -o FOLDER or --vmc HOST:PORT")
@@ -147,12 +155,12 @@ def _format_name(request: Request) -> str:
     return row.name
 
 
-def _source(request: Request, audio: Audio, keys: Sequence[Key]) -> Source:
+def _source(request: Request, audio: Audio, clip: Asked) -> Source:
     if request.url:
-        return remote(audio, keys, request.url)
+        return remote(audio, clip, request.url, request.tls)
     if request.portrait:
         return portrait(audio, request.fps)
-    return local(audio, keys, request.stylization, request.fps)
+    return local(audio, clip, request.stylization, request.fps)
 
 
 Output = tuple[BinaryIO, Exporter]

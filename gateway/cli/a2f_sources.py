@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from comps.animation.audio2face.clip_emotions import Key
+from comps.animation.audio2face.configuration.layers import StreamRequest
 from comps.animation.audio2face.export.take import Poses, Take, poses_of, poses_of_motion, take_of_motion
 from comps.animation.audio2face.inference.model import SAMPLE_RATE, Audio
 from comps.core.engine import missing_extra
+from gateway.cli.a2f_tls import Tls
 from gateway.cli.failure import FailureError
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 
 PIECE = SAMPLE_RATE
 """Samples animated, or sent, at once: one second."""
+
+
+_TRANSITION = "live_transition_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a clip is animated with: keyframes of emotion, and parameters by the names of requests."""
+
+    keys: Sequence[Key] = ()
+    parameters: StreamRequest = field(default_factory=StreamRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,7 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
-def local(audio: Audio, keys: Sequence[Key], stylization: Path | None, fps: Literal[30, 60]) -> Source:
+def local(audio: Audio, asked: Asked, stylization: Path | None, fps: Literal[30, 60]) -> Source:
     """Animate here, by the means that need no network's weights."""
     from comps.animation.audio2face.configuration import Layers, read_configuration
     from comps.animation.audio2face.inference.choice import load_inference
@@ -41,11 +54,11 @@ def local(audio: Audio, keys: Sequence[Key], stylization: Path | None, fps: Lite
     configuration = read_configuration(stylization)
     model, detector = load_inference(configuration)
     face = Audio2Face(Layers(configuration), model, detector, PipelineOptions(fps=fps))
-    clip = face.open(SAMPLE_RATE)
+    clip = face.open(SAMPLE_RATE, asked.parameters)
 
     def poses() -> Iterator[Poses]:
         for start in range(0, len(audio), PIECE):
-            yield poses_of(clip.push(pcm16(audio[start : start + PIECE]), keys if start == 0 else ()))
+            yield poses_of(clip.push(pcm16(audio[start : start + PIECE]), asked.keys if start == 0 else ()))
         yield poses_of(clip.finish())
 
     notices = tuple(map(str, configuration.notices))
@@ -71,7 +84,7 @@ async def _portrait_motions(audio: Audio, fps: int) -> list[FaceMotion]:
     return [*[stream.feed(chunk) async for chunk in heard], stream.finish()]
 
 
-def remote(audio: Audio, keys: Sequence[Key], address: str) -> Source:
+def remote(audio: Audio, asked: Asked, address: str, tls: Tls) -> Source:
     """Let a server animate that speaks NVIDIA's protocol; what the frames look like is its configuration's business."""
     try:
         import grpc
@@ -80,13 +93,13 @@ def remote(audio: Audio, keys: Sequence[Key], address: str) -> Source:
 
     from comps.animation.audio2face.proto import controller_pb2
 
-    channel = grpc.insecure_channel(address)
+    channel = grpc.secure_channel(address, tls.credentials()) if tls.on else grpc.insecure_channel(address)
     call = channel.stream_stream(
         "/nvidia_ace.services.a2f_controller.v1.A2FControllerService/ProcessAudioStream",
         request_serializer=controller_pb2.AudioStream.SerializeToString,
         response_deserializer=controller_pb2.AnimationDataStream.FromString,
     )
-    answers = _Answers(call(_requests(audio, keys)), address, grpc.RpcError)
+    answers = _Answers(call(_requests(audio, asked)), address, grpc.RpcError)
     first = answers.header()
     names = tuple(first.skel_animation_header.blend_shapes)
     opening = answers.opening()
@@ -105,13 +118,34 @@ def pcm16(audio: Audio) -> bytes:
     return np.round(audio * 32767.0).astype("<i2").tobytes()
 
 
-def _requests(audio: Audio, keys: Sequence[Key]) -> Iterator[Any]:
-    from comps.animation.audio2face.proto import audio_pb2, controller_pb2, emotion_with_timecode_pb2
+def _header(parameters: StreamRequest) -> Any:
+    """The first message; what was not asked for is left to the server."""
+    from comps.animation.audio2face.proto import controller_pb2
 
-    about = audio_pb2.AudioHeader(samples_per_second=SAMPLE_RATE, bits_per_sample=16, channel_count=1)
-    yield controller_pb2.AudioStream(audio_stream_header=controller_pb2.AudioStreamHeader(audio_header=about))
+    message = controller_pb2.AudioStream()
+    header: Any = message.audio_stream_header
+    header.audio_header.MergeFrom(
+        type(header.audio_header)(samples_per_second=SAMPLE_RATE, bits_per_sample=16, channel_count=1)
+    )
+    header.face_params.float_params.update(parameters.face)
+    for name, value in parameters.emotion.items():
+        place = header.emotion_params if name == _TRANSITION else header.emotion_post_processing_params
+        setattr(place, name, value)
+    header.emotion_params.beginning_emotion.update(parameters.beginning_emotion)
+    header.blendshape_params.bs_weight_multipliers.update(parameters.weight_multipliers)
+    header.blendshape_params.bs_weight_offsets.update(parameters.weight_offsets)
+    if parameters.clamp is not None:
+        header.blendshape_params.enable_clamping_bs_weight = parameters.clamp
+    return message
+
+
+def _requests(audio: Audio, asked: Asked) -> Iterator[Any]:
+    from comps.animation.audio2face.proto import controller_pb2, emotion_with_timecode_pb2
+
+    yield _header(asked.parameters)
     keyframes = [
-        emotion_with_timecode_pb2.EmotionWithTimeCode(time_code=time, emotion=dict(emotions)) for time, emotions in keys
+        emotion_with_timecode_pb2.EmotionWithTimeCode(time_code=time, emotion=dict(emotions))
+        for time, emotions in asked.keys
     ]
     for start in range(0, len(audio), PIECE):
         message = controller_pb2.AudioStream()

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from gateway.cli.failure import UsageFailureError
 from gateway.cli.main import app
 from tests.audio2face.export.test_gltf import Viewer, user_mesh
 from tests.audio2face.server.harness import configuration, running
+from tests.audio2face.server.test_app import make_certificates, secured, whole
 from tests.audio2face.web.conftest import wav
 
 SECONDS = 1.2
@@ -127,24 +129,31 @@ def test_frames_go_out_live(speech: Path, listener: socket.socket) -> None:
     assert times == pytest.approx([frame / 30 for frame in range(36)], abs=1e-6)
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    """The gRPC service, with stand-ins for inference, in a thread with a loop of its own."""
-    address: list[str] = []
+@contextmanager
+def beside(service: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
+    """What the service gives, while it runs in a thread with a loop of its own."""
+    found: list[Any] = []
     started, done = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with running(configuration()) as service:
-            address.append(service.address)
+        async with service as running_service:
+            found.append(running_service)
             started.set()
             await asyncio.to_thread(done.wait)
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     assert started.wait(30)
-    yield address[0]
+    yield found[0]
     done.set()
     thread.join(30)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The gRPC service, with stand-ins for inference."""
+    with beside(running(configuration())) as service:
+        yield service.address
 
 
 def test_a_running_server_may_do_it(speech: Path, server: str, tmp_path: Path) -> None:
@@ -157,6 +166,41 @@ def test_a_running_server_may_do_it(speech: Path, server: str, tmp_path: Path) -
     infer(speech, "-o", tmp_path / "client", "--url", server, "--emotion", "joy=1@0")
     assert len(rows(tmp_path / "client" / FRAMES)) == 36
     assert len(rows(tmp_path / "client" / INPUT)) == 1
+
+
+def test_parameters_are_those_of_the_file_and_of_the_server_alike(speech: Path, server: str, tmp_path: Path) -> None:
+    wanted = (
+        *("--set", "bs_weight_multipliers.JawOpen=0", "--set", "bs_weight_offsets.CheekPuff=0.25"),
+        *("--set", "beginning_emotion.joy=1", "--set", "max_emotions=1", "--set", "live_transition_time=2"),
+        *("--set", "skinStrength=1.5", "--set", "enable_clamping_bs_weight=true"),
+    )
+    for name, source in (("here", ()), ("there", ("--url", server))):
+        infer(speech, "-o", tmp_path / f"{name}.ndjson", *source, *wanted)
+        _, *frames, _ = map(json.loads, (tmp_path / f"{name}.ndjson").read_text().splitlines())
+        assert {frame["weights"][ALL_SHAPES.index("JawOpen")] for frame in frames} == {0}
+        assert frames[3]["weights"][ALL_SHAPES.index("CheekPuff")] == 0.25
+        assert frames[0]["emotions"][6] > 0.3
+    refused = infer(speech, "-o", tmp_path / "x.csv", "--url", server, "--set", "skinStrength=9", code=2).output
+    assert "--set skinStrength = 9.0 is out of range; allowed is 0 to 2" in refused
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+def test_the_way_to_a_server_may_be_encrypted(speech: Path, certificates: Path, tmp_path: Path) -> None:
+    known = ("--tls-certificate", certificates / "client.pem", "--tls-key", certificates / "client.key")
+    with beside(whole(secured("mtls", certificates))) as service:
+        url = ("-o", tmp_path / "x.csv", "--url", service.address())
+        infer(speech, *url, "--tls-ca", certificates / "ca.pem", *known)
+        assert len(rows(tmp_path / "x.csv")) == 36
+        for less in ((), ("--tls",), ("--tls-ca", certificates / "ca.pem"), known):
+            assert "UNAVAILABLE" in infer(speech, *url, *less, code=1).output
+    assert "belong together" in infer(speech, *url, *known[:2], code=2).output
+    assert "nowhere.pem" in infer(speech, *url, "--tls-ca", tmp_path / "nowhere.pem", code=2).output
 
 
 def test_a_servers_refusal_is_told_in_its_words(server: str, tmp_path: Path) -> None:
@@ -183,6 +227,12 @@ def test_a_servers_refusal_is_told_in_its_words(server: str, tmp_path: Path) -> 
         (("-o", "{tmp}/x.csv", "--emotion", "glee=1@0"), "emotions are amazement"),
         (("-o", "{tmp}/x.csv", "--emotion", "joy=1.5@0"), "weights 0 to 1"),
         (("-o", "{tmp}/x.csv", "--emotion", "joy=1.2.3@0"), "is not NAME"),
+        (("-o", "{tmp}/x.csv", "--portrait", "--set", "skinStrength=1"), "--set has no effect with --portrait"),
+        (("-o", "{tmp}/x.csv", "--set", "skinStrength"), "is not NAME=NUMBER"),
+        (("-o", "{tmp}/x.csv", "--set", "skin=1"), "no parameter is called skin"),
+        (("-o", "{tmp}/x.csv", "--set", "bs_weight_offsets.Nose=1"), "no parameter is called bs_weight_offsets.Nose"),
+        (("-o", "{tmp}/x.csv", "--set", "enable_preferred_emotion=2"), "is not a switch"),
+        (("-o", "{tmp}/x.csv", "--tls"), "are for --url"),
         (("--vmc", "127.0.0.1:port"), "is not HOST:PORT"),
     ],
 )

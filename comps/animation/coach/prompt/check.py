@@ -13,7 +13,9 @@ from comps.animation.coach.prompt.text import PromptText, read_text, tokens
 from comps.animation.coach.prompt.vague import vague_words
 
 MOST_CHARACTERS = 20_000
-"""What is looked at; a longer prompt breaks its rules long before."""
+"""What is counted; a longer prompt breaks its rules long before."""
+READ_CHARACTERS = 4000
+"""What is searched for words: more than any text encoder takes in."""
 _PART_RULES = {"person": rules.PERSON, "action": rules.ACTION, "setting": rules.SETTING, "style": rules.STYLE}
 
 
@@ -26,7 +28,8 @@ def check_prompt(text: str) -> Report:
     read = read_text(text)
     if not read.length:
         return Report({"words": 0}, (Finding(rules.EMPTY, "empty", "the prompt holds no word"),))
-    told = {part: missing(part, text) for part in PARTS} if read.language else {}
+    begun = text[:READ_CHARACTERS]
+    told = {part: missing(part, begun) for part in PARTS} if read.language else {}
     measured: dict[str, Measured] = {
         "words": round(read.length),
         "tokens": tokens(text),
@@ -44,10 +47,11 @@ def _findings(text: str, read: PromptText, told: dict[str, tuple[str, ...]]) -> 
             yield Finding(
                 _PART_RULES[part], f"missing: {', '.join(absent)}", f"the prompt does not say: {', '.join(absent)}"
             )
-    vague = vague_words(text)
+    begun = text[:READ_CHARACTERS]
+    vague = vague_words(begun)
     if vague:
         yield _words(rules.VAGUE, ", ".join(vague), "these words show nothing: {}")
-    opposed = [f"'{one}' and '{other}'" for one, other in (*contradictions(text), *_sexes(text))]
+    opposed = [f"'{one}' and '{other}'" for one, other in (*contradictions(begun), *_sexes(begun))]
     if opposed:
         yield _words(rules.CONTRADICTION, "; ".join(opposed), "this cannot be true at once: {}")
     percent = round(100 * read.english)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 from comps.animation.coach.prompt.opposites import OPPOSITES, Opposites, Side
 from comps.animation.coach.prompt.text import sentences
@@ -35,6 +35,8 @@ _THING = re.compile(
 )
 _GOAL = re.compile(r"\b(?:to|into|and)\b|到|至|变|后|转", re.IGNORECASE)
 
+_CHANGE_WITHIN = 300
+_MOST_MENTIONS = 24
 _LOOK_BACK = 80
 """Characters before a phrase that are looked at for what takes it back."""
 
@@ -55,7 +57,7 @@ def contradictions(text: str) -> list[tuple[str, str]]:
 
 
 def _contradiction(opposites: Opposites, text: str) -> tuple[Mention, Mention] | None:
-    said = [list(_mentions(side, text, opposites.of_person)) for side in opposites.sides]
+    said = [list(islice(_mentions(side, text, opposites.of_person), _MOST_MENTIONS)) for side in opposites.sides]
     for one, other in combinations(said, 2):
         for first in one:
             for second in other:
@@ -82,7 +84,7 @@ def is_denied(before: str) -> bool:
 def _changes(text: str, earlier: Mention, later: Mention) -> bool:
     """Whether the text tells of a change from the earlier to the later."""
     between = text[earlier.stop : later.start]
-    if len(sentences(between)) > 2:
+    if len(between) > _CHANGE_WITHIN or len(sentences(between)) > 2:
         return False
     sentence = max((text.rfind(mark, 0, earlier.start) for mark in ".!?。！？"), default=-1)
     opening = text[sentence + 1 : earlier.start]

@@ -80,7 +80,7 @@ DEPTH = _rule(
     "bit",
     (16.0, None),
     "Record with 16 bits or more.",
-    fix="writes 16 bits; the noise of the coarse steps is taken out as other noise is",
+    fix="writes 16 bits; the noise of the coarse steps stays unless it is loud",
     source=_GUIDE,
 )
 NOISE = _rule(

@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from benchmarks.tts_voices import SENTENCES
 from comps.core.language.alignment import SAMPLE_RATE, align, fit_durations
-from comps.core.language.espeak import sample_rate, synthesise
-from comps.core.language.espeak_library import RawEvent, RawSettings
-from comps.core.language.espeak_times import PhoneTimer
+from comps.core.language.espeak_library import RawSettings
+from comps.core.language.espeak_speech import spoken
 from comps.core.language.phone_recognition import recognise_phones
 from comps.core.language.phones import facts
-from comps.core.speech import Pcm, Phone
+from comps.core.speech import Phone
 
 Audio = NDArray[np.float32]
 Finder = Callable[[Audio, str], Sequence[Phone]]
@@ -37,30 +35,20 @@ FINDERS: dict[str, Finder] = {
 
 def main() -> None:
     for voice in VOICES:
-        spoken = [(text, *speak(text, voice)) for text in SENTENCES]
+        sentences = [(text, *speak(text, voice)) for text in SENTENCES]
         for name, finder in FINDERS.items():
-            print(f"{voice}, {name}: {score(spoken, finder)}")
+            print(f"{voice}, {name}: {score(sentences, finder)}")
 
 
-def speak(text: str, voice: str) -> tuple[Audio, list[Phone]]:
-    timer, pieces = PhoneTimer(text, sample_rate()), list[Pcm]()
-
-    def on_block(pcm: Pcm, events: list[RawEvent]) -> bool:
-        timer.feed(pcm, events)
-        pieces.append(pcm)
-        return True
-
-    synthesise(text, RawSettings(voice, rate=160), on_block)
-    timer.finish()
-    pcm = np.concatenate(pieces).astype(np.float32) / 32768
-    return soxr.resample(pcm, sample_rate(), SAMPLE_RATE).astype(np.float32), timer.take_phones()
+def speak(text: str, voice: str) -> tuple[Audio, tuple[Phone, ...]]:
+    return spoken(text, RawSettings(voice, rate=160), SAMPLE_RATE)
 
 
-def score(spoken: list[tuple[str, Audio, list[Phone]]], finder: Finder) -> str:
+def score(sentences: list[tuple[str, Audio, tuple[Phone, ...]]], finder: Finder) -> str:
     same = frames = hits = wanted = false = 0
     errors: list[float] = []
     began = time.perf_counter()
-    for text, audio, truth in spoken:
+    for text, audio, truth in sentences:
         found = finder(audio, text)
         pairs = list(zip(shapes(truth, audio), shapes(found, audio), strict=True))
         same, frames = same + sum(a == b for a, b in pairs), frames + len(pairs)
@@ -70,7 +58,7 @@ def score(spoken: list[tuple[str, Audio, list[Phone]]], finder: Finder) -> str:
         wanted += len(real)
         starts = np.array([p.start for p in truth])
         errors += [float(np.abs(starts - p.start).min()) for p in found if p.phone]
-    took = (time.perf_counter() - began) / sum(len(audio) / SAMPLE_RATE for _, audio, _ in spoken)
+    took = (time.perf_counter() - began) / sum(len(audio) / SAMPLE_RATE for _, audio, _ in sentences)
     return (
         f"shapes {same / frames:.2f}, closures {hits}/{wanted}, false {false}, "
         f"start error {np.median(errors) * 1e3:.0f} ms, {took:.3f} s/s"

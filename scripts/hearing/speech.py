@@ -10,15 +10,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from comps.core.hearing.front_end import SAMPLE_RATE
-from comps.core.language.espeak import sample_rate, synthesise, variants, voices
-from comps.core.language.espeak_library import RawEvent, RawSettings
-from comps.core.language.espeak_times import PhoneTimer
+from comps.core.language.espeak import variants, voices
+from comps.core.language.espeak_library import RawSettings
+from comps.core.language.espeak_speech import spoken
 from comps.core.language.phones import arpabet_to_ipa
-from comps.core.speech import Pcm, Phone
+from comps.core.speech import Phone
 
 Audio = NDArray[np.float32]
 Random = np.random.Generator
@@ -119,17 +118,7 @@ class Utterance:
 
 def espeak(text: str, settings: RawSettings) -> Utterance:
     """What eSpeak NG says and when."""
-    timer, pieces = PhoneTimer(text, sample_rate()), list[Pcm]()
-
-    def on_block(pcm: Pcm, events: list[RawEvent]) -> bool:
-        timer.feed(pcm, events)
-        pieces.append(pcm)
-        return True
-
-    synthesise(text, settings, on_block)
-    timer.finish()
-    pcm = np.concatenate(pieces).astype(np.float32) / 32768
-    return Utterance(soxr.resample(pcm, sample_rate(), SAMPLE_RATE).astype(np.float32), tuple(timer.take_phones()))
+    return Utterance(*spoken(text, settings, SAMPLE_RATE))
 
 
 def flite(text: str, voice: str) -> Utterance:

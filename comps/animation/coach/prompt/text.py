@@ -14,87 +14,17 @@ _SIGN = re.compile(f"[{_CJK}]")
 _WORD = re.compile(rf"[^\W\d_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*|\d+", re.UNICODE)
 _MARK = re.compile(rf"[^\w\s{_CJK}]")
 _SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？]|\n|$)\s*", re.DOTALL)
-_ENGLISH = frozenset(
-    ["the", "and", "of", "with", "is", "are", "her", "his", "she", "while", "from", "their", "to", "wearing"]
-)
-_FOREIGN = frozenset(
-    [
-        "der",
-        "die",
-        "das",
-        "und",
-        "ein",
-        "eine",
-        "einer",
-        "einem",
-        "mit",
-        "ist",
-        "im",
-        "auf",
-        "zu",
-        "den",
-        "dem",
-        "sich",
-        "la",
-        "le",
-        "les",
-        "el",
-        "los",
-        "las",
-        "de",
-        "del",
-        "des",
-        "et",
-        "un",
-        "une",
-        "avec",
-        "dans",
-        "con",
-        "y",
-        "por",
-        "su",
-        "una",
-        "il",
-        "lo",
-        "gli",
-        "per",
-        "che",
-        "di",
-        "della",
-        "nel",
-        "na",
-        "em",
-        "com",
-        "os",
-        "uma",
-        "och",
-        "ett",
-        "det",
-        "som",
-        "med",
-        "av",
-        "het",
-        "een",
-        "van",
-        "met",
-        "op",
-        "zijn",
-        "i",
-        "w",
-        "z",
-        "na",
-        "jest",
-        "si",
-        "je",
-        "se",
-        "en",
-        "au",
-        "du",
-        "est",
-        "qui",
-        "que",
-        "und",
-    ]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ENGLISH = _words("the and of with is are her his she while from their to wearing")
+_FOREIGN = _words(
+    "der die das und ein eine einer einem mit ist im auf zu den dem sich la le les el los las de del des et un une avec dans "
+    "con y por su una il lo gli per che di della nel na em com os uma och ett det som med av het een van met op zijn i w z "
+    "jest si je se en au du est qui que"
 )
 """Small words that tell English from other languages in Latin letters."""
 

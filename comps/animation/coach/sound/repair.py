@@ -18,7 +18,7 @@ from comps.animation.coach.sound.levels import RATE, Samples
 from comps.animation.coach.sound.loudness import loudened
 from comps.animation.coach.sound.measure import measure_sound, mixed_down
 from comps.animation.coach.sound.pauses import shortened
-from comps.core.errors import UnprocessableError
+from comps.core.errors import AvatarError, UnprocessableError
 from comps.core.media.audio import AudioTrack, encode_audio, read_track
 
 _NOISY_DB = 13.0
@@ -76,8 +76,8 @@ def repair_audio(data: bytes, *, denoiser: Denoiser | None = None, max_seconds: 
 def _readable(data: bytes, max_seconds: float) -> AudioTrack:
     try:
         return read_track(data, max_seconds=max_seconds)
-    except Exception as error:
-        raise UnprocessableError(f"the recording cannot be mended: {error}", param="audio") from error
+    except AvatarError as error:
+        raise UnprocessableError(f"the recording cannot be mended: {error.message}", param="audio") from error
 
 
 class _Work:

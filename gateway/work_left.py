@@ -10,6 +10,8 @@ from megaservice.flow.events import Event, MediaFragment, SpeechMeasured
 
 EVERY_S = 0.25
 """Seconds between two reports, but for the last."""
+ENOUGH_S, ENOUGH_SHARE = 2.0, 0.25
+"""Seconds of video from which the speed is told, or this share of a shorter one."""
 
 
 class WorkLeft:
@@ -30,7 +32,7 @@ class WorkLeft:
         """What to tell after `event`, if anything.
 
         `done_s` and `total_s` are seconds of video, `remaining_s` of work; the last two are None while nothing can be
-        told: of the total before all is spoken, of the rest before the second fragment.
+        told: of the total before all is spoken, of the rest before there is enough to tell it from.
         """
         if isinstance(event, SpeechMeasured):
             self._total_s = event.duration
@@ -58,4 +60,6 @@ class WorkLeft:
         left, made = max(0.0, self._total_s - self._done_s), self._done_s - self._first[1]
         if not left:
             return 0.0
-        return left * (self._clock() - self._first[0]) / made if made > 0 else None
+        if made < min(ENOUGH_S, ENOUGH_SHARE * self._total_s):
+            return None
+        return left * (self._clock() - self._first[0]) / made

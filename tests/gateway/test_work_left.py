@@ -25,8 +25,10 @@ def test_the_rest_is_told_by_the_speed_since_the_first_fragment() -> None:
     assert work.note(fragment(0, 1.0)) == {"done_s": 1.0, "total_s": None, "remaining_s": None}
     clock.now += 3
     assert work.note(SpeechMeasured(10.0)) == {"done_s": 1.0, "total_s": 10.0, "remaining_s": None}
-    clock.now += 1  # 4 s for 2 s of video
-    assert work.note(fragment(1.0, 2.0)) == {"done_s": 3.0, "total_s": 10.0, "remaining_s": 14.0}
+    clock.now += 0.5
+    assert work.note(fragment(1.0, 1.0)) == {"done_s": 2.0, "total_s": 10.0, "remaining_s": None}
+    clock.now += 0.5  # 4 s for 2 s of video
+    assert work.note(fragment(2.0, 1.0)) == {"done_s": 3.0, "total_s": 10.0, "remaining_s": 14.0}
     clock.now += 0.1
     assert work.note(fragment(3.0, 1.0)) is None
     assert work.note(fragment(4.0, 6.0)) == {"done_s": 10.0, "total_s": 10.0, "remaining_s": 0.0}

@@ -24,6 +24,8 @@ from comps.core.threads import run_to_end
 
 logger = logging.getLogger(__name__)
 
+EXPECTED_S = 3.0
+"""Seconds of video as much as which the expected speed counts beside the one that is seen: the first frames are slow."""
 LOCK_TRIES, LOCK_WAIT_S = 10, 0.02
 """Whoever only looks whether a job is worked on holds its lock for a moment."""
 
@@ -44,11 +46,11 @@ class _Run:
         self.since = self.since or (time.monotonic(), frames)
 
     @property
-    def frame_s(self) -> float | None:
-        """Seconds of work for a frame, None while there is nothing to tell it from."""
-        if self.since is not None and self.frames > self.since[1]:
-            return (time.monotonic() - self.since[0]) / (self.frames - self.since[1])
-        return None
+    def seen(self) -> tuple[float, int]:
+        """Seconds of work since the first batch of this run, and the frames drawn in them."""
+        if self.since is None:
+            return 0.0, 0
+        return time.monotonic() - self.since[0], self.frames - self.since[1]
 
 
 class JobRunner:
@@ -149,10 +151,7 @@ class JobRunner:
         segments = await self._studio.in_thread(self._store.finished, job)
         frames = min(job.frames, max(run.frames if run is not None else 0, segments * job.segment_frames))
         done = job.state == "done"
-        frame_s = _frame_s(job, run, segments)
-        if frame_s is None and not done:
-            pace = await self._keeper.known(job.engine, job.options)
-            frame_s = None if pace is None else pace / job.options.fps
+        frame_s = None if done else await self._frame_s(job, run, segments)
         left_s = None if frame_s is None else round((job.frames - frames) * frame_s, 1)
         return JobView(
             id=job.id,
@@ -169,6 +168,19 @@ class JobRunner:
             notes=list(job.notes),
             error=None if job.error is None else JobError(code=job.error.code, message=job.error.message),
         )
+
+    async def _frame_s(self, job: Job, run: _Run | None, segments: int) -> float | None:
+        """Seconds of work for a frame: what is expected, and more and more what was seen in this run."""
+        expected: float | None = None
+        if segments and job.worked_s:
+            expected = job.worked_s / min(job.frames, segments * job.segment_frames)
+        elif (pace := await self._keeper.known(job.engine, job.options)) is not None:
+            expected = pace / job.options.fps
+        seconds, frames = run.seen if run is not None else (0.0, 0)
+        weight = EXPECTED_S * job.options.fps
+        if expected is None:
+            return seconds / frames if frames >= weight / 3 else None
+        return (expected * weight + seconds) / (weight + frames)
 
     async def _work(self, run: _Run) -> None:
         """The task of one job: it ends only with the job in a state that says how."""
@@ -190,9 +202,9 @@ class JobRunner:
 
     async def _learn(self, run: _Run) -> None:
         """What a job took that had the service to itself, at least at its end."""
-        frames = 0 if run.since is None else run.frames - run.since[1]
-        if run.frame_s is not None and frames >= run.job.options.fps and not self._studio.sessions:
-            await self._keeper.learn(run.job.engine, run.job.options, run.frame_s * run.job.options.fps)
+        (seconds, frames), fps = run.seen, run.job.options.fps
+        if frames >= fps and not self._studio.sessions:
+            await self._keeper.learn(run.job.engine, run.job.options, seconds / frames * fps)
 
     def _become(self, run: _Run, job: Job) -> None:
         # A few hundred bytes, which must also be written when the task is being cancelled.
@@ -293,11 +305,3 @@ def _parted(batch: FrameBatch, segment_frames: int) -> list[FrameBatch]:
         FrameBatch(start, batch.frames[start - batch.first : stop - batch.first], batch.pixel_format)
         for start, stop in pairwise(cuts)
     ]
-
-
-def _frame_s(job: Job, run: _Run | None, segments: int) -> float | None:
-    """Seconds of work for a frame, by the speed of this run, else by that of the finished segments."""
-    frame_s = run.frame_s if run is not None else None
-    if frame_s is None and segments and job.worked_s:
-        frame_s = job.worked_s / min(job.frames, segments * job.segment_frames)
-    return frame_s

@@ -54,7 +54,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
+async def eventually(true: Callable[[], bool], seconds: float = 40) -> None:
     """Wait until `true`; only for what other processes and tasks do."""
     for _ in range(int(seconds / 0.02)):
         if true():

@@ -81,6 +81,7 @@ async def test_every_frame_shows_its_own_sound(machine: Machine, make_settings: 
         values = greys(await drawn(engine, avatar, 4.0))
         assert values == expected(100)
         assert len(machine.processes()) == 2
+        assert not engine.capabilities.text
     assert machine.processes() == []
 
 
@@ -232,7 +233,7 @@ async def test_a_program_that_breaks_ends_the_answer_and_is_started_again(
     machine: Machine, make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     monkeypatch.setenv("STAND_IN_MODE", mode)
-    async with loaded(make_settings(liveavatar_heartbeat_s=2.5)) as engine:
+    async with loaded(make_settings(liveavatar_heartbeat_s=3 if mode == "hang" else 30)) as engine:
         with pytest.raises(EngineUnavailableError, match="ended while it was drawing this answer"):
             await drawn(engine, avatar, 6.0)
         monkeypatch.setenv("STAND_IN_MODE", "on_time")
@@ -248,7 +249,7 @@ async def test_a_stalled_program_is_a_timeout_and_is_started_again(
     machine: Machine, make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAND_IN_MODE", "stall")
-    async with loaded(make_settings(liveavatar_stall_s=1.5)) as engine:
+    async with loaded(make_settings(liveavatar_stall_s=3)) as engine:
         with pytest.raises(AvatarError) as caught:
             await drawn(engine, avatar, 6.0)
         assert caught.value.status in (503, 504)

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import comps.animation.engines.liveavatar as package
+from comps.animation.engines.liveavatar.engine import CAPABILITIES, LiveAvatarEngine
+from comps.animation.engines.liveavatar.settings import LiveAvatarSettings
+from comps.animation.table import ENGINES
 
 FOLDER = Path(package.__file__).parent
 OURS = {"comps", "anyio", "av", "cv2", "numpy", "pydantic", "soxr"}
@@ -40,3 +43,8 @@ def test_only_known_packages_are_named() -> None:
 def test_what_the_programs_python_reads_needs_only_the_standard_library() -> None:
     code = f"import runpy; runpy.run_path({str(FOLDER / 'live' / 'bridge.py')!r}, run_name='read')"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_the_table_says_what_the_engine_says() -> None:
+    assert ENGINES.spec("liveavatar").capabilities == CAPABILITIES
+    assert type(ENGINES.create("liveavatar", LiveAvatarSettings())) is LiveAvatarEngine

@@ -146,3 +146,32 @@ def test_ports_are_free() -> None:
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailableError, match="cannot be started: No such file"):
         await ProcessGroup.start([sys.executable], tmp_path / "gone", os.environ, 1.0)
+
+
+async def test_private_text_is_cut_off(tmp_path: Path) -> None:
+    prompt = "A woman of thirty with long black hair and brown eyes."
+    seen: list[str] = []
+    code = f"print('Input prompt: {prompt}'); print('args: prompt=', {prompt!r}, 'seed=1'); print('A woman')"
+    group = await ProcessGroup.start([sys.executable, "-c", code], tmp_path, os.environ, 1.0, seen.append, prompt)
+    await group.wait()
+    await group.stop()
+    assert seen == ["Input prompt: …", "args: prompt= …", "A woman"]
+    assert list(group.lines) == seen
+
+
+async def test_a_program_that_ends_before_its_children_leaves_no_zombie(tmp_path: Path) -> None:
+    """The child ignores the request to end, so that it outlives the program and is inherited."""
+    code = (
+        "import signal, subprocess, sys, time\n"
+        "deaf = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', deaf], start_new_session=True, stdout=subprocess.PIPE)\n"
+        "child.stdout.read(1)\n"
+        f"open({str(tmp_path / 'pids')!r}, 'w').write(f'{{child.pid}} {{child.pid}}')\n"
+        "time.sleep(600)"
+    )
+    leash = start_leash([sys.executable, "-c", code], 0.5)
+    pids = await grown(tmp_path / "pids")
+    assert leash.stdin is not None
+    leash.stdin.close()
+    await asyncio.to_thread(leash.wait, 20)
+    assert not any(map(alive, pids))

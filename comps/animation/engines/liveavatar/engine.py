@@ -35,7 +35,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_AHEAD_S = CHUNK_SAMPLES / RATE
 """The first frame of a block needs the sound of the whole block and 20 ms more."""
-CAPABILITIES = AnimationCapabilities(look_ahead_s=LOOK_AHEAD_S, needs_phones=False, head_pose=False, emotion=False)
+CAPABILITIES = AnimationCapabilities(
+    look_ahead_s=LOOK_AHEAD_S, needs_phones=False, head_pose=False, emotion=False, text=True
+)
 LEAST_HOST_GIB = 64
 """Memory of the machine below which models that wait on the CPU may not find room."""
 _LIVE_SEED = 0
@@ -86,9 +88,10 @@ class LiveAvatarEngine(AnimationEngine):
         room = settings.liveavatar_queue, settings.liveavatar_queue_s
         if groups[0][0].mode == "stream":
             self._workers = Groups([Worker(settings, program, plan, gpus) for plan, gpus in groups], *room)
+            self.capabilities = replace(CAPABILITIES, text=False)
         else:
             self._benches = Groups([Bench(plan, gpus) for plan, gpus in groups], *room)
-            self.capabilities = replace(CAPABILITIES, look_ahead_s=settings.max_audio_s, text=True)
+            self.capabilities = replace(CAPABILITIES, look_ahead_s=settings.max_audio_s)
 
     async def close(self) -> None:
         """End every program; nothing of them is left afterwards."""

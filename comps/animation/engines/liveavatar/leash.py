@@ -85,7 +85,8 @@ def _end(grace_s: float, child: int) -> int | None:
                     os.kill(pid, number)
                 asked.add(pid)
         time.sleep(_POLL_S)
-        code = _reap(child) if code is None else code
+        ended = _reap(child)  # also when it has ended already: others may wait to be collected
+        code = ended if code is None else code
     return code
 
 

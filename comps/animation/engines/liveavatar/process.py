@@ -21,6 +21,8 @@ LEASH = Path(__file__).with_name("leash.py")
 LAST_LINES = 200
 """Lines of output kept, in which a failure is looked for."""
 LINE_BYTES = 4096
+PRIVATE_CHARACTERS = 40
+"""Characters by which a private text is known in the output, which may break it off."""
 _READ_BYTES = 64 * 1024
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _KILL_AFTER_S = 10.0
@@ -30,11 +32,14 @@ _KILL_AFTER_S = 10.0
 class ProcessGroup:
     """A running program; make one with `start`. `lines` holds the end of its output."""
 
-    def __init__(self, process: asyncio.subprocess.Process, on_line: Callable[[str], None], grace_s: float) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, on_line: Callable[[str], None], grace_s: float, private: str
+    ) -> None:
         self.lines: deque[str] = deque(maxlen=LAST_LINES)
         self._process = process
         self._on_line = on_line
         self._grace_s = grace_s
+        self._private = private[:PRIVATE_CHARACTERS]
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -45,11 +50,13 @@ class ProcessGroup:
         env: Mapping[str, str],
         grace_s: float,
         on_line: Callable[[str], None] = lambda _: None,
+        private: str = "",
     ) -> ProcessGroup:
         """Start `command` in a session of its own, on a leash that ends it also when this process dies.
 
-        `grace_s` is the time it gets to end by itself; `on_line` is called in the event loop for every line. Raises
-        EngineUnavailableError when the system does not start it.
+        `grace_s` is the time it gets to end by itself; `on_line` is called in the event loop for every line;
+        what follows the beginning of `private`, such as a prompt, is cut off lines. Raises EngineUnavailableError when
+        the system does not start it.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -63,7 +70,7 @@ class ProcessGroup:
             )
         except OSError as error:
             raise EngineUnavailableError(f"LiveAvatar cannot be started: {error.strerror}") from error
-        return cls(process, on_line, grace_s)
+        return cls(process, on_line, grace_s, private)
 
     @property
     def pid(self) -> int:
@@ -106,6 +113,8 @@ class ProcessGroup:
 
     def _note(self, line: bytes) -> None:
         text = line[:LINE_BYTES].decode("utf-8", "replace").strip()
+        if self._private and (found := text.find(self._private)) >= 0:
+            text = f"{text[:found]}…"
         if text:
             self.lines.append(text)
             self._on_line(text)

@@ -32,7 +32,7 @@ class JobDesk:
         """By the settings of `studio`; needs a running event loop."""
         settings = studio.settings
         limits = JobLimits(settings.jobs_kept, settings.jobs_max_bytes, settings.jobs_max_age_s)
-        store = JobStore(settings.jobs_dir, limits)
+        store = JobStore(settings.jobs_dir or settings.data_dir / "jobs", limits)
         runner = JobRunner(studio, store, keeper)
         return cls(JobIntake(studio, store, runner), runner, store, studio)
 

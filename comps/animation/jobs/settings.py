@@ -7,13 +7,12 @@ from pathlib import Path
 from pydantic import Field
 
 from comps.core.settings import ServiceSettings
-from comps.core.user_data import user_data
 
 
 class JobSettings(ServiceSettings):
     """The `jobs_*` fields of the animation service's settings."""
 
-    jobs_dir: Path = Field(default_factory=lambda: user_data() / "jobs", description="jobs: their folder")
+    jobs_dir: Path | None = Field(None, description="jobs: their folder; empty: jobs in that of the avatars")
     jobs_running: int = Field(1, gt=0, le=16, description="jobs: worked on at once; others wait in line")
     jobs_queued: int = Field(16, ge=0, description="jobs: waiting in line; more get 429")
     jobs_kept: int = Field(100, gt=0, description="jobs: kept, finished or not; the oldest finished one makes room")

@@ -129,6 +129,7 @@ async def test_what_cannot_become_a_job_is_refused_at_once(
     answer = await service.client.post("/v1/jobs", json=body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
     folder = service.settings.jobs_dir
+    assert folder is not None
     assert not folder.exists() or list(folder.iterdir()) == []
 
 
@@ -218,6 +219,13 @@ async def test_a_disk_that_is_full_stops_a_job_which_goes_on_when_there_is_room(
         folder.rmdir()
         await service.client.post(f"/v1/jobs/{job['id']}/resume")
         assert (await ended(service.client, job["id"]))["state"] == "done"
+
+
+async def test_jobs_lie_beside_the_avatars_unless_a_folder_is_named(settings: AnimationSettings) -> None:
+    async with serving(settings.model_copy(update={"jobs_dir": None})) as service:
+        job = await ended(service.client, (await made(service.client, 0.5))["id"])
+        assert (settings.data_dir / "jobs" / job["id"] / "video.mp4").is_file()
+        assert len((await service.client.get("/v1/avatars")).json()["avatars"]) == 2
 
 
 async def test_a_service_that_stops_keeps_what_is_finished(settings: AnimationSettings) -> None:

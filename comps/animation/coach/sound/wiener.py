@@ -7,6 +7,7 @@ on Acoustics, Speech and Signal Processing 32, 1984).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +22,7 @@ _MEMORY = 0.98
 _LEAST_FRAMES, _QUIET_PERCENT = 10, 15
 _TINIEST = 1e-12
 _FADE_HOPS = 9
-_BLOCK = 4096
+_BLOCK = 2048
 
 
 def cleaned(samples: Samples, speech: Mask, reduction_db: float, in_speech_db: float) -> Samples:
@@ -45,23 +46,26 @@ def cleaned(samples: Samples, speech: Mask, reduction_db: float, in_speech_db: f
 
 def _noise(padded: Samples, frames: int, speech: Mask) -> Values:
     """Mean power of the noise in every line of the spectrum."""
-    total, count = np.zeros(_SIZE // 2 + 1), 0
-    powers = []
+    at = (np.arange(frames) * _STEP - _SIZE + _SIZE // 2) // HOP
+    inside = (at >= 1) & (at < len(speech) - 1)
+    quiet = inside.copy()
+    quiet[inside] = ~_near(speech)[at[inside]]
+    if quiet.sum() < _LEAST_FRAMES:
+        # Without a pause the quietest moments stand for one.
+        sums = np.concatenate([power.sum(1) for _, power in _powers(padded, frames)])
+        quiet = (
+            inside & (sums <= np.percentile(sums[inside], _QUIET_PERCENT))
+            if inside.any()
+            else np.ones(frames, np.bool_)
+        )
+    total = sum(power[quiet[first : first + len(power)]].sum(0) for first, power in _powers(padded, frames))
+    return np.asarray(total / quiet.sum() + _TINIEST)
+
+
+def _powers(padded: Samples, frames: int) -> Iterator[tuple[int, Values]]:
+    """The first frame of every block, and the powers of its frames."""
     for first in range(0, frames, _BLOCK):
-        places = np.arange(first, min(first + _BLOCK, frames))
-        power = np.square(np.abs(_spectrum(padded, first, first + len(places))))
-        at = (places * _STEP - _SIZE + _SIZE // 2) // HOP
-        inside = (at >= 1) & (at < len(speech) - 1)
-        quiet = power[inside][~_near(speech)[at[inside]]]
-        total, count = total + quiet.sum(0), count + len(quiet)
-        powers.append(power[inside])
-    if count >= _LEAST_FRAMES:
-        return np.asarray(total / count + _TINIEST)
-    # Without a pause the quietest moments stand for one.
-    everything = np.concatenate(powers)
-    sums = everything.sum(1)
-    quietest: Values = everything[sums <= np.percentile(sums, _QUIET_PERCENT)].mean(0) + _TINIEST
-    return quietest
+        yield first, np.square(np.abs(_spectrum(padded, first, min(first + _BLOCK, frames))))
 
 
 def _near(speech: Mask) -> Mask:

@@ -131,6 +131,7 @@ def test_too_long(most: float, long: bool) -> None:
     assert (report.codes() == {"audio_too_long"}) == long
     if long:
         assert report.findings[0].rule.bounds() == "at most 1.5 s"
+        assert report.usable
 
 
 @pytest.mark.parametrize("level", [-48.0, -51.5])
@@ -162,7 +163,7 @@ def test_what_cannot_be_decoded(data: bytes) -> None:
 
 def test_only_what_cannot_work_is_an_error() -> None:
     errors = {rule.code for rule in AUDIO_RULES if rule.severity is Severity.ERROR}
-    assert errors == {"audio_unreadable", "audio_too_long", "audio_too_short", "audio_no_speech"}
+    assert errors == {"audio_unreadable", "audio_too_short", "audio_no_speech"}
 
 
 def test_findings_say_value_threshold_and_what_to_do() -> None:

@@ -12,7 +12,8 @@ from comps.core.errors import AvatarError, TooLargeError
 from comps.core.media.audio import AudioTrack, read_track
 from comps.core.media.silence import is_silent
 
-MAX_SECONDS = 3600.0
+MAX_SECONDS = rules.TOO_LONG.most or 0.0
+"""About 600 MB at 48 kHz in two channels."""
 
 
 def check_audio(data: bytes, *, max_seconds: float = MAX_SECONDS) -> Report:
@@ -22,7 +23,7 @@ def check_audio(data: bytes, *, max_seconds: float = MAX_SECONDS) -> Report:
 
     Args:
         data: the file.
-        max_seconds: a longer recording is an error.
+        max_seconds: a longer recording is not listened to, which is a warning.
     """
     try:
         track = read_track(data, max_seconds=max_seconds)

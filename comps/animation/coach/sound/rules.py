@@ -32,11 +32,11 @@ UNREADABLE = _rule(
 )
 TOO_LONG = _rule(
     "audio_too_long",
-    Severity.ERROR,
-    "length",
+    Severity.WARNING,
+    "length that is listened to",
     "s",
-    (None, 3600.0),
-    "Cut the recording into shorter ones.",
+    (None, 600.0),
+    "Check and mend it in pieces; the coach holds all of a recording in memory.",
 )
 TOO_SHORT = _rule(
     "audio_too_short",
@@ -163,9 +163,9 @@ DC = _rule(
 
 AUDIO_RULES: tuple[Rule, ...] = (
     UNREADABLE,
-    TOO_LONG,
     TOO_SHORT,
     NO_SPEECH,
+    TOO_LONG,
     NO_VOICE,
     RATE,
     DEPTH,

@@ -18,6 +18,7 @@ BENCHMARKS = (
     "orchestrator",
     "asr_adaptation",
     "llm_knowledge",
+    "small_bases",
     "tts_speed",
     "tts_phone_times",
     "tts_alignment",

@@ -4,17 +4,20 @@ Speaks questions that the shipped base can answer, and sentences about something
 each of two sets: ``tuning``, in voices of eSpeak NG, by which the bias and the noise floor were chosen, and
 ``held-out``, other sentences in other voices, by which nothing was chosen; its voices of Flite are heard where the
 program `flite` is installed.  Run:  python -m benchmarks.asr_adaptation [--set NAME] [--no-stock] [--show]
-[--json FILE]
+[--processes N] [--json FILE]
 
 ``stock`` is PocketSphinx as it comes: its own settings, the recording as it is. ``unadapted`` is the engine
 of this project without a knowledge base: level and noise floor set, speech cut out, quicker search.
-``adapted`` is the engine with the shipped base. Times are CPU seconds of this process over seconds of speech.
+``adapted`` is the engine with the shipped base. Recordings are made once and heard by all, in as many processes as
+there are cores; times are processor seconds over seconds of speech.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,14 +25,16 @@ import tempfile
 import time
 import wave
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pocketsphinx
 import soxr
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from rapidfuzz.distance import Levenshtein
 
 from comps.asr.adaptation.corpus import build_corpus, read_folder
@@ -107,6 +112,7 @@ def by_flite(text: str, voice: str) -> tuple[Audio, int]:
 
 
 Hear = Callable[[Audio], str]
+Result = dict[str, Any]
 
 
 def stock() -> Hear:
@@ -122,14 +128,13 @@ def stock() -> Hear:
     return hear
 
 
-def engine(portal: BlockingPortal, *, adapt: bool) -> Hear:
-    chosen = PocketSphinxEngine(AsrSettings(adapt=adapt))
+def engine(settings: AsrSettings, name: str) -> Hear:
+    """The engine of this project, in an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    chosen = PocketSphinxEngine(settings)
     began = time.perf_counter()
-    portal.call(chosen.load)
-    print(
-        f"{'adapted' if adapt else 'unadapted'}: loaded in {time.perf_counter() - began:.2f} s, "
-        f"{resident_mb()} MB resident"
-    )
+    loop.run_until_complete(chosen.load())
+    print(f"{name}: loaded in {time.perf_counter() - began:.2f} s, {resident_mb()} MB resident", flush=True)
 
     async def final(audio: Audio) -> str:
         async def once() -> AsyncIterator[Audio]:
@@ -137,7 +142,14 @@ def engine(portal: BlockingPortal, *, adapt: bool) -> Hear:
 
         return [transcript.text async for transcript in chosen.transcribe(once(), AsrOptions())][-1]
 
-    return lambda audio: portal.call(final, audio)
+    return lambda audio: loop.run_until_complete(final(audio))
+
+
+HEARERS: dict[str, Callable[[], Hear]] = {
+    "stock": stock,
+    "unadapted": lambda: engine(AsrSettings(adapt=False), "unadapted"),
+    "adapted": lambda: engine(AsrSettings(), "adapted"),
+}
 
 
 def resident_mb() -> int:
@@ -176,23 +188,54 @@ def held_out_questions() -> list[str]:
     return clean[:: max(1, len(clean) // HELD_OUT_QUESTIONS)][:HELD_OUT_QUESTIONS]
 
 
-def measure(hear: Hear, spoken_set: SpokenSet, *, show: bool) -> dict[str, object]:
-    scores = {(kind, voice): Score() for kind in spoken_set.texts for voice in spoken_set.voices}
-    busy = spoken = 0.0
-    for (kind, voice), score in scores.items():
-        for text in spoken_set.texts[kind]:
-            audio = speak(text, spoken_set.voices[voice])
-            began = time.process_time()
-            heard = hear(audio)
-            busy += time.process_time() - began
-            spoken += len(audio) / SAMPLE_RATE
-            score.add(text, heard)
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a recogniser heard of a recording of `length_s`, and the processor time it took."""
+
+    text: str
+    busy_s: float
+    length_s: float
+
+
+_hearers: dict[str, Hear] = {}
+"""Those of this process, each made when first needed."""
+
+
+def hear_all(name: str, recordings: list[Audio]) -> list[Heard]:
+    """Let the recogniser `name` hear the recordings in this process, one after the other."""
+    if name not in _hearers:
+        _hearers[name] = HEARERS[name]()
+    found = []
+    for audio in recordings:
+        began = time.process_time()
+        text = _hearers[name](audio)
+        found.append(Heard(text, time.process_time() - began, len(audio) / SAMPLE_RATE))
+    return found
+
+
+def measure(pool: ProcessPoolExecutor, names: list[str], spoken_set: SpokenSet, *, show: bool) -> dict[str, Result]:
+    """Every recogniser hears the same recordings; voices are heard at the same time, one in each process."""
+    rows = [(kind, voice) for kind in spoken_set.texts for voice in spoken_set.voices]
+    recordings = {
+        (kind, voice): [speak(text, spoken_set.voices[voice]) for text in spoken_set.texts[kind]]
+        for kind, voice in rows
+    }
+    jobs = {(name, row): pool.submit(hear_all, name, recordings[row]) for name in names for row in rows}
+    return {name: result({row: jobs[name, row].result() for row in rows}, spoken_set, show=show) for name in names}
+
+
+def result(heard: dict[tuple[str, str], list[Heard]], spoken_set: SpokenSet, *, show: bool) -> Result:
+    scores = {row: Score() for row in heard}
+    for (kind, voice), transcripts in heard.items():
+        for text, transcript in zip(spoken_set.texts[kind], transcripts, strict=True):
+            scores[kind, voice].add(text, transcript.text)
             if show:
-                print(f"  {voice:14} {text} -> {heard}")
+                print(f"  {voice:14} {text} -> {transcript.text}")
+    everything = [transcript for transcripts in heard.values() for transcript in transcripts]
     return {
         "scores": {f"{kind} / {voice}": score.rate for (kind, voice), score in scores.items()},
         "groups": grouped(scores),
-        "real_time_factor": busy / spoken,
+        "real_time_factor": sum(t.busy_s for t in everything) / sum(t.length_s for t in everything),
     }
 
 
@@ -210,15 +253,16 @@ def main() -> None:
     parser.add_argument("--set", choices=["tuning", "held-out"], help="only this one")
     parser.add_argument("--no-stock", action="store_true", help="leave out PocketSphinx as it comes, the slowest")
     parser.add_argument("--show", action="store_true", help="print every sentence and what was heard")
+    parser.add_argument("--processes", type=int, default=min(4, os.cpu_count() or 1), help="that hear at the same time")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     chosen = {name: spoken for name, spoken in sets().items() if arguments.set in (None, name)}
+    names = [name for name in HEARERS if name != "stock" or not arguments.no_stock]
     results = {}
-    with start_blocking_portal() as portal:
-        hearers = {} if arguments.no_stock else {"stock": stock()}
-        hearers |= {"unadapted": engine(portal, adapt=False), "adapted": engine(portal, adapt=True)}
+    # Forked processes would share the decoders and threads of this one.
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
         for name, spoken in chosen.items():
-            results[name] = {who: measure(hear, spoken, show=arguments.show) for who, hear in hearers.items()}
+            results[name] = measure(pool, names, spoken, show=arguments.show)
             sizes = {kind: len(texts) for kind, texts in spoken.texts.items()}
             print(f"\n{name} set, sentences in each of {len(spoken.voices)} voices: {sizes}", end="")
             report(results[name])
@@ -226,11 +270,11 @@ def main() -> None:
         arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
-def report(results: dict[str, dict[str, object]]) -> None:
+def report(results: dict[str, Result]) -> None:
     print(f"\n{'word error rate':38}" + "".join(f"{name:>12}" for name in results))
     for table in ("scores", "groups"):
-        for row in next(iter(results.values()))[table]:  # type: ignore[attr-defined]
-            print(f"{row:38}" + "".join(f"{100 * result[table][row]:11.1f}%" for result in results.values()))  # type: ignore[index]
+        for row in next(iter(results.values()))[table]:
+            print(f"{row:38}" + "".join(f"{100 * result[table][row]:11.1f}%" for result in results.values()))
         print()
     print(f"{'CPU time / length of speech':38}" + "".join(f"{r['real_time_factor']:12.3f}" for r in results.values()))
 

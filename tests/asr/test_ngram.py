@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comps.asr.adaptation.corpus import Sentence
+from comps.asr.adaptation.general import GeneralEnglish
 from comps.asr.adaptation.ngram import END, START, arpa, train
 
 _WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=6)
@@ -20,12 +21,32 @@ def _sentences(*lines: str) -> list[Sentence]:
     return [Sentence(tuple(line.split()), 1.0) for line in lines]
 
 
+_ENGLISH = GeneralEnglish(
+    {("a",): 0.3, ("x",): 0.4, ("y",): 0.2, (END,): 0.1}, {(START, "x"): 0.05, ("x", "y"): 0.2, ("a", "x"): 0.1}
+)
+
+
 @given(_SENTENCES, _WORDS)
 def test_what_may_follow_any_context_adds_up_to_one(sentences: list[Sentence], context: list[str]) -> None:
     model = train(sentences)
     vocabulary = {gram[0] for gram in model.probabilities[0]}
     total = sum(model.probability((START, *context, word)) for word in vocabulary)
     assert total == pytest.approx(1.0, abs=1e-6)
+
+
+@given(_SENTENCES, st.lists(st.sampled_from(["a", "b", "x", "y"]), min_size=1, max_size=4), st.floats(0.05, 0.95))
+def test_general_english_takes_its_share_and_it_still_adds_up(
+    sentences: list[Sentence], context: list[str], share: float
+) -> None:
+    model = train(sentences, _ENGLISH, share)
+    assert sum(model.probability((START, *context, word)) for (word,) in model.probabilities[0]) == pytest.approx(1.0)
+    assert model.probability(("x",)) == pytest.approx(0.4 * share, rel=0.01)
+
+
+def test_what_the_base_says_stays_likelier_than_what_it_does_not() -> None:
+    model = train(_sentences("how do i a it", "how do i a this"), _ENGLISH, 0.5)
+    assert model.probability(("do", "i", "a")) > 10 * model.probability(("do", "i", "x")) > 0
+    assert model.probability(("b", "x", "y")) > model.probability(("b", "x", "it"))
 
 
 def test_seen_words_are_likelier_than_unseen_ones() -> None:

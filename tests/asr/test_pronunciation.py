@@ -5,12 +5,12 @@ from pathlib import Path
 import pocketsphinx
 import pytest
 
-from comps.asr.adaptation.pronunciation import Lexicon, by_espeak, dictionary, extend, read_dictionary, sounds
+from comps.asr.adaptation.pronunciation import Dictionary, Lexicon, by_espeak, dictionary, extend, sounds
 
 
 @pytest.fixture(scope="module")
 def known() -> Lexicon:
-    return read_dictionary(Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict")))
+    return Dictionary(Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict")))
 
 
 def test_the_dictionary_is_read_with_its_variants(known: Lexicon) -> None:
@@ -54,4 +54,4 @@ def test_the_file_can_be_read_back(tmp_path: Path, known: Lexicon) -> None:
     lexicon = extend(["hello", "wav2lip", "openvino"], known, {"wav2lip": "Wav2Lip", "openvino": "OpenVINO"})
     path = tmp_path / "small.dict"
     path.write_text(dictionary(lexicon), encoding="utf-8")
-    assert read_dictionary(path) == lexicon
+    assert dict(Dictionary(path)) == lexicon

@@ -1,4 +1,4 @@
-"""A trigram model with Witten-Bell smoothing, counted from weighted sentences and written as ARPA text."""
+"""A trigram model with Witten-Bell smoothing, counted from weighted sentences and general English, as ARPA text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from comps.asr.adaptation.corpus import Sentence
+from comps.asr.adaptation.general import GeneralEnglish
 
 ORDER = 3
 START, END = "<s>", "</s>"
@@ -36,9 +37,19 @@ class NgramModel:
         return self.backoffs.get(words[:-1], 1.0) * self.probability(words[1:])
 
 
-def train(sentences: Iterable[Sentence]) -> NgramModel:
-    """Count `sentences` and smooth."""
+def train(
+    sentences: Iterable[Sentence], general: GeneralEnglish | None = None, general_share: float = 0.0
+) -> NgramModel:
+    """Count `sentences` and smooth.
+
+    Args:
+        sentences: what is expected to be said.
+        general: what else may be said.
+        general_share: of all words counted, those of `general`, 0 to below 1.
+    """
     counts = _count(sentences)
+    if general:
+        _add(counts, general, sum(counts[0].values()) * general_share / (1 - general_share))
     unigrams = _unigrams(counts[0])
     probabilities: list[dict[Gram, float]] = [unigrams]
     backoffs: dict[Gram, float] = {}
@@ -54,6 +65,13 @@ def train(sentences: Iterable[Sentence]) -> NgramModel:
             }
         )
     return NgramModel(tuple(probabilities), backoffs)
+
+
+def _add(counts: tuple[dict[Gram, float], ...], general: GeneralEnglish, words: float) -> None:
+    """Count general English as if it had said that many words."""
+    for table, shares in zip(counts, (general.words, general.pairs), strict=False):
+        for gram, part in shares.items():
+            table[gram] = table.get(gram, 0.0) + part * words
 
 
 def _count(sentences: Iterable[Sentence]) -> tuple[dict[Gram, float], ...]:

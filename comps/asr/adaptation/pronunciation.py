@@ -21,16 +21,33 @@ _PART = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z']+|[^\W\d_]+")
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
-def read_dictionary(path: Path) -> dict[str, tuple[Sounds, ...]]:
-    """A dictionary file in CMU's format: word or ``word(2)``, then its phones."""
-    found: dict[str, tuple[Sounds, ...]] = {}
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            word, _, phones = line.strip().partition(" ")
-            if word.endswith(")"):
-                word = _VARIANT.sub("", word)
-            found[word] = (*found.get(word, ()), tuple(phones.split()))
-    return found
+class Dictionary(Mapping[str, tuple[Sounds, ...]]):
+    """A dictionary file in CMU's format: word or ``word(2)``, then its phones.
+
+    Entries stay text until they are asked for: 130 000 tuples of phones would take 70 MB.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._entries: dict[str, str] = {}
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                word, _, phones = line.strip().partition(" ")
+                if word.endswith(")"):
+                    word = _VARIANT.sub("", word)
+                before = self._entries.get(word)
+                self._entries[word] = f"{before}|{phones}" if before else phones
+
+    def __getitem__(self, word: str) -> tuple[Sounds, ...]:
+        return tuple(tuple(phones.split()) for phones in self._entries[word].split("|"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._entries
 
 
 def extend(words: Iterable[str], known: Lexicon, spellings: Mapping[str, str]) -> dict[str, tuple[Sounds, ...]]:

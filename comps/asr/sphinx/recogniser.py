@@ -30,8 +30,6 @@ TUNING: dict[str, Any] = {
     "loglevel": "FATAL",
 }
 """Found by `benchmarks/asr_adaptation.py`: as few errors as the defaults, in less than half the time."""
-ADAPTED_BIAS = 1.5
-"""Log score per frame by which the adapted model must be better to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,7 @@ class Recogniser:
         paths = {"dict": str(model.dictionary)} if model else {}
         self._decoder = pocketsphinx.Decoder(**TUNING, **paths)
         self._adapted = model is not None
+        self._bias = model.bias if model else 0.0
         self._general_name = self._decoder.current_search()
         if model:
             self._decoder.add_lm_file(ADAPTED, str(model.language_model))
@@ -72,7 +71,7 @@ class Recogniser:
         if not self._adapted:
             return general
         adapted = self._decode_with(ADAPTED, pcm)
-        margin = ADAPTED_BIAS * len(pcm) * _FRAMES_PER_SECOND / SAMPLE_RATE
+        margin = self._bias * len(pcm) * _FRAMES_PER_SECOND / SAMPLE_RATE
         return adapted if adapted.words and adapted.score > general.score + margin else general
 
     def start(self) -> None:

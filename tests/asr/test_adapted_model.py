@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pocketsphinx
+import pytest
+
+from comps.asr.adaptation.model import BIAS, AdaptedModel, build_model
+from comps.asr.settings import SHIPPED_KNOWLEDGE
+
+SHOP = Path(__file__).parent.parent / "data" / "small_bases" / "shop"
+DICTIONARY = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict"))
+
+
+def built(knowledge: Path, folder: Path) -> tuple[AdaptedModel, set[str]]:
+    """The model and the words that it can hear."""
+    model = build_model(knowledge, DICTIONARY, folder)
+    assert model is not None
+    unigrams = model.language_model.read_text(encoding="utf-8").partition("\\2-grams:")[0]
+    return model, set(re.findall(r"^-\d+\.\d+\t(\S+)", unigrams, re.MULTILINE))
+
+
+def test_a_small_base_hears_common_words_that_it_does_not_have(tmp_path: Path) -> None:
+    model, words = built(SHOP, tmp_path)
+    assert {"parking", "receipt", "president", "bike"} <= words
+    assert model.bias < BIAS
+
+
+def test_a_large_base_hears_its_own(tmp_path: Path) -> None:
+    model, words = built(SHIPPED_KNOWLEDGE, tmp_path)
+    assert "avatarchatbot" in words
+    assert "receipt" not in words
+    assert model.bias == pytest.approx(BIAS)
+
+
+def test_the_dictionary_has_every_word_of_the_model(tmp_path: Path) -> None:
+    model, words = built(SHOP, tmp_path)
+    known = {line.split()[0] for line in model.dictionary.read_text(encoding="utf-8").splitlines()}
+    assert words - known == {"<s>", "</s>"}

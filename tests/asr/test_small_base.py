@@ -1,0 +1,73 @@
+"""A folder of five topics heard and answered: `tests/data/small_bases/shop`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from comps.asr.engine import AsrOptions
+from comps.asr.engines.pocketsphinx import PocketSphinxEngine
+from comps.asr.settings import AsrSettings
+from comps.llm.knowledge.base import KnowledgeBase
+from comps.llm.knowledge.retriever import KNOWN, Retriever
+from tests.asr.conftest import cut, spoken
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SHOP = Path(__file__).parent.parent / "data" / "small_bases" / "shop"
+VOICES = ("gmw/en-US", "gmw/en")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[PocketSphinxEngine]:
+    made = PocketSphinxEngine(AsrSettings(decoders=1, knowledge_dir=SHOP))
+    await made.load()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def retriever() -> Retriever:
+    return Retriever(KnowledgeBase.load(SHOP))
+
+
+async def hear(engine: PocketSphinxEngine, text: str, voice: str) -> str:
+    audio = cut(spoken(text, voice), 60.0)
+    return [transcript.text async for transcript in engine.transcribe(audio, AsrOptions())][-1]
+
+
+@pytest.mark.parametrize("voice", VOICES)
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("How do I park?", "parking"),
+        ("What are your opening hours?", "opening-hours"),
+        ("Do you open on Sunday?", "opening-hours"),
+        ("Can I return something?", "returns"),
+    ],
+)
+async def test_what_the_base_can_answer_is_heard_and_found(
+    engine: PocketSphinxEngine, retriever: Retriever, question: str, topic: str, voice: str
+) -> None:
+    match = retriever.search(await hear(engine, question, voice), 1)[0]
+    assert (match.topic.id, match.score >= KNOWN) == (topic, True)
+
+
+@pytest.mark.parametrize("voice", VOICES)
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is AvatarChatbot?",
+        "What is the capital of France?",
+        "Who won the world cup?",
+        "How do I bake bread?",
+        "My brother plays the piano very well.",
+    ],
+)
+async def test_other_speech_is_not_forced_into_the_words_of_the_base(
+    engine: PocketSphinxEngine, retriever: Retriever, question: str, voice: str
+) -> None:
+    match = retriever.search(await hear(engine, question, voice), 1)[0]
+    assert match.score < KNOWN or match.topic.reserved

@@ -25,7 +25,7 @@ from comps.core.errors import AvatarError
 LoadFace = Callable[[], Audio2Face]
 
 _LENGTH = 4
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 16
 """Bytes read from the line at a time."""
 
 log = logging.getLogger(__name__)
@@ -60,11 +60,11 @@ def compute(line: socket.socket, load: LoadFace) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     clips = _Clips(load())
     settle()
-    came = bytearray()
+    came, part = bytearray(), memoryview(bytearray(_AT_ONCE))
     try:
         line.sendall(packed(True))
-        while data := line.recv(_AT_ONCE):
-            came += data
+        while size := line.recv_into(part):
+            came += part[:size]
             for question in unpacked(came):
                 line.sendall(packed(clips.answer(*question)))
     except ConnectionError:

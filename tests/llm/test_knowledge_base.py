@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from comps.animation.table import ENGINES
 from comps.core.errors import EngineUnavailableError
 from comps.llm.knowledge import base as module
 from comps.llm.knowledge.base import KnowledgeBase
@@ -40,14 +41,18 @@ def test_shipped_topics_are_the_same_in_both_languages(base: KnowledgeBase) -> N
     assert chinese <= {t.id for t in base if t.language == "en"}
 
 
-def test_what_is_planned_is_said_to_be_planned(base: KnowledgeBase) -> None:
-    for name in ("liveavatar", "planned"):
-        english, chinese = base.get(name, "en"), base.get(name, "zh")
-        assert english is not None
-        assert chinese is not None
-        assert "planned" in " ".join(english.answer).lower()
-        assert "not available yet" in " ".join(english.answer)
-        assert "计划" in "".join(chinese.answer)
+def test_every_engine_of_faces_is_known_and_none_is_planned(base: KnowledgeBase) -> None:
+    for language in ("en", "zh"):
+        for name in ("liveavatar", "planned"):
+            topic = base.get(name, language)
+            assert topic is not None
+            words = " ".join(topic.answer).lower()
+            assert "not available" not in words
+            assert "还不能" not in words
+    told = {
+        name.lower() for topic in base for name in " ".join(topic.answer).replace(",", " ").replace(".", " ").split()
+    }
+    assert set(ENGINES.names) <= told
 
 
 def test_shipped_examples_belong_to_one_topic_each(base: KnowledgeBase) -> None:

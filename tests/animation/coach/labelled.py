@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from comps.animation.engines.portrait.rig.rig import Rig
@@ -95,8 +94,7 @@ def spoilt_detail(picture: Picture, rig: Rig) -> Iterator[Case]:
     yield Case("shaken", lambda: png(plants.moved(picture, round(0.2 * unit) | 1)), blurred)
     yield Case("JPEG 10", lambda: jpeg(picture, 10), frozenset({"image_compressed"}), {"jpeg_quality": 10})
     yield Case("JPEG 20", lambda: jpeg(picture, 20), frozenset({"image_compressed"}), {"jpeg_quality": 20})
-    squares = cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg(picture, 8), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    yield Case("JPEG 8 as PNG", lambda: png(squares.astype(np.uint8)), frozenset({"image_blocky"}))
+    yield Case("JPEG 8 as PNG", lambda: png(plants.recoded(picture, 8)), frozenset({"image_blocky"}))
 
 
 def spoilt_frame(picture: Picture, rig: Rig, other: tuple[Picture, Rig], measured: dict[str, float]) -> Iterator[Case]:

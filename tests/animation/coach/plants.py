@@ -38,6 +38,13 @@ def jpeg(picture: Picture, quality: int) -> bytes:
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
+def recoded(picture: Picture, quality: int) -> Picture:
+    """Saved as a JPEG and read again."""
+    decoded = cv2.imdecode(np.frombuffer(jpeg(picture, quality), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8)
+
+
 def gain(picture: Picture, factor: float) -> Picture:
     """Brightness times `factor`, as a wrong exposure has it."""
     return np.clip(picture.astype(np.float32) * factor + 0.5, 0, 255).astype(np.uint8)

@@ -98,9 +98,10 @@ def _cropped(subject: Subject, view: FaceView) -> Step:
     """Head and shoulders, where the face is small in its picture or another one is in it."""
     picture = view.picture
     others = subject.sighting.faces[1:]
-    # Which of two alike is meant, only a person can tell.
-    alone = not others or view.face.eye_distance < CLEARLY_LARGER * others[0].eye_distance
-    if rules.FACE_FAR.passes(framing.face_share(view)) and alone:
+    largest = subject.sighting.faces[0].eye_distance
+    if others and largest < CLEARLY_LARGER * others[0].eye_distance:
+        return picture, ()  # which of two alike is meant, only a person can tell
+    if not others and rules.FACE_FAR.passes(framing.face_share(view)):
         return picture, ()
     left, top, right, bottom = _window(view)
     if right - left >= picture.shape[1] and bottom - top >= picture.shape[0]:

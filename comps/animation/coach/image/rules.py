@@ -127,7 +127,7 @@ FACE_TURNED = _rule(
     "Use a picture in which the person looks towards the camera.", source=_GUIDE,
 )  # fmt: skip
 FACE_NODDING = _rule(
-    "face_nodding", _HINT, "nod of the head, positive down", "degrees", (-16, 16),
+    "face_nodding", _HINT, "nod of the head, positive down", "degrees", (-12, 21),
     "Use a picture in which the person holds the head level.",
 )  # fmt: skip
 EYES_UNCLEAR = _rule(

@@ -1,0 +1,95 @@
+"""Which faces are seen, and what is said where none can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from comps.animation.coach.image import sighting
+from comps.animation.coach.image.check import check_image
+from comps.animation.coach.image.sighting import even, look
+from comps.animation.coach.image.subject import find_subject
+from comps.animation.engines.portrait.rig.faces import face_boxes, find_faces, find_more
+from tests.animation.coach import plants
+from tests.animation.coach.plants import Picture, png, presenter
+
+ADA, RIG = presenter("ada")
+NOOR, _ = presenter("noor")
+
+
+def grey(picture: Picture) -> Picture:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+
+
+def test_a_dark_face_is_seen_where_it_is() -> None:
+    bright, dark = look(ADA).faces[0], look(even(plants.gain(ADA, 0.15))).faces[0]
+    assert np.hypot(*(bright.centre - dark.centre)) < 0.1 * RIG.eye_distance
+
+
+def test_evening_keeps_what_is_even() -> None:
+    full = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (64, 1, 3))
+    assert even(full) is full
+    pale = (full // 4 + 90).astype(np.uint8)
+    assert int(even(pale).max()) - int(even(pale).min()) > 240
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_picture_on_its_side_shows_its_face(turns: int) -> None:
+    subject = find_subject(np.ascontiguousarray(np.rot90(ADA, turns)))
+    assert subject.view is not None
+    across = subject.view.face.left_eye - subject.view.face.right_eye
+    roll = float(np.degrees(np.arctan2(across[1], across[0])))
+    assert abs((roll + 90 * turns + 180) % 360 - 180) < 3
+
+
+def test_a_second_face_that_leans_is_seen_too() -> None:
+    both = plants.beside(ADA, plants.turned(NOOR, 24))
+    first = find_faces(grey(both))
+    assert len([*first, *find_more(grey(both), first)]) == 2
+    assert check_image(png(both)).measured["faces"] == 2
+
+
+def test_a_face_is_not_its_own_neighbour() -> None:
+    faces = find_faces(grey(ADA))
+    assert find_more(grey(ADA), faces) == []
+    assert face_boxes(grey(ADA))
+
+
+def test_a_face_whose_eyes_are_gone_is_told_from_no_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skin painted over both eyes leaves the cascade its face, and the search for irises nothing."""
+    blank = ADA.copy()
+    colour = ADA[int(RIG.points[30, 1]) - 60, int(RIG.points[30, 0])].tolist()
+    for eye in (RIG.group("right_eye"), RIG.group("left_eye")):
+        x, y = (int(v) for v in eye.mean(0))
+        cv2.ellipse(blank, (x, y), (55, 28), 0, 0, 360, colour, -1, cv2.LINE_AA)
+    monkeypatch.setattr(sighting, "find_faces", lambda grey: [])
+    monkeypatch.setattr(sighting, "find_more", lambda *given, **named: [])
+    report = check_image(png(blank))
+    assert report.codes() >= {"eyes_hidden"}
+    assert "face_missing" not in report.codes()
+
+
+def test_a_face_seen_from_the_side_is_told_from_no_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("find_faces", "find_more", "face_boxes"):
+        monkeypatch.setattr(sighting, name, lambda *given, **named: [])
+    turned = plants.looking(NOOR, presenter("noor")[1], -45)
+    assert check_image(png(turned)).codes() & {"face_profile", "face_missing"}
+
+
+NOBODY: list[Callable[[], Picture]] = [
+    lambda: np.full((600, 600, 3), 127, np.uint8),
+    lambda: np.random.default_rng(1).integers(0, 256, (600, 600, 3), np.uint8),
+    lambda: np.full((512, 512, 3), 255, np.uint8),
+    lambda: np.zeros((512, 512, 3), np.uint8),
+]
+
+
+@pytest.mark.parametrize("make", NOBODY)
+def test_no_face_is_an_error(make: Callable[[], Picture]) -> None:
+    report = check_image(png(make()))
+    assert "face_missing" in report.codes()
+    assert report.measured["faces"] == 0
+    assert not report.usable

@@ -51,6 +51,7 @@ class Loudness:
     def __init__(self, sample_rate: int) -> None:
         self._hop = max(1, round(sample_rate * HOP_S))
         self._hop_s = self._hop / sample_rate
+        self._fall = float(np.exp(-self._hop_s / FALL_S))
         self._rest: NDArray[np.float32] = np.zeros(0, np.float32)
         self._power: Times = np.zeros(0)
         self._peak: Times = np.zeros(0)
@@ -70,13 +71,12 @@ class Loudness:
         self._peak = np.concatenate([self._peak, self._peaks(power)])
 
     def _peaks(self, power: Times) -> Times:
-        fall = np.exp(-self._hop_s / FALL_S)
-        last = self._peak[-1] if len(self._peak) else USUAL_PEAK**2
-        peaks = np.empty(len(power))
-        for i, value in enumerate(power):
-            last = max(value, last * fall)
-            peaks[i] = last
-        return peaks
+        last = float(self._peak[-1]) if len(self._peak) else USUAL_PEAK**2
+        peaks = []
+        for value in power.tolist():
+            last = max(value, last * self._fall)
+            peaks.append(last)
+        return np.array(peaks, np.float64)
 
     def at(self, times: Times) -> Levels:
         """The levels at `times` `[n]` seconds."""

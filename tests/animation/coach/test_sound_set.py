@@ -72,4 +72,5 @@ def test_syllables_are_counted_to_a_few_percent() -> None:
         for labelled in spoken
     )
     assert sum(errors) / len(errors) < 0.04
-    assert errors[-1] < 0.12
+    assert errors[int(0.9 * len(errors))] < 0.1
+    assert errors[-1] < 0.2

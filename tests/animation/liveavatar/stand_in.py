@@ -132,6 +132,10 @@ def _misbehave(link: bridge.Link, spoken: int, number: int) -> None:
         time.sleep(0.05)
     if MODE == "slow_start" and number < channel.WARM_UP:
         time.sleep(0.05)
+    if MODE == "stall_idle" and number == channel.WARM_UP + 2:
+        time.sleep(600)
+    if MODE == "other_protocol" and not number:
+        link._channel.send(channel.Message("ready", {"protocol": 99, "fps": 25, "width": 1, "height": 1}))
     if spoken != 3:
         return
     if MODE == "garbage":

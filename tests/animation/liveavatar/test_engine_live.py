@@ -323,6 +323,38 @@ async def test_answers_queue_for_the_group_and_the_queue_ends(make_settings: Mak
         assert greys(await second) == expected(24)
 
 
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("stall_idle", "its GPUs have stopped making frames"), ("other_protocol", "another protocol or frame rate")],
+)
+async def test_a_program_that_is_of_no_use_is_noticed_without_an_answer(
+    machine: Machine,
+    make_settings: MakeSettings,
+    avatar: Avatar,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("STAND_IN_MODE", mode)
+    async with loaded(make_settings(liveavatar_stall_s=3, liveavatar_restarts=0)) as engine:
+        await engine.open(avatar, OPTIONS)
+        worker = worker_of(engine)
+        await eventually(lambda: worker.state == "failed")
+        assert reason in worker.reason
+        assert machine.processes() == []
+
+
+async def test_five_gpus_may_work_offline(
+    machine: Machine, make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STAND_IN_ARGUMENTS", str(tmp_path / "arguments"))
+    async with loaded(make_settings(liveavatar_mode="offline", liveavatar_gpus="0,1,2,3,4")) as engine:
+        assert sum(len(batch.frames) for batch in await drawn(engine, avatar, 1.0)) == 25
+        assert await engine.check() == {"GPU 0,1,2,3,4": "idle"}
+    asked = (tmp_path / "arguments").read_text().split()
+    assert (asked[asked.index("--nproc_per_node") + 1], asked[asked.index("--num_gpus_dit") + 1]) == ("5", "4")
+
+
 async def test_closing_while_it_starts_leaves_nothing(
     machine: Machine, make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:

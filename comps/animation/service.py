@@ -14,7 +14,7 @@ from comps.animation.audio2face.web import routes as face_routes
 from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
 from comps.animation.audio2face.web.live import LiveFace
 from comps.animation.coach import routes as coach_routes
-from comps.animation.coach.coach import Coach
+from comps.animation.coach.coach import Coach, CoachLimits
 from comps.animation.coach.routes import keep_coach
 from comps.animation.jobs import routes as job_routes
 from comps.animation.jobs.routes import JobDesk, keep_desk
@@ -70,7 +70,7 @@ def create_app(
     app.add_api_websocket_route("/v1/animation/stream", stream)
     app.add_api_websocket_route("/v1/audio2face/stream", face_stream)
     keep_host(app, FaceHost(settings))
-    keep_coach(app, Coach())
+    keep_coach(app, Coach(CoachLimits(settings.max_pixels, max(settings.max_audio_s, settings.jobs_max_audio_s))))
     return app
 
 

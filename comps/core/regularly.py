@@ -21,7 +21,7 @@ def interval_for(age_s: float) -> float:
 
 @asynccontextmanager
 async def regularly(work: Callable[[], object], every_s: float) -> AsyncIterator[None]:
-    """Run `work` on a worker thread every `every_s` seconds until the block ends; an OSError is only logged."""
+    """Run `work` on a worker thread every `every_s` seconds until the block ends; a failure is only logged."""
     task = asyncio.create_task(_again_and_again(work, every_s))
     try:
         yield
@@ -36,5 +36,5 @@ async def _again_and_again(work: Callable[[], object], every_s: float) -> None:
         await asyncio.sleep(every_s)
         try:
             await anyio.to_thread.run_sync(work)
-        except OSError as error:  # the next time it may work
-            logger.warning("regular work failed: %s", error)
+        except Exception:  # a task boundary: the next time it may work, and nobody waits for it
+            logger.exception("regular work failed")

@@ -10,10 +10,12 @@ export class Advice {
     this.box = box;
     this.onMended = onMended;
     this.round = 0;
+    this.about = undefined; // id of the avatar that was made of the picture
   }
 
   clear() {
     this.round += 1;
+    this.about = undefined;
     this.box.hidden = true;
     this.box.replaceChildren();
   }

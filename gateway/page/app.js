@@ -108,7 +108,7 @@ function replay(turn, url) {
 // --- the screen -------------------------------------------------------------------------------
 
 function showAvatar(avatar) {
-  if (avatar?.builtin) advice.clear();
+  if (advice.about && avatar?.id !== advice.about) advice.clear();
   const picture = avatar ? pictureOf(avatar) : "";
   $("still").src = picture;
   $("still").alt = avatar ? `${avatar.name}, ready to answer` : "";
@@ -282,16 +282,17 @@ async function addAvatar(file) {
   tell("");
   busyOnScreen("Finding the face");
   const looked = advice.look(file).catch(() => false); // advice is extra: what went wrong is told below
-  await attempt(() => cast.add(file));
+  const added = await attempt(() => cast.add(file));
+  advice.about = added?.id;
   busyOnScreen("");
   if (await looked) tell(""); // the advice says more about it
 }
 
-/** A mended picture in place of the one that is chosen. */
+/** A mended picture in place of the one that the advice is about. */
 async function replaceAvatar(file) {
-  const before = cast.id;
+  const before = advice.about;
   await addAvatar(file);
-  if (cast.id !== before) await attempt(() => cast.remove(before));
+  if (before && advice.about && advice.about !== before) await attempt(() => cast.remove(before));
 }
 
 function dropTarget(element, take) {

@@ -40,10 +40,11 @@ export class Cast {
     this.onChoose(this.chosen);
   }
 
-  /** Register a picture and choose it. */
+  /** Register a picture and choose it; its record. */
   async add(file) {
     const avatar = await upload("v1/avatars", file);
     await this.load(avatar.id);
+    return avatar;
   }
 
   async removeChosen() {

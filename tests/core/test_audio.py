@@ -22,6 +22,7 @@ from comps.core.media.audio import (
     AudioFormat,
     decode_audio,
     encode_audio,
+    read_track,
     wav_header,
 )
 
@@ -235,3 +236,18 @@ def test_damaged_files_are_read_or_refused(cut: int, flip: int, fmt: AudioFormat
 def test_every_rate_can_be_encoded(fmt: AudioFormat, rate: int) -> None:
     decoded = decode_audio(encode_audio(tone(0.5, rate), rate, fmt), rate=16000, max_seconds=2)
     assert len(decoded) / 16000 == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7, 8, 9, 16])
+def test_a_track_is_read_with_all_its_channels(channels: int) -> None:
+    levels = np.arange(channels, dtype=np.int16) * 100
+    track = read_track(wav(np.tile(levels, (800, 1)), 16_000, 1), max_seconds=2)
+    assert track.samples.shape == (channels, 800)
+    assert np.array_equal(np.round(track.samples[:, 400] * 32768), levels)
+
+
+def test_a_track_of_too_many_samples_is_refused_before_they_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comps.core.media.audio.MOST_VALUES", 3000)
+    assert read_track(wav(np.zeros((1500, 2), np.int16), 16_000, 1), max_seconds=9).samples.shape == (2, 1500)
+    with pytest.raises(TooLargeError, match="mono"):
+        read_track(wav(np.zeros((1600, 2), np.int16), 16_000, 1), max_seconds=9)

@@ -71,3 +71,9 @@ async def test_a_route_takes_them() -> None:
         broken = f'{{"text": "{long}'.encode()
         cut = await client.post("/v1/length", content=broken, headers={"Content-Type": "application/json"})
         assert (cut.status_code, cut.json()["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("depth", [2000, 400_000])
+async def test_deeply_nested_json_is_no_json(depth: int) -> None:
+    with pytest.raises(ValueError, match=r"nested too deeply|recursion"):
+        await parsed(b"[" * depth)

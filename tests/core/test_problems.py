@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from comps.core.web.problems import MOST_NAMED, fields_at_fault, refusal, sentence_of
+from comps.core.web.problems import MOST_LETTERS, MOST_NAMED, fields_at_fault, refusal, sentence_of
 
 
 class Part(BaseModel):
@@ -86,3 +86,10 @@ def test_the_first_field_is_the_param_and_the_sentence_has_a_bound() -> None:
     many = problems(**{f"other{n}": n for n in range(MOST_NAMED + 3)})
     assert len(fields_at_fault(many)) == MOST_NAMED + 3
     assert sentence_of(many).endswith("; and 3 more")
+
+
+@pytest.mark.parametrize("key", ["Image", "my field", "bool", "x" * 5000])
+def test_an_unknown_field_is_named_whatever_it_looks_like(key: str) -> None:
+    error = refusal(problems(**{key: 1}))
+    assert error.param == key[:MOST_LETTERS]
+    assert error.message == f"{key[:MOST_LETTERS]} is not known here"

@@ -65,16 +65,25 @@ class Mended:
     steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class CoachLimits:
+    """What is looked at at most: `pixels` of a picture, `seconds` of a recording."""
+
+    pixels: int = 50_000_000
+    seconds: float = 1800.0
+
+
 class Coach:
     """Checks and mends inputs. Its methods block, and may run on several threads at once."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, limits: CoachLimits | None = None, kept: int = KEPT) -> None:
+        self._limits = limits or CoachLimits()
         self._reports: OnceCache[Report] = OnceCache(kept)
 
     def check(self, inputs: Inputs) -> Advice:
         """Measure what is given; what was seen before is answered from memory. Raises nothing on account of it."""
-        image = self._once("image", inputs.image, check_image)
-        audio = self._once("audio", inputs.audio, check_audio)
+        image = self._once("image", inputs.image, self._image)
+        audio = self._once("audio", inputs.audio, self._audio)
         prompt = None
         if inputs.prompt is not None:
             prompt = self._once("prompt", inputs.prompt.encode(), lambda text: check_prompt(text.decode()))
@@ -85,10 +94,10 @@ class Coach:
         steps: dict[str, tuple[str, ...]] = {}
         image, audio, prompt = inputs.image, inputs.audio, inputs.prompt
         if image is not None:
-            picture = repair_image(image)
+            picture = repair_image(image, max_pixels=self._limits.pixels)
             image, steps["image"] = picture.data, picture.steps
         if audio is not None:
-            audio, steps["audio"] = _mended_sound(audio)
+            audio, steps["audio"] = self._mended_sound(audio)
         if prompt is not None:
             text = repair_prompt(prompt)
             prompt, steps["prompt"] = text.text, text.steps
@@ -100,10 +109,15 @@ class Coach:
             return None
         return self._reports.get((kind, hashlib.sha256(data).digest()), lambda: check(data))
 
+    def _image(self, data: bytes) -> Report:
+        return check_image(data, max_pixels=self._limits.pixels)
 
-def _mended_sound(audio: bytes) -> tuple[bytes, tuple[str, ...]]:
-    try:
-        sound = repair_audio(audio)
-    except UnprocessableError:  # its report says why
-        return audio, ()
-    return sound.data, sound.steps
+    def _audio(self, data: bytes) -> Report:
+        return check_audio(data, max_seconds=self._limits.seconds)
+
+    def _mended_sound(self, audio: bytes) -> tuple[bytes, tuple[str, ...]]:
+        try:
+            sound = repair_audio(audio, max_seconds=self._limits.seconds)
+        except UnprocessableError:  # its report says why
+            return audio, ()
+        return (sound.data, sound.steps) if sound.steps else (audio, ())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+import orjson
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from comps.animation.coach.coach import Advice, Coach, Inputs, Mended
-from comps.animation.coach.engines import for_engine
+from comps.animation.coach.desk import CoachDesk
+from comps.animation.coach.engines import for_engine, for_preset
 from comps.animation.coach.finding import Report
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
@@ -18,15 +21,17 @@ from comps.animation.coach.prompt.fields import prompt_fields
 from comps.animation.coach.rules import RULES
 from comps.animation.engine import AnimationCapabilities
 from comps.animation.presets import preset_of
-from comps.animation.requests import PROMPT_CHARACTERS
+from comps.animation.requests import PROMPT_CHARACTERS, Look
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import AvatarError
 from comps.core.media.base64_data import decoded_base64
+from comps.core.web.json_body import JsonRoute
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
 Document = dict[str, Any]
+_JSON = "application/json"
 _WORDS = Field("", max_length=200)
-router = APIRouter(prefix="/v1/check", tags=["coach"])
+router = APIRouter(prefix="/v1/check", tags=["coach"], route_class=JsonRoute)
 
 
 class Facts(BaseModel):
@@ -74,22 +79,22 @@ class CheckRequest(BaseModel):
         return self
 
 
-def coach_dependency(request: Request) -> Coach:
+def desk_dependency(request: Request) -> CoachDesk:
     """The coach of the app that serves this request."""
-    coach: Coach = request.app.state.coach
-    return coach
+    desk: CoachDesk = request.app.state.coach_desk
+    return desk
 
 
 def keep_coach(app: FastAPI, coach: Coach) -> None:
     """Give the app its coach."""
-    app.state.coach = coach
+    app.state.coach_desk = CoachDesk(coach)
 
 
-CoachHere = Annotated[Coach, Depends(coach_dependency)]
+DeskHere = Annotated[CoachDesk, Depends(desk_dependency)]
 
 
-@router.post("", summary="What a picture, a recording and a prompt are good for")
-async def check(wanted: CheckRequest, studio: StudioHere, coach: CoachHere) -> Document:
+@router.post("", summary="What a picture, a recording and a prompt are good for", response_model=None)
+async def check(wanted: CheckRequest, studio: StudioHere, desk: DeskHere) -> Response:
     """Findings with measured values and thresholds; with `fix` also the mended versions of those that could be mended, what was
     done, and in `after` what is left to say.
 
@@ -102,12 +107,8 @@ async def check(wanted: CheckRequest, studio: StudioHere, coach: CoachHere) -> D
         prompt=wanted.prompt,
         facts=None if wanted.facts is None else wanted.facts.known(),
     )
-    engine = studio.engines.table.spec(wanted.engine or studio.engines.default)
-    advice = for_engine(await studio.in_thread(coach.check, inputs), engine.capabilities, wanted.prompt)
-    document = _advice(advice)
-    if wanted.fix:
-        document |= _mended(await studio.in_thread(coach.mend, inputs), engine.capabilities)
-    return document
+    aim = _Aim(_capabilities(studio, wanted.engine), studio.options(Look(preset=wanted.preset)).size)
+    return Response(await desk.work(lambda: _looked_at(desk.coach, inputs, aim, wanted.fix)), media_type=_JSON)
 
 
 class ComposeRequest(BaseModel):
@@ -147,6 +148,33 @@ async def rules() -> Document:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What the inputs are for: an engine with these capabilities, and a video of `size` pixels."""
+
+    capabilities: AnimationCapabilities
+    size: int
+
+    def matters(self, advice: Advice, prompt: str | None) -> Advice:
+        return for_preset(for_engine(advice, self.capabilities, prompt), self.size)
+
+
+def _capabilities(studio: Studio, engine: str) -> AnimationCapabilities:
+    """Those of the engine as it runs, or, while it is not loaded, those of its kind; raises UnknownChoiceError."""
+    name = engine or studio.engines.default
+    spec = studio.engines.table.spec(name)
+    loaded = studio.engines.loaded.get(name)
+    return spec.capabilities if loaded is None else loaded.capabilities
+
+
+def _looked_at(coach: Coach, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
+    """The reply; blocks."""
+    document = _advice(aim.matters(coach.check(inputs), inputs.prompt))
+    if fix:
+        document |= _mended(coach.mend(inputs), aim)
+    return orjson.dumps(document)
+
+
 def _advice(advice: Advice) -> Document:
     return {"usable": advice.usable, **{name: _report(report) for name, report in advice.reports.items()}}
 
@@ -159,7 +187,7 @@ def _report(report: Report) -> Document:
     }
 
 
-def _mended(mended: Mended, capabilities: AnimationCapabilities) -> Document:
+def _mended(mended: Mended, aim: _Aim) -> Document:
     made = mended.inputs
     files = {
         "image": None if made.image is None else base64.b64encode(made.image).decode(),
@@ -169,5 +197,5 @@ def _mended(mended: Mended, capabilities: AnimationCapabilities) -> Document:
     return {
         "fixed": {name: value for name, value in files.items() if value is not None and mended.steps[name]},
         "steps": {name: list(steps) for name, steps in mended.steps.items()},
-        "after": _advice(for_engine(mended.advice, capabilities, made.prompt)),
+        "after": _advice(aim.matters(mended.advice, made.prompt)),
     }

@@ -102,12 +102,15 @@ class _Words:
 
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = _TOKEN.findall(text)
+        self._places: dict[str, list[int]] = {}
+        for place, token in enumerate(self.tokens):
+            self._places.setdefault(token, []).append(place)
 
     def places(self, phrase: str) -> list[int]:
         """Where `phrase` is said and meant, as numbers of tokens."""
         parts = list(phrase) if _CHINESE.search(phrase) else phrase.split()
         size = len(parts)
-        starts = (at for at in range(len(self.tokens) - size + 1) if self.tokens[at : at + size] == parts)
+        starts = (at for at in self._places.get(parts[0], ()) if self.tokens[at : at + size] == parts)
         return [at for at in starts if not self._taken_back(at)]
 
     def _taken_back(self, at: int) -> bool:

@@ -33,6 +33,8 @@ _MIN_RATE_HZ = 1000
 _PCM_BITS = re.compile(r"pcm_[a-z]+?(\d+)")
 _COMPANDED = ("pcm_mulaw", "pcm_alaw")
 _COMPANDED_BITS = 8
+MOST_VALUES = 64_000_000
+"""Samples of all channels of a track that is read as it is stored: 256 MB, half an hour of 16 kHz stereo."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +65,18 @@ def read_track(data: bytes, *, max_seconds: float) -> AudioTrack:
         context = container.streams.audio[0].codec_context
         codec, names = context.name, container.format.name
         bits = _stored_bits(codec, context.codec.lossless, context.format.bits if context.format else 0)
-        resampler = AudioResampler(format="fltp")
-        rate = 0
+        # packed: PyAV reads past its array of planes where a planar frame has eight channels or more
+        resampler = AudioResampler(format="flt")
+        rate = values = 0
         for frame in _bounded(_frames(container), max_seconds):
             rate = rate or frame.sample_rate
-            pieces.extend(_planes(resampler, frame))
+            values += frame.samples * frame.layout.nb_channels
+            if values > MOST_VALUES:
+                raise TooLargeError(
+                    f"the audio has more than {MOST_VALUES // 1_000_000} million samples in its channels: send it in mono",
+                    param="audio",
+                )
+            pieces.extend(_channels(resampler, frame))
     samples = np.concatenate(pieces, axis=1) if pieces else np.zeros((1, 0), np.float32)
     if not samples.shape[1]:
         raise UnprocessableError("the audio holds no samples", param="audio")
@@ -161,14 +170,14 @@ def _samples(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[ND
         yield piece.to_ndarray().reshape(-1).astype(np.float32, copy=False)
 
 
-def _planes(resampler: AudioResampler, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
+def _channels(resampler: AudioResampler, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
     """Float32 `[channels, n]` at the frame's own rate; a frame of another kind than the first ends the track there."""
     try:
         resampled = resampler.resample(frame)
     except (ValueError, av.FFmpegError):
         return
     for piece in resampled:
-        yield piece.to_ndarray().astype(np.float32, copy=False)
+        yield piece.to_ndarray().reshape(-1, piece.layout.nb_channels).T.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _PARSERS = anyio.CapacityLimiter(2)
 async def parsed(body: bytes) -> Any:
     """The value of a JSON text; raises ValueError (of it `json.JSONDecodeError`) when it is none."""
     if len(body) < LARGE_BYTES:
-        return json.loads(body)
+        return _loads(body)
     return await anyio.to_thread.run_sync(_parse, body, limiter=_PARSERS)
 
 
@@ -32,7 +32,14 @@ def _parse(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError:
-        return json.loads(body)  # which says where the mistake is, or takes what few parsers do
+        return _loads(body)  # which says where the mistake is, or takes what few parsers do
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 class JsonRequest(Request):

@@ -10,6 +10,8 @@ from comps.core.errors import UnprocessableError
 
 MOST_NAMED = 8
 """Fields named in one sentence; more help nobody."""
+MOST_LETTERS = 60
+"""Of each part of a field's name: unknown ones are the client's."""
 _TRIED_TYPE = re.compile(r"str|int|float|bool|[A-Z]\w*|.*\W.*")
 """Parts of pydantic's locations that are no field but the type it tried there."""
 _SOURCES = ("body", "query", "path", "header")
@@ -73,7 +75,7 @@ def fields_at_fault(problems: Sequence[Any]) -> dict[str, Any]:
             places[place] = problem
     found: dict[str, Any] = {}
     for problem in places.values():
-        found.setdefault(_field(tuple(problem["loc"])), problem)
+        found.setdefault(_field(problem), problem)
     return found
 
 
@@ -97,8 +99,14 @@ def _rule(problem: Any) -> str | None:
     return f"must be {wanted}" if wanted and kind.endswith(("_type", "_parsing", "_from_float")) else None
 
 
-def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in _within(location) if not _TRIED_TYPE.fullmatch(str(part)))
+def _field(problem: Any) -> str:
+    parts = [str(part) for part in _within(tuple(problem["loc"]))]
+    unknown = (
+        parts[-1:] if problem["type"] == "extra_forbidden" else []
+    )  # the client's own word, whatever it looks like
+    known = parts[: len(parts) - len(unknown)]
+    named = [part for part in known if not _TRIED_TYPE.fullmatch(part)]
+    return ".".join(part[:MOST_LETTERS] for part in (*named, *unknown))
 
 
 def _within(location: tuple[int | str, ...]) -> tuple[int | str, ...]:

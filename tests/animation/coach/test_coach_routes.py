@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,14 @@ import pytest
 from PIL import Image
 
 from comps.animation.avatars import PRESENTERS
-from comps.animation.coach.coach import Coach, Inputs
+from comps.animation.coach.coach import Coach, CoachLimits, Inputs
+from comps.animation.coach.desk import AT_ONCE, WAITING, CoachDesk
 from comps.animation.coach.engines import for_engine
 from comps.animation.coach.finding import Severity
 from comps.animation.coach.prompt.compose import compose_prompt
 from comps.animation.coach.rules import RULES
 from comps.animation.table import ENGINES
+from comps.core.errors import BusyError
 from comps.core.media.audio import decode_audio, encode_audio
 from tests.animation.conftest import Running
 
@@ -183,7 +187,7 @@ def test_what_was_seen_before_is_not_measured_again(monkeypatch: pytest.MonkeyPa
 
     seen = []
     real = module.check_image
-    monkeypatch.setattr(module, "check_image", lambda data: (seen.append(1), real(data))[1])
+    monkeypatch.setattr(module, "check_image", lambda data, **limits: (seen.append(1), real(data, **limits))[1])
     coach = Coach(kept=2)
     first, second = coach.check(Inputs(image=ADA)), coach.check(Inputs(image=ADA))
     assert first.image is second.image
@@ -191,3 +195,37 @@ def test_what_was_seen_before_is_not_measured_again(monkeypatch: pytest.MonkeyPa
     coach.check(Inputs(prompt="one")), coach.check(Inputs(prompt="two"))
     coach.check(Inputs(image=ADA))
     assert len(seen) == 2
+
+
+async def test_a_preset_larger_than_the_picture_is_told(service: Running) -> None:
+    small = io.BytesIO()
+    Image.open(io.BytesIO(ADA)).convert("RGB").resize((640, 640)).save(small, "PNG")
+    body = {"image": b64(small.getvalue())}
+    assert codes((await service.client.post("/v1/check", json=body)).json()["image"]) == set()
+    (found,) = (await service.client.post("/v1/check", json={**body, "preset": "quality"})).json()["image"]["findings"]
+    assert (found["code"], found["measured"], found["threshold"]) == ("image_below_preset", 640, "at least 768 px")
+
+
+async def test_a_recording_longer_than_any_route_takes_is_an_error() -> None:
+    coach = Coach(CoachLimits(seconds=1.0))
+    report = coach.check(Inputs(audio=QUESTION.read_bytes())).audio
+    assert report is not None
+    assert report.codes() == {"audio_too_long"}
+
+
+async def test_the_desk_lets_few_in_and_refuses_the_rest() -> None:
+    desk, begun, go_on = CoachDesk(Coach()), threading.Semaphore(0), threading.Event()
+
+    def slow() -> None:
+        begun.release()
+        go_on.wait(20)
+
+    waiting = [asyncio.create_task(desk.work(slow)) for _ in range(AT_ONCE + WAITING)]
+    for _ in range(AT_ONCE):
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
+    with pytest.raises(BusyError, match="as many as fit"):
+        await desk.work(slow)
+    assert not begun.acquire(blocking=False)
+    go_on.set()
+    await asyncio.gather(*waiting)
+    assert await desk.work(lambda: 7) == 7

@@ -251,3 +251,15 @@ def test_a_track_of_too_many_samples_is_refused_before_they_are_held(monkeypatch
     assert read_track(wav(np.zeros((1500, 2), np.int16), 16_000, 1), max_seconds=9).samples.shape == (2, 1500)
     with pytest.raises(TooLargeError, match="mono"):
         read_track(wav(np.zeros((1600, 2), np.int16), 16_000, 1), max_seconds=9)
+
+
+@pytest.mark.parametrize("fmt", [np.int16, np.float32])
+def test_the_same_sound_in_two_channels_is_as_loud_as_in_one(fmt: Any) -> None:
+    mono = tone(0.5, 16_000, level=0.9).astype(fmt) / (1 if fmt is np.int16 else np.float32(32767))
+    code, both = (1 if fmt is np.int16 else 3), np.repeat(mono[:, None], 2, axis=1)
+    one, two = (decode_audio(wav(data.astype(fmt), 16_000, code), rate=16_000, max_seconds=2) for data in (mono, both))
+    assert np.abs(one - two).max() < 1e-3
+    apart = both.astype(fmt).copy()
+    apart[:, 1] = 0
+    left = decode_audio(wav(apart, 16_000, code), rate=16_000, max_seconds=2)
+    assert np.abs(left - one / 2).max() < 1e-3

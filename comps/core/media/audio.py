@@ -30,6 +30,8 @@ _DEMUXERS = (
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 _MAGIC = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1aE\xdf\xa3")
 _MIN_RATE_HZ = 1000
+_STEREO, _MIXED_STEREO = 2, np.float32(0.5**0.5)
+# FFmpeg mixes two channels into one that is as loud as both together: what is alike in them would be cut at the top.
 _PCM_BITS = re.compile(r"pcm_[a-z]+?(\d+)")
 _COMPANDED = ("pcm_mulaw", "pcm_alaw")
 _COMPANDED_BITS = 8
@@ -108,10 +110,14 @@ def decode_audio(data: bytes, *, rate: int, max_seconds: float) -> NDArray[np.fl
     pieces: list[NDArray[np.float32]] = []
     with _open(data) as container:
         resampler = AudioResampler(format="flt", layout="mono", rate=rate)
+        channels = 1
         for frame in _bounded(_frames(container), max_seconds):
+            channels = frame.layout.nb_channels
             pieces.extend(_samples(resampler, frame))
         pieces.extend(_samples(resampler, None))
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if channels == _STEREO:
+        samples *= _MIXED_STEREO
     if not len(samples):
         raise UnprocessableError("the audio holds no samples", param="audio")
     if not np.isfinite(samples).all():

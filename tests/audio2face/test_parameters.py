@@ -81,7 +81,8 @@ def test_whatever_comes_is_taken_within_the_range_or_refused(value: object) -> N
             checked = check(parameter, value)
         except UnprocessableError:
             continue
-        assert checked == value
+        # whole numbers beyond 2^53 are rounded to what a float can say
+        assert checked == (float(value) if isinstance(value, int) and parameter.kind == "number" else value)
         assert parameter.kind == "switch" or np.float32(parameter.minimum) <= np.float32(checked) <= np.float32(
             parameter.maximum
         )

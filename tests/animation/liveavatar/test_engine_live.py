@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -364,3 +366,13 @@ async def test_closing_while_it_starts_leaves_nothing(
         await eventually(lambda: len(machine.processes()) == 2)
         assert (await engine.check())["GPU 0,1,2,3,4"].startswith("starting")
     assert machine.processes() == []
+
+
+async def test_a_temporary_folder_with_a_long_name_is_passed_over(
+    make_settings: MakeSettings, avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    await anyio.Path(long).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    async with loaded(make_settings()) as engine:
+        assert greys(await drawn(engine, avatar, 0.96)) == expected(24)

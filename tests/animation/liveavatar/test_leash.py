@@ -42,7 +42,7 @@ async def grown(path: Path) -> list[int]:
 
 def start_leash(command: list[str], grace_s: float = 1.0) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", str(LEASH), str(grace_s), *command], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-I", str(LEASH), str(grace_s), "", *command], stdin=subprocess.PIPE, start_new_session=True
     )
 
 
@@ -80,7 +80,7 @@ async def test_a_starter_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     """The starter is a process of its own, killed as an out-of-memory killer does it."""
     code = (
         "import subprocess, sys, time\n"
-        f"subprocess.Popen([sys.executable, '-I', {str(LEASH)!r}, '1', *sys.argv[1:]], stdin=subprocess.PIPE)\n"
+        f"subprocess.Popen([sys.executable, '-I', {str(LEASH)!r}, '1', '', *sys.argv[1:]], stdin=subprocess.PIPE)\n"
         "time.sleep(600)"
     )
     starter = await asyncio.create_subprocess_exec(sys.executable, "-c", code, *family(tmp_path / "pids"))
@@ -152,7 +152,9 @@ async def test_private_text_is_cut_off(tmp_path: Path) -> None:
     prompt = "A woman of thirty with long black hair and brown eyes."
     seen: list[str] = []
     code = f"print('Input prompt: {prompt}'); print('args: prompt=', {prompt!r}, 'seed=1'); print('A woman')"
-    group = await ProcessGroup.start([sys.executable, "-c", code], tmp_path, os.environ, 1.0, seen.append, prompt)
+    group = await ProcessGroup.start(
+        [sys.executable, "-c", code], tmp_path, os.environ, 1.0, seen.append, private=prompt
+    )
     await group.wait()
     await group.stop()
     assert seen == ["Input prompt: …", "args: prompt= …", "A woman"]
@@ -175,3 +177,16 @@ async def test_a_program_that_ends_before_its_children_leaves_no_zombie(tmp_path
     leash.stdin.close()
     await asyncio.to_thread(leash.wait, 20)
     assert not any(map(alive, pids))
+
+
+@pytest.mark.parametrize(("then", "kept"), [("sys.exit(0)", True), ("time.sleep(600)", False)])
+async def test_files_of_a_run_that_was_ended_are_removed(tmp_path: Path, then: str, kept: bool) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "video.mp4").touch()
+    group = await ProcessGroup.start(family(tmp_path / "pids", then), tmp_path, os.environ, 1.0, folder=folder)
+    await grown(tmp_path / "pids")
+    if kept:
+        await group.wait()
+    await group.stop()
+    assert folder.exists() is kept

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -159,8 +160,8 @@ async def test_a_broken_program_is_an_error_of_the_session(
         assert "try again" in answer.error["message"]
 
 
-async def test_a_service_that_is_killed_leaves_no_process_of_the_program(
-    machine: Machine, make_settings: MakeSettings
+async def test_a_service_that_is_killed_leaves_nothing_of_the_program(
+    machine: Machine, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     """As the kernel kills it when memory runs out: nothing of this service can clean up any more."""
     names = ("engine", "liveavatar_dir", "liveavatar_nvidia_smi", "liveavatar_size", "liveavatar_peaks_dir")
@@ -169,16 +170,17 @@ async def test_a_service_that_is_killed_leaves_no_process_of_the_program(
     folders = {"AVATAR_DATA_DIR": str(settings.data_dir), "AVATAR_ANIMATION_OUTPUT_DIR": str(settings.output_dir)}
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "comps.animation"),
-        env={**os.environ, **values, **folders, "AVATAR_ANIMATION_PORT": "0"},
+        env={**os.environ, **values, **folders, "AVATAR_ANIMATION_PORT": "0", "TMPDIR": str(tmp_path)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(lambda: len(machine.processes()) == 2)
+        await eventually(lambda: len(machine.processes()) == 2 and any(tmp_path.glob("avatar-live-*")))
     finally:
         service.kill()
         await service.wait()
     await eventually(lambda: machine.processes() == [])
+    await eventually(lambda: not any(tmp_path.glob("avatar-live-*")))
 
 
 async def test_a_mistake_on_this_side_is_told_and_ends_the_program(

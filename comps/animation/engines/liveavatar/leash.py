@@ -1,8 +1,9 @@
 """Runs a program and ends it, with everything it has started, when told to or when the one who told is gone.
 
-    python leash.py GRACE_SECONDS PROGRAM [ARGUMENT ...]
+    python leash.py GRACE_SECONDS FOLDER PROGRAM [ARGUMENT ...]
 
-The starter holds the other end of standard input and closes it to end the program; when the starter dies the system
+FOLDER, which may be empty, holds the program's files of this run; it is removed when the program had to be ended, as
+the starter may be gone. The starter holds the other end of standard input and closes it to end the program; when the starter dies the system
 closes it. torchrun puts every process it starts into a session of its own, so that no signal to a group reaches them
 all: this process is therefore made the one that inherits orphans, and ends its descendants by number.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ _POLL_S = 0.02
 
 def main() -> int:
     """Run, watch, end; returns the exit code of the program, 128 more than the number of a signal that ended it."""
-    grace_s, command = float(sys.argv[1]), sys.argv[2:]
+    grace_s, folder, command = float(sys.argv[1]), sys.argv[2], sys.argv[3:]
     _control(_PR_SET_CHILD_SUBREAPER, 1)
     asked, wake = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -40,6 +42,8 @@ def main() -> int:
         return 127
     code = _watch(child.pid, asked)
     last = _end(grace_s, child.pid)
+    if code is None and folder:
+        shutil.rmtree(folder, ignore_errors=True)
     code = last if code is None else code
     child.returncode = code if code is not None else -signal.SIGKILL  # so that Popen does not look for it again
     return 128 - child.returncode if child.returncode < 0 else child.returncode

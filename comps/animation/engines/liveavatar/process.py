@@ -51,16 +51,18 @@ class ProcessGroup:
         grace_s: float,
         on_line: Callable[[str], None] = lambda _: None,
         private: str = "",
+        folder: Path | None = None,
     ) -> ProcessGroup:
         """Start `command` in a session of its own, on a leash that ends it also when this process dies.
 
         `grace_s` is the time it gets to end by itself; `on_line` is called in the event loop for every line;
-        what follows the beginning of `private`, such as a prompt, is cut off lines. Raises EngineUnavailableError when
+        what follows the beginning of `private`, such as a prompt, is cut off lines. `folder` holds files of this run
+        and is removed when the program is ended before its time. Raises EngineUnavailableError when
         the system does not start it.
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", str(LEASH), str(grace_s), *command),
+                *(sys.executable, "-I", str(LEASH), str(grace_s), str(folder or ""), *command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,

@@ -29,6 +29,8 @@ from comps.core.media.audio import encode_audio
 
 logger = logging.getLogger(__name__)
 
+LONGEST_FOLDER = 70
+"""Characters of the temporary folder beyond which the path of a socket in it would not fit the 108 it may have."""
 LAST_WORDS_S = 2.0
 """Seconds that a program which leaves gets to print why."""
 
@@ -67,7 +69,7 @@ class Attempt:
 
     async def run(self) -> Failure:
         """Start it and return why it ended; nothing of it is left then, also when this is cancelled."""
-        folder = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, "", "avatar-live-"))
+        folder = await anyio.to_thread.run_sync(_new_folder)
         settings = self._settings
         async with watching(settings.liveavatar_nvidia_smi, self._plan.gpus) as watch:
             try:
@@ -95,7 +97,12 @@ class Attempt:
             command = build_command(self._program, self._plan, free_port())
             logger.info("LiveAvatar starts on GPU %s", ",".join(map(str, self._plan.gpus)))
             process = await ProcessGroup.start(
-                command, self._program.checkout, environment(self._plan, path), self._settings.liveavatar_stop_s, _log
+                command,
+                self._program.checkout,
+                environment(self._plan, path),
+                self._settings.liveavatar_stop_s,
+                _log,
+                folder=folder,
             )
             self.pid = process.pid
             tasks = [asyncio.create_task(process.wait()), asyncio.create_task(self._converse(folder))]
@@ -181,6 +188,12 @@ def _failure(lines: list[str], code: int | None, seen: BaseException | None) -> 
         raise seen
     said = [*lines, seen.line] if seen is not None and seen.line else lines
     return replace(recognise(said, code), seen=str(seen) if seen is not None else "")
+
+
+def _new_folder() -> Path:
+    """A folder for one run, with room for the name of a socket in it; blocks."""
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="avatar-live-", dir=usual if len(usual) < LONGEST_FOLDER else "/tmp"))
 
 
 def _log(line: str) -> None:

@@ -143,7 +143,13 @@ class OfflineJob:
         command = build_command(self._program, self._plan, free_port(), job)
         settings = self._settings
         group = await ProcessGroup.start(
-            command, self._program.checkout, environment(self._plan), settings.liveavatar_stop_s, self._note, job.prompt
+            command,
+            self._program.checkout,
+            environment(self._plan),
+            settings.liveavatar_stop_s,
+            self._note,
+            private=job.prompt,
+            folder=job.out.parent,
         )
         try:
             code = await asyncio.wait_for(group.wait(), settings.liveavatar_job_s)

@@ -70,7 +70,7 @@ def create_app(
     app.add_api_websocket_route("/v1/animation/stream", stream)
     app.add_api_websocket_route("/v1/audio2face/stream", face_stream)
     keep_host(app, FaceHost(settings))
-    keep_coach(app, Coach(CoachLimits(settings.max_pixels, max(settings.max_audio_s, settings.jobs_max_audio_s))))
+    keep_coach(app, Coach(CoachLimits(settings.max_pixels)))
     return app
 
 

@@ -13,7 +13,7 @@ from comps.animation.coach.image.repair import repair_image
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.repair import repair_prompt
-from comps.animation.coach.sound.check import check_audio
+from comps.animation.coach.sound.check import MAX_SECONDS, check_audio
 from comps.animation.coach.sound.repair import repair_audio
 from comps.animation.once import OnceCache
 from comps.core.errors import UnprocessableError
@@ -67,10 +67,10 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class CoachLimits:
-    """What is looked at at most: `pixels` of a picture, `seconds` of a recording."""
+    """What is looked at at most: `pixels` of a picture, `seconds` of a recording, which is held in memory whole."""
 
     pixels: int = 50_000_000
-    seconds: float = 1800.0
+    seconds: float = MAX_SECONDS
 
 
 class Coach:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import threading
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,16 @@ async def test_the_desk_lets_few_in_and_refuses_the_rest() -> None:
     go_on.set()
     await asyncio.gather(*waiting)
     assert await desk.work(lambda: 7) == 7
+
+
+async def test_eight_bits_are_mended_and_said_to_be(service: Running) -> None:
+    samples = decode_audio(QUESTION.read_bytes(), rate=16_000, max_seconds=60)
+    rough = np.clip(np.round(samples / np.abs(samples).max() * 0.9 * 127) + 128, 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 1, 16_000, len(rough), "NONE", ""))
+        out.writeframes(rough.tobytes())
+    answer = (await service.client.post("/v1/check", json={"audio": b64(file.getvalue()), "fix": True})).json()
+    assert "audio_depth" in codes(answer["audio"])
+    assert "Stored with 16 bits instead of 8".lower() in " ".join(answer["steps"]["audio"])
+    assert "audio_depth" not in codes(answer["after"]["audio"])

@@ -63,14 +63,14 @@ def _share(pieces: list[_Piece], mask: Mask) -> float:
 
 def _joined(samples: Samples, pieces: list[_Piece], hops: int) -> Samples:
     """The pieces, faded into each other."""
-    made = np.zeros(0, np.float32)
+    made: list[Samples] = []
     for piece in pieces:
         stop = len(samples) if piece.stop == hops else piece.stop * HOP
         part = samples[piece.first * HOP : stop].copy()
-        overlap = min(_FADE, len(made), len(part))
+        overlap = min(_FADE, len(made[-1]), len(part)) if made else 0
         if overlap:
             ramp = np.linspace(0, 1, overlap, dtype=np.float32)
-            part[:overlap] = part[:overlap] * ramp + made[-overlap:] * (1 - ramp)
-            made = made[:-overlap]
-        made = np.concatenate([made, part])
-    return made
+            part[:overlap] = part[:overlap] * ramp + made[-1][-overlap:] * (1 - ramp)
+            made[-1] = made[-1][:-overlap]
+        made.append(part)
+    return np.concatenate(made)

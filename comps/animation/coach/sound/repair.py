@@ -125,6 +125,8 @@ class _Work:
             steps.append(f"resampled from {track.rate} Hz to {RATE} Hz")
         if len(track.samples) > 1:
             steps.append(f"mixed {len(track.samples)} channels into one")
+        if rules.DEPTH.code in self._broken:
+            steps.append(f"stored with 16 bits instead of {track.bits}")
         return steps
 
 

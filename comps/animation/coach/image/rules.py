@@ -111,7 +111,7 @@ FACE_SHADOW = _rule(
     "Light the face from the front, without a hard shadow on one side.", source=_GUIDE,
 )  # fmt: skip
 FACE_BLURRED = _rule(
-    "face_blurred", _WARNING, "blur of the clearest edges of eyes and mouth, 64 px between the eyes", "px", (None, 1.55),
+    "face_blurred", _WARNING, "blur of the clearest edges of eyes and mouth, 64 px between the eyes", "px", (None, 1.66),
     "Use a picture that is in focus and not shaken, without a softening filter.",
 )  # fmt: skip
 FACE_SIDEWAYS = _rule(

@@ -89,7 +89,7 @@ async def test_a_video_has_the_enhanced_size(service: Running) -> None:
     [
         ({"enhancer": "magic"}, 422, "enhancer", "inverter, absent, none"),
         ({"enhancer": "absent"}, 503, None, "avatarchatbot[neural]"),
-        ({"enhancer": "inverter", "enhancer_strength": 1.5}, 422, "enhancer_strength", "less than or equal to 1"),
+        ({"enhancer": "inverter", "enhancer_strength": 1.5}, 422, "enhancer_strength", "at most 1"),
         ({"enhancer_strength": 0.5}, 422, "enhancer_strength", "name one"),
         ({"enhancer": "none", "enhancer_strength": 0.5}, 422, "enhancer_strength", "name one"),
         ({"enhancer": "inverter", "enhancer_strength": 0.5}, 503, None, "the enhancer failed"),

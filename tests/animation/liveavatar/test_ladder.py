@@ -35,10 +35,10 @@ def test_the_recommended_order_keeps_the_picture_longest() -> None:
 
 def test_the_order_of_the_parameter_guide_begins_with_the_picture() -> None:
     staying = replace(ONE, offload_model=False)
-    assert climbed(staying, "seed") == [
+    assert climbed(staying, "guide") == [
         *("size", "infer_frames", "infer_frames", "offload_kv_cache", "offload_model", "fp8")
     ]
-    assert climbed(FIVE, "seed") == ["size", "fp8", "t5_cpu"]
+    assert climbed(FIVE, "guide") == ["size", "fp8", "t5_cpu"]
 
 
 def test_both_orders_have_all_remedies() -> None:

@@ -15,7 +15,7 @@ Switch = Literal["auto", "on", "off"]
 Mode = Literal["auto", "offline", "stream"]
 PresetName = Literal["quick", "standard", "quality"]
 SizeName = Literal["", "384*256", "688*368", "704*384", "720*400"]
-Order = Literal["recommended", "seed"]
+Order = Literal["recommended", "guide"]
 
 PROMPT = (
     "A person looks into the camera and speaks to the viewer in a calm and friendly manner. The face is relaxed, the lips "

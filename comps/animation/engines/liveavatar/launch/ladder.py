@@ -71,9 +71,9 @@ REMEDIES = {
 }
 ORDERS: dict[Order, tuple[str, ...]] = {
     "recommended": ("fp8", "t5_cpu", "offload_kv_cache", "size", "infer_frames", "offload_model"),
-    "seed": ("size", "infer_frames", "offload_kv_cache", "offload_model", "fp8", "t5_cpu"),
+    "guide": ("size", "infer_frames", "offload_kv_cache", "offload_model", "fp8", "t5_cpu"),
 }
-"""``recommended`` keeps the picture as long as it can; ``seed`` begins with it, as the parameter guide does.
+"""``recommended`` keeps the picture as long as it can; ``guide`` begins with it, as guides to its parameters do.
 
 The guide's third step, decoding as it goes, frees nothing in this program: caches on the CPU take its place.
 """

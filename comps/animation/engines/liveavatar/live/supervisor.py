@@ -45,6 +45,7 @@ class Worker:
         self._line: Line | None = None
         self._attempt: Attempt | None = None
         self._task: asyncio.Task[None] | None = None
+        self._turning = asyncio.Lock()  # or two who start it at once would start two, of which one is lost
         self._changed = asyncio.Condition()
         self._ready_at: float | None = None
         self._given_up_at = 0.0
@@ -66,9 +67,12 @@ class Worker:
 
     async def prepare(self, look: Look) -> None:
         """Have it show `look`; returns at once, `until_ready` waits. A program that was given up is started again."""
-        if self._task is not None and not self._task.done() and self.look == look:
-            return
-        await self.stop()
+        async with self._turning:
+            if self._task is None or self._task.done() or self.look != look:
+                await self._end()
+                self._begin(look)
+
+    def _begin(self, look: Look) -> None:
         self.look = look
         self.state, self.reason = "starting", ""
         self._task = asyncio.create_task(self._keep(look))
@@ -104,13 +108,18 @@ class Worker:
 
     async def restart(self) -> None:
         """End the program and start it again with the same look, as after a stall."""
-        look = self.look
-        await self.stop()
-        if look is not None:
-            await self.prepare(look)
+        async with self._turning:
+            look = self.look
+            await self._end()
+            if look is not None:
+                self._begin(look)
 
     async def stop(self) -> None:
         """End the program; nothing of it is left afterwards. May be called again."""
+        async with self._turning:
+            await self._end()
+
+    async def _end(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

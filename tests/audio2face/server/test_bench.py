@@ -119,3 +119,21 @@ async def process_bench_beside() -> AsyncIterator[ProcessBench]:
     await bench.start()
     yield bench
     await bench.close()
+
+
+async def test_a_client_that_leaves_while_a_process_is_replaced_breaks_nothing() -> None:
+    async with process_bench() as bench:
+        work = await bench.open(16_000, StreamRequest())
+        (child,) = multiprocessing.active_children()
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join(10)
+        with pytest.raises(AvatarError, match="the inference failed"):
+            await turn(work, (speech(1.0), ()))
+        leaving = asyncio.create_task(bench.open(16_000, StreamRequest()))
+        await asyncio.sleep(0.2)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        again = await bench.open(16_000, StreamRequest())
+        assert len((await turn(again, (speech(1.0), ()))).messages) > 0
+        assert len(multiprocessing.active_children()) == 1

@@ -91,3 +91,20 @@ async def test_keyframes_do_not_wait_for_audio() -> None:
     assert work.run()
     with pytest.raises(UnprocessableError, match=r"emotion\.joy"):
         await anext(clip.outgoing())
+
+
+@pytest.mark.parametrize("sizes", [(500, 64_000), (500, 31_999, 3), (2, 32_000, 32_000), (1_000, 200_000)])
+async def test_a_crumb_before_much_audio_holds_nothing_up(sizes: tuple[int, ...]) -> None:
+    work = Held(stepwise().open(16_000))
+    clip = Clip(work, room=1_000)
+    pcm = speech(8.0)
+    at = 0
+    for size in sizes:
+        clip.feed(pcm[at : at + size])
+        at += size
+    clip.end()
+    for _ in range(100):
+        if not work.run():
+            break
+    assert sum(len(piece) for turn in work.turns for piece, _ in turn.pieces) == at
+    assert work.turns[-1].last

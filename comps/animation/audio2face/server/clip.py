@@ -88,7 +88,8 @@ class Clip:
     def _wait(self, piece: _Piece) -> None:
         """Appends a piece; crumbs are put together, as a clip may come sample by sample."""
         self._waiting_bytes += len(piece.pcm)
-        if self._waiting and not piece.keyframes and len(self._waiting[-1].pcm) < _CRUMB:
+        before = len(self._waiting[-1].pcm) if self._waiting else _CRUMB
+        if not piece.keyframes and before < _CRUMB and before + len(piece.pcm) <= self._turn_bytes:
             piece = _joined([self._waiting.pop(), piece])
         self._waiting.append(piece)
 

@@ -51,7 +51,7 @@ class ProcessBench(Bench):
         loop = asyncio.get_running_loop()
         _, self._line = await loop.create_connection(_Line, sock=ours)
         first: asyncio.Future[Any] = loop.create_future()
-        self._line.expect(first.set_result)
+        self._line.expect(_into(first))
         if isinstance(await first, AvatarError):
             raise EngineUnavailableError("a process of the inference could not start; the log says why")
 
@@ -63,12 +63,7 @@ class ProcessBench(Bench):
                 await self.start()
         number = next(self._numbers)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def answered(told: Any) -> None:
-            if not answer.done():
-                answer.set_result(told)
-
-        self.ask(("open", number, sample_rate, request), answered)
+        self.ask(("open", number, sample_rate, request), _into(answer))
         try:
             opened = await answer
         except asyncio.CancelledError:
@@ -94,6 +89,16 @@ class ProcessBench(Bench):
             self._line.close()
         if self._process is not None:
             await asyncio.to_thread(_ended, self._process)
+
+
+def _into(future: asyncio.Future[Any]) -> Answered:
+    """Takes an answer for who waits; who has left by then, as a client does, needs none."""
+
+    def answered(told: Any) -> None:
+        if not future.done():
+            future.set_result(told)
+
+    return answered
 
 
 class _RemoteWork(Work):

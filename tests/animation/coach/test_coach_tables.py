@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from comps.animation.coach.agreement import AGREEMENT_RULES
+from comps.animation.coach.engines import ENGINE_RULES
 from comps.animation.coach.finding import Rule
 from comps.animation.coach.prompt.rules import PROMPT_RULES
 from comps.animation.coach.sound.rules import AUDIO_RULES
@@ -39,3 +40,9 @@ def test_every_rule_says_what_to_do(rule: Rule) -> None:
     assert rule.advice.endswith(".")
     assert rule.measure
     assert "|" not in "".join(row(rule))
+
+
+def test_the_rule_of_presets_is_in_the_document() -> None:
+    for rule in ENGINE_RULES:
+        cells = [cell if cell != "–" or at != 3 else "that of the preset" for at, cell in enumerate(row(rule))]
+        assert f"| {' | '.join(cells)} |" in DOCUMENT.read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def test_the_quality_of_a_jpeg_is_the_one_it_was_saved_with(quality: int) -> Non
 def test_other_formats_have_no_quality() -> None:
     header = read_header(saved("PNG"))
     assert header is not None
-    assert (header.format, header.width, header.height, header.frames, header.quality) == ("PNG", 96, 64, 1, None)
+    assert (header.format, header.width, header.height, header.animated, header.quality) == ("PNG", 96, 64, False, None)
 
 
 def test_an_animation_has_frames() -> None:
@@ -36,7 +36,7 @@ def test_an_animation_has_frames() -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     header = read_header(file.getvalue())
     assert header is not None
-    assert header.frames == 3
+    assert header.animated
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n\0\0"])

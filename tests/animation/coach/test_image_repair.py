@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from comps.animation.coach.image.check import check_image
-from comps.animation.coach.image.repair import repair_image
+from comps.animation.coach.image.repair import TURNED_PIXELS, _turned, repair_image
 from comps.core.media.image import decode_image
 from tests.animation.coach import plants
 from tests.animation.coach.plants import Picture, jpeg, png, presenter
@@ -105,3 +105,11 @@ def test_only_an_upscaler_enlarges() -> None:
 def test_two_alike_are_left_to_a_person() -> None:
     data = png(plants.beside(ADA, NOOR))
     assert repair_image(data).data == data
+
+
+def test_a_turned_picture_does_not_grow_without_bound() -> None:
+    strip = np.zeros((300, 40_000, 3), np.uint8)
+    turned = _turned(strip, 45.0)
+    assert turned.shape[0] * turned.shape[1] <= TURNED_PIXELS
+    small = np.zeros((100, 200, 3), np.uint8)
+    assert min(_turned(small, 45.0).shape[:2]) > 200

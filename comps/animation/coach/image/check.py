@@ -61,8 +61,8 @@ def _decoded(data: bytes, max_pixels: int, notes: Notes) -> Picture | None:
 
 def _judge_header(header: Header, notes: Notes) -> None:
     notes.measured["format"] = header.format
-    if header.format not in USUAL_FORMATS or (header.frames > 1 and header.format != "MPO"):
-        kind = f"an animation of {header.frames} frames" if header.frames > 1 else header.format
+    if header.format not in USUAL_FORMATS or (header.animated and header.format != "MPO"):
+        kind = "an animation" if header.animated else header.format
         notes.find(rules.FORMAT, header.format, f"the picture is {kind}, not a JPEG, PNG or WebP still")
     if header.quality is not None:
         notes.measured["jpeg_quality"] = header.quality

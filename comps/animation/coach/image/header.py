@@ -22,13 +22,13 @@ _LUMINANCE = np.array([
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`format` as Pillow names it, `width` and `height` in pixels as stored, `frames` of an animation, and `quality`
+    """`format` as Pillow names it, `width` and `height` in pixels as stored, `animated` when there is more than one, and `quality`
     1..100 of a JPEG, None of other formats."""
 
     format: str
     width: int
     height: int
-    frames: int
+    animated: bool
     quality: int | None
 
 
@@ -41,8 +41,8 @@ def read_header(data: bytes) -> Header | None:
             with Image.open(BytesIO(data)) as image:
                 tables = getattr(image, "quantization", None)
                 quality = jpeg_quality(list(tables[0])) if tables and 0 in tables else None
-                frames = int(getattr(image, "n_frames", 1))
-                return Header(image.format or "", image.width, image.height, frames, quality)
+                animated = bool(getattr(image, "is_animated", False))  # counting them would read the file through
+                return Header(image.format or "", image.width, image.height, animated, quality)
     except Exception:  # noqa: BLE001 - the boundary to Pillow's parsers, which raise almost anything on damaged bytes
         return None
 

@@ -61,13 +61,15 @@ def repair_image(data: bytes, *, max_pixels: int = MAX_PIXELS, upscale: Upscale 
     return RepairedImage(encode_png(picture), tuple(steps)) if steps else RepairedImage(data, ())
 
 
+TURNED_PIXELS = 12_000_000
+"""Most of a picture that was turned, which grows by its corners: a larger one is made smaller, no video shows more."""
 Step = tuple[Picture, tuple[str, ...]]
 
 
 def _as_stored(data: bytes) -> tuple[str, ...]:
     """What writing the decoded picture as a PNG changes by itself."""
     header = read_header(data)
-    if header is None or (header.format in USUAL_FORMATS and (header.frames == 1 or header.format == "MPO")):
+    if header is None or (header.format in USUAL_FORMATS and (not header.animated or header.format == "MPO")):
         return ()
     return (f"stored as PNG instead of {header.format}",)
 
@@ -85,9 +87,14 @@ def _turned(picture: Picture, degrees: float) -> Picture:
     quarter = round(degrees / 90)
     if abs(degrees - 90 * quarter) < 3:
         return np.ascontiguousarray(np.rot90(picture, quarter))
+    sin, cos = np.abs((np.sin(np.radians(degrees)), np.cos(np.radians(degrees))))
     height, width = picture.shape[:2]
+    opened = (height * sin + width * cos) * (height * cos + width * sin)
+    if opened > TURNED_PIXELS:
+        scale = float(np.sqrt(TURNED_PIXELS / opened))
+        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        height, width = picture.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0), np.float64)
-    cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
     size = int(height * sin + width * cos), int(height * cos + width * sin)
     matrix[:, 2] += (np.array(size) - (width, height)) / 2
     turned = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -39,11 +39,11 @@ FORMAT = _rule(
 )  # fmt: skip
 TOO_SMALL = _rule(
     "image_too_small", _ERROR, "shorter side", "px", (256, None),
-    "Use a larger picture.", "enlarged by the upscaler, if there is one", _GUIDE,
+    "Use a larger picture.", source=_GUIDE,
 )  # fmt: skip
 SMALL = _rule(
     "image_small", _WARNING, "shorter side", "px", (512, None),
-    "Use a picture of 512 pixels or more on its shorter side.", "enlarged by the upscaler, if there is one", _GUIDE,
+    "Use a picture of 512 pixels or more on its shorter side.", source=_GUIDE,
 )  # fmt: skip
 COMPRESSED = _rule(
     "image_compressed", _WARNING, "quality of the JPEG's luminance table", "", (30, None),
@@ -80,7 +80,7 @@ FACE_TINY = _rule(
 FACE_SMALL = _rule(
     "face_small", _WARNING, "distance between the irises", "px", (SMALL_EYE_DISTANCE, None),
     "Use a larger picture, or one taken from nearer: the video will look soft.",
-    "cropped, and enlarged by the upscaler, if there is one", _RIG,
+    source=_RIG,
 )  # fmt: skip
 FACE_FAR = _rule(
     "face_far", _HINT, "eye distance over the picture's longer side", "%", (100 * LEAST_FACE, None),

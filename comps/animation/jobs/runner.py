@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -67,6 +68,7 @@ class JobRunner:
         self._keeper = keeper
         self._store = store
         self._runs: dict[str, _Run] = {}
+        self._held = 0
         self._working = asyncio.Semaphore(studio.settings.jobs_running)
 
     async def close(self) -> None:
@@ -78,9 +80,19 @@ class JobRunner:
 
     def require_place(self) -> None:
         """Raise BusyError when the line is full."""
-        settings = self._studio.settings
-        if len(self._runs) >= settings.jobs_running + settings.jobs_queued:
-            raise BusyError(f"{len(self._runs)} jobs are waiting, which is as many as fit", retry_after_s=30)
+        settings, waiting = self._studio.settings, len(self._runs) + self._held
+        if waiting >= settings.jobs_running + settings.jobs_queued:
+            raise BusyError(f"{waiting} jobs are waiting, which is as many as fit", retry_after_s=30)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the line while a job is being made for it; raises BusyError when the line is full."""
+        self.require_place()
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     async def start(self, job: Job) -> JobView:
         """Put a job in line, from where it stopped; one that is there, or is done, stays as it is.
@@ -89,17 +101,28 @@ class JobRunner:
             BusyError: the line is full, or another process works on this job.
         """
         if job.id not in self._runs and job.state != "done":
-            self.require_place()
-            lock = await self._locked(job)
-            if job.id in self._runs:  # another request was quicker
-                lock.release()
-            else:
-                self._enqueue(job, lock)
+            with self.place():
+                await self.enqueue(job)
         return await self.view(job.id)
 
-    def _enqueue(self, job: Job, lock: FileLock) -> None:
-        run = self._runs[job.id] = _Run(replace(job, state="queued", error=None), lock)
-        self._store.save(run.job)
+    async def enqueue(self, job: Job) -> None:
+        """Put a job in line whose `place` is held; one that is there stays as it is.
+
+        Raises:
+            BusyError: another process works on this job.
+            OSError: it cannot be written, and is not in line.
+        """
+        lock = await self._locked(job)
+        if job.id in self._runs:  # another request was quicker
+            lock.release()
+            return
+        run = _Run(replace(job, state="queued", error=None), lock)
+        try:
+            self._store.save(run.job)
+        except BaseException:
+            lock.release()
+            raise
+        self._runs[job.id] = run
         run.task = asyncio.create_task(self._work(run), name=f"job:{job.id}")
         run.task.add_done_callback(lambda _: self._ended(run))
 

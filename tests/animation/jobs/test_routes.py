@@ -313,3 +313,22 @@ async def test_many_look_while_one_starts_and_stops(service: Running) -> None:
 
     await asyncio.gather(look(), look(), stop_and_go())
     assert (await ended(service.client, job["id"]))["state"] == "done"
+
+
+async def test_a_job_that_could_not_be_written_holds_no_place(settings: AnimationSettings) -> None:
+    """A folder in the place of the file that is written fails a save as a full disk does."""
+    async with serving(settings.model_copy(update={"jobs_queued": 0})) as service:
+        service.engine.delay_s = 0.02
+        job = await made(service.client, 2.0)
+        await service.client.delete(f"/v1/jobs/{job['id']}")
+        in_the_way = settings.jobs_dir / job["id"] / ".job.json.part"
+        in_the_way.mkdir()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(service.app, raise_app_exceptions=False), base_url="http://here"
+        ) as client:
+            assert (await client.post(f"/v1/jobs/{job['id']}/resume")).status_code == 500
+        assert (await shown(service.client, job["id"]))["state"] == "cancelled"
+        in_the_way.rmdir()
+        await service.client.post(f"/v1/jobs/{job['id']}/resume")
+        assert (await ended(service.client, job["id"]))["state"] == "done"
+        assert (await service.client.delete(f"/v1/jobs/{job['id']}?purge=true")).status_code == 204

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
+import anyio
 from pydantic import ValidationError
 
 from comps.animation.engine import Avatar
-from comps.animation.jobs.job import Job
+from comps.animation.jobs.job import Job, JobView
 from comps.animation.jobs.runner import JobRunner
-from comps.animation.jobs.store import JobStore
+from comps.animation.jobs.store import JobStore, new_id
 from comps.animation.requests import AnimationRequest, Look, StartMessage
 from comps.animation.speech_input import SpeechClock, spoken
 from comps.animation.studio import Studio
-from comps.core.errors import BadRequestError, NoSpeechError, UnprocessableError, UpstreamError
+from comps.core.errors import BadRequestError, NoSpeechError, NotFoundError, UnprocessableError, UpstreamError
 from comps.core.framing import Header, parse_speech, unpack_stream
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decoded_base64
@@ -36,8 +37,8 @@ class JobIntake:
     store: JobStore
     runner: JobRunner
 
-    async def recording(self, wanted: AnimationRequest) -> Job:
-        """A job of a recording."""
+    async def recording(self, wanted: AnimationRequest) -> JobView:
+        """A new job of a recording, in line."""
         self.runner.require_place()
         settings = self.studio.settings
         data = await decoded_base64(wanted.speech, "audio", settings.max_body_bytes)
@@ -48,8 +49,8 @@ class JobIntake:
             raise NoSpeechError("the audio is silent: there is nothing to say", param="audio")
         return await self._made(wanted, avatar, [chunk async for chunk in spoken(audio, RATE)])
 
-    async def speech(self, body: AsyncIterator[bytes]) -> Job:
-        """A job of framed messages: a ``start`` as of a live session, ``speech`` in order, and an ``end``."""
+    async def speech(self, body: AsyncIterator[bytes]) -> JobView:
+        """A new job of framed messages: a ``start`` as of a live session, ``speech`` in order, and an ``end``."""
         self.runner.require_place()
         async with aclosing(unpack_stream(body)) as messages:
             try:
@@ -65,7 +66,7 @@ class JobIntake:
             raise NoSpeechError("there is no speech in the body", param="speech")
         return await self._made(start, await self.studio.avatar(start.avatar), chunks)
 
-    async def _made(self, look: Look, avatar: Avatar, chunks: Sequence[SpeechChunk]) -> Job:
+    async def _made(self, look: Look, avatar: Avatar, chunks: Sequence[SpeechChunk]) -> JobView:
         studio = self.studio
         options = studio.options(look)
         # loaded now, so that what is missing is said here and not by a job that failed
@@ -73,7 +74,7 @@ class JobIntake:
         await studio.engines.get(name)
         await studio.enhancer(options.enhancer)
         job = Job(
-            id="",
+            id=new_id(),
             created=time.time(),
             engine=name,
             options=options,
@@ -81,7 +82,19 @@ class JobIntake:
             samples=chunks[-1].first_sample + len(chunks[-1].pcm),
             segment_frames=max(1, math.ceil(studio.settings.jobs_segment_s * options.fps)),
         )
-        return await studio.in_thread(self.store.create, job, chunks, avatar)
+        with self.runner.place():
+            return await self._begun(job, chunks, avatar)
+
+    async def _begun(self, job: Job, chunks: Sequence[SpeechChunk], avatar: Avatar) -> JobView:
+        """The job in line; of one whose id nobody learns, because of an error or as the client left, nothing stays."""
+        try:
+            job = await self.studio.in_thread(self.store.create, job, chunks, avatar)
+            await self.runner.enqueue(job)
+            return await self.runner.view(job.id)
+        except BaseException:
+            with anyio.CancelScope(shield=True), suppress(NotFoundError):
+                await self.runner.purge(job.id)
+            raise
 
 
 def _start(header: Header) -> StartMessage:

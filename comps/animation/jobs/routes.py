@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 
 from comps.animation.jobs.intake import JobIntake
-from comps.animation.jobs.job import Job, JobView
+from comps.animation.jobs.job import JobView
 from comps.animation.jobs.runner import JobRunner
 from comps.animation.jobs.store import JobLimits, JobStore
 from comps.animation.pace.keeper import PaceKeeper
@@ -54,18 +54,18 @@ router = APIRouter(prefix="/v1/jobs", tags=["animation"])
 @router.post("", status_code=202, summary="Animate a recording in the background")
 async def create(wanted: AnimationRequest, response: Response, desk: Desk) -> JobView:
     """The job; it goes on when the client leaves, and can be stopped and gone on with."""
-    return await _accepted(await desk.intake.recording(wanted), response, desk)
+    return _accepted(await desk.intake.recording(wanted), response)
 
 
 @router.post("/speech", status_code=202, summary="Animate speech with its phones in the background")
 async def create_of_speech(request: Request, response: Response, desk: Desk) -> JobView:
     """The body is framed messages, those of a live session: `start`, `speech`..., `end`."""
-    return await _accepted(await desk.intake.speech(request.stream()), response, desk)
+    return _accepted(await desk.intake.speech(request.stream()), response)
 
 
-async def _accepted(job: Job, response: Response, desk: JobDesk) -> JobView:
+def _accepted(job: JobView, response: Response) -> JobView:
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return await desk.runner.start(job)
+    return job
 
 
 @router.get("/{job_id}", summary="How far a job has come")

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +38,8 @@ _JOB, _SPEECH, _VIDEO, _LOCK = "job.json", "speech.bin", "video.mp4", "lock"
 _PIECE_BYTES = 1 << 18
 DRAFT_AGE_S = 3600.0
 """Seconds after which a folder that never became a job, or no longer is one, was left by a process that is gone."""
+YOUNG_S = 60.0
+"""Seconds for which a job that is not finished makes no room: one that was just made may be about to begin."""
 _FILES = {"image": "portrait.png", "rig": "rig.json", "video": "film.mp4"}
 
 
@@ -58,14 +60,14 @@ class JobStore:
         self._limits = limits
 
     def create(self, job: Job, speech: Iterable[SpeechChunk], avatar: Avatar) -> Job:
-        """Keep a new job under an id of its own; its folder appears at once and whole.
+        """Keep a new job, under `new_id` where it has none; its folder appears at once and whole.
 
         Raises:
             BusyError: as many jobs as fit are kept.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room()
-        job = replace(job, id=secrets.token_hex(16))
+        job = replace(job, id=job.id or new_id())
         draft = self._folder / f".{job.id}"
         draft.mkdir()
         try:
@@ -198,7 +200,7 @@ class JobStore:
         return sorted(folders, key=_changed, reverse=True)
 
     def _make_room(self) -> None:
-        """Remove jobs that are too old, and the oldest finished ones where there are as many as fit."""
+        """Remove jobs that are too old, and others where there are as many as fit: finished ones first, the oldest of each."""
         now = time.time()
         for draft in self._folder.glob(".*"):
             with suppress(OSError):
@@ -211,7 +213,7 @@ class JobStore:
             else:
                 kept.append(folder)
         while kept and (len(kept) >= self._limits.kept or _total(kept) > self._limits.total_bytes):
-            oldest = next((folder for folder in reversed(kept) if (folder / _VIDEO).is_file()), None)
+            oldest = _least_needed(kept, now)
             if oldest is None:
                 raise BusyError(
                     f"{len(kept)} jobs are kept, which is as many as fit: remove one that is not needed",
@@ -228,8 +230,22 @@ class JobStore:
             )
 
 
+def new_id() -> str:
+    """An id that nobody can guess."""
+    return secrets.token_hex(16)
+
+
 def _absent() -> NotFoundError:
     return NotFoundError("there is no such job: it was never made here, or it is no longer kept")
+
+
+def _least_needed(folders: Sequence[Path], now: float) -> Path | None:
+    """Of folders sorted as by `_folders`: the oldest finished job, else the oldest that nobody works on."""
+    finished = next((folder for folder in reversed(folders) if (folder / _VIDEO).is_file()), None)
+    if finished is not None:
+        return finished
+    old = (folder for folder in reversed(folders) if now - _changed(folder) > YOUNG_S)
+    return next((folder for folder in old if not locked(folder / _LOCK)), None)
 
 
 def _changed(folder: Path) -> float:

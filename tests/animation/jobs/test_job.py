@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from comps.animation.direction.backdrop import Backdrop
 from comps.animation.engine import AnimationOptions, Avatar
 from comps.animation.jobs.job import Job, Trouble
-from comps.animation.jobs.store import DRAFT_AGE_S, JobLimits, JobStore
-from comps.core.errors import NotFoundError
+from comps.animation.jobs.lock import FileLock
+from comps.animation.jobs.store import DRAFT_AGE_S, YOUNG_S, JobLimits, JobStore
+from comps.core.errors import BusyError, NotFoundError
 from comps.core.speech import Phone, SpeechChunk
 from tests.animation.conftest import RATE, tone
 from tests.animation.faces import ADA
@@ -87,3 +89,22 @@ def test_what_is_too_old_or_was_left_behind_goes(store: JobStore, tmp_path: Path
     (folder / "mine.txt").write_text("not a job")
     another = store.create(JOB, speech, AVATAR)
     assert {path.name for path in folder.iterdir()} == {new.id, another.id, ".now", "mine.txt"}
+
+
+def test_jobs_nobody_works_on_make_room_where_none_is_finished(store: JobStore, tmp_path: Path) -> None:
+    folder, speech = tmp_path / "jobs", [SpeechChunk(tone(0.2), RATE)]
+    jobs = [store.create(JOB, speech, AVATAR) for _ in range(5)]
+    with pytest.raises(BusyError, match="remove one"):
+        store.create(JOB, speech, AVATAR)
+    then = time.time() - YOUNG_S
+    for age, job in enumerate(jobs[:3], start=1):
+        os.utime(folder / job.id / "job.json", (then - age, then - age))
+    in_work = FileLock(store.lock_of(jobs[2].id))
+    (folder / jobs[0].id / "video.mp4").write_bytes(b"finished")
+    for gone in (jobs[0], jobs[1]):
+        store.create(JOB, speech, AVATAR)
+        assert not (folder / gone.id).exists()
+        assert (folder / jobs[2].id).exists()
+    with pytest.raises(BusyError, match="remove one"):
+        store.create(JOB, speech, AVATAR)
+    in_work.release()

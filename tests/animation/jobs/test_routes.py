@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
+import anyio.from_thread
 import httpx
 import numpy as np
 import pytest
 
+from comps.animation.jobs.job import Job
+from comps.animation.jobs.lock import FileLock
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import pack, pack_speech
@@ -332,3 +337,60 @@ async def test_a_job_that_could_not_be_written_holds_no_place(settings: Animatio
         await service.client.post(f"/v1/jobs/{job['id']}/resume")
         assert (await ended(service.client, job["id"]))["state"] == "done"
         assert (await service.client.delete(f"/v1/jobs/{job['id']}?purge=true")).status_code == 204
+
+
+async def test_of_refused_jobs_nothing_is_kept(settings: AnimationSettings) -> None:
+    async with serving(settings.model_copy(update={"jobs_queued": 1})) as service:
+        service.engine.delay_s = 0.05
+        audio = wav(2)
+        answers = await asyncio.gather(
+            *(service.client.post("/v1/jobs", json={"audio": audio}) for _ in range(12)),
+            *(service.client.post("/v1/jobs/speech", content=framed(SpeechChunk(tone(2), RATE))) for _ in range(12)),
+        )
+        assert sorted({answer.status_code for answer in answers}) == [202, 429]
+        kept = [answer.json()["id"] for answer in answers if answer.status_code == 202]
+        assert len(kept) == 2
+        assert {path.name for path in settings.jobs_dir.iterdir()} == set(kept)
+
+
+async def test_of_a_job_whose_client_leaves_before_it_has_begun_nothing_is_kept(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `LifetimeMiddleware` does it: the request's scope is cancelled, here while the lock cannot be had."""
+    intake, body = service.app.state.jobs.intake, framed(SpeechChunk(tone(0.5), RATE))
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    locks: list[FileLock] = []
+    locked, create = anyio.Event(), intake.store.create
+
+    def create_locked(*args: object) -> Job:
+        job: Job = create(*args)
+        locks.append(FileLock(intake.store.lock_of(job.id)))
+        anyio.from_thread.run_sync(locked.set)
+        return job
+
+    monkeypatch.setattr(intake.store, "create", create_locked)
+    async with anyio.create_task_group() as clients:
+        clients.start_soon(intake.speech, parts())
+        await locked.wait()
+        clients.cancel_scope.cancel()
+        locks[0].release()
+    assert list(service.settings.jobs_dir.iterdir()) == []
+
+
+async def test_of_a_job_that_cannot_be_put_in_line_nothing_is_kept(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(job: Job) -> None:
+        raise OSError(errno.ENOSPC, "no space left on the device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.app.state.jobs.store, "save", full)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(service.app, raise_app_exceptions=False), base_url="http://here"
+        ) as client:
+            assert (await client.post("/v1/jobs", json={"audio": wav(1)})).status_code == 500
+    assert list(service.settings.jobs_dir.iterdir()) == []
+    assert (await ended(service.client, (await made(service.client, 0.5))["id"]))["state"] == "done"

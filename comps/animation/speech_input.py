@@ -19,17 +19,21 @@ _RATES = range(8_000, 96_001)
 
 @dataclass(slots=True)
 class SpeechClock:
-    """Checks chunks against the clock of one answer at `sample_rate` Hz, at most `max_seconds` long."""
+    """Checks chunks against the clock of one answer at `sample_rate` Hz, at most `max_seconds` long.
+
+    It may jump by at most `longest_gap_s` seconds at once.
+    """
 
     sample_rate: int
     max_seconds: float
     position: int = 0
+    longest_gap_s: float = math.inf
 
     def admit(self, chunk: SpeechChunk) -> list[SpeechChunk]:
-        """The chunk, after a silent one if the clock jumped; consecutive chunks then follow without gaps.
+        """The chunk, after silent ones of at most `LONGEST_PIECE_S` if the clock jumped; nothing is missing between them.
 
         Raises:
-            UnprocessableError: another sample rate, or samples that were already given.
+            UnprocessableError: another sample rate, samples that were already given, or too long a gap.
             TooLargeError: the answer gets longer than allowed.
         """
         if chunk.sample_rate != self.sample_rate:
@@ -44,9 +48,16 @@ class SpeechClock:
             )
         if chunk.end > self.max_seconds:
             raise TooLargeError(f"the speech is longer than {self.max_seconds:g} s, which is the limit")
+        if gap > self.longest_gap_s * self.sample_rate:
+            raise UnprocessableError(
+                f"{gap / self.sample_rate:.1f} s are missing before sample {chunk.first_sample}, and at most"
+                f" {self.longest_gap_s:g} s may be: send the silence, too",
+                param="first_sample",
+            )
         filler = []
         if gap:
-            filler = [SpeechChunk(np.zeros(gap, np.int16), self.sample_rate, self.position, sentence=chunk.sentence)]
+            silence = SpeechChunk(np.zeros(gap, np.int16), self.sample_rate, self.position, sentence=chunk.sentence)
+            filler = in_pieces(silence)
         self.position = chunk.first_sample + len(chunk.pcm)
         return [*filler, chunk]
 

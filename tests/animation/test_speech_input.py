@@ -43,6 +43,17 @@ def test_the_clock_refuses_what_cannot_be() -> None:
         clock.admit(chunk(100, RATE))
 
 
+def test_a_jump_of_the_clock_is_filled_in_pieces_and_bounded() -> None:
+    (*silence, said) = SpeechClock(RATE, 60.0).admit(chunk(7 * RATE, 100, sentence=3))
+    assert [len(piece.pcm) for piece in silence] == [2 * RATE, 2 * RATE, 2 * RATE, RATE]
+    assert {(piece.sentence, bool(piece.pcm.any())) for piece in silence} == {(3, False)}
+    assert said.first_sample == 7 * RATE
+    clock = SpeechClock(RATE, 60.0, longest_gap_s=1.5)
+    assert len(clock.admit(chunk(round(1.5 * RATE), 100))) == 2
+    with pytest.raises(UnprocessableError, match=r"2\.0 s are missing before sample 56100, and at most 1\.5 s may be"):
+        clock.admit(chunk(24_100 + 2 * RATE, 100))
+
+
 def test_rates() -> None:
     assert check_rate(22_050) == 22_050
     for rate in (0, -1, 7_999, 10**9):

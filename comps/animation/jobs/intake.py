@@ -27,6 +27,8 @@ from comps.core.speech import SpeechChunk
 
 RATE = 24_000
 """Hz at which a recording is kept."""
+LONGEST_GAP_S = 2.0
+"""Seconds that the clock of speech may jump: what is left out costs its sender nothing, but is drawn and kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ class JobIntake:
     async def speech(self, body: AsyncIterator[bytes]) -> JobView:
         """A new job of framed messages: a ``start`` as of a live session, ``speech`` in order, and an ``end``."""
         self.runner.require_place()
+        settings = self.studio.settings
         async with aclosing(unpack_stream(body)) as messages:
             try:
                 header, _ = await anext(messages)
                 start = _start(header)
-                clock = SpeechClock(start.sample_rate, self.studio.settings.jobs_max_audio_s)
+                clock = SpeechClock(start.sample_rate, settings.jobs_max_audio_s, longest_gap_s=LONGEST_GAP_S)
                 chunks = await _chunks(messages, clock)
             except StopAsyncIteration as error:
                 raise BadRequestError("the body is empty: it is framed messages that begin with 'start'") from error

@@ -287,6 +287,7 @@ async def test_speech_comes_with_its_phones(service: Running) -> None:
         (framed(SpeechChunk(tone(0.5), RATE, 0), fps=300), 422),
         (framed(SpeechChunk(tone(0.5), RATE, 0), SpeechChunk(tone(0.5), RATE, 0)), 422),
         (framed(SpeechChunk(tone(0.5), RATE, 70 * RATE)), 413),
+        (framed(SpeechChunk(tone(0.5), RATE, 50 * RATE)), 422),
         (pack({"type": "speech"}), 422),
         (pack({"type": "start", "sample_rate": RATE}) + pack({"type": "cancel"}), 400),
     ],

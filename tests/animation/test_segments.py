@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -82,3 +84,29 @@ def test_a_damaged_piece_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(FFmpegError):
         counted(bad)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.mp4", "000020.mp4"]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Writing beyond fails as on a full disk, and so does closing what is not written yet."""
+    resource = pytest.importorskip("resource", reason="only POSIX bounds a program's files")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_piece_for_which_there_is_no_room_is_given_up_without_a_trace(tmp_path: Path, finished: bool) -> None:
+    writer = SegmentWriter(tmp_path / "0.mp4", spec())
+    noise = np.random.default_rng(1).integers(0, 255, (60, SIZE * 3 // 2, SIZE), np.uint8)
+    with files_of_at_most(2000):
+        writer.add(noise, "yuv420p")
+        if finished:
+            with pytest.raises(OSError, match="too large"):
+                writer.commit()
+        writer.discard()
+        writer.discard()
+    assert list(tmp_path.iterdir()) == []

@@ -267,7 +267,7 @@ class JobRunner:
                         if pen.full:
                             self._become(run, await pen.commit())
         finally:
-            pen.discard()
+            await pen.discard()
         self._become(run, replace(run.job, notes=session.notes))
         if run.frames != run.job.frames:
             raise AvatarError(f"the engine drew {run.frames} of {run.job.frames} frames")
@@ -313,11 +313,11 @@ class _Pen:
         began, self._begun = self._begun, time.monotonic()
         return replace(self._run.job, worked_s=self._run.job.worked_s + self._begun - began)
 
-    def discard(self) -> None:
-        """Give up what is not complete."""
-        if self._writer is not None:
-            self._writer.discard()
-            self._writer = None
+    async def discard(self) -> None:
+        """Give up what is not complete; waits for no other encoder, as this may be all that is left to do."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await run_to_end(writer.discard)
 
 
 def _parted(batch: FrameBatch, segment_frames: int) -> list[FrameBatch]:

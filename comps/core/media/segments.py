@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
@@ -47,9 +49,11 @@ class SegmentWriter:
         self._part.replace(self._path)
 
     def discard(self) -> None:
-        """Give up the piece; may be called after `commit`."""
-        self._container.close()
-        self._part.unlink(missing_ok=True)
+        """Give up the piece; may be called after `commit`, also one that failed. Raises nothing: a disk may be full."""
+        with suppress(FFmpegError, OSError):
+            self._container.close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
 
 
 def join_segments(segments: Sequence[Path], sound: Iterable[NDArray[np.int16]], spec: VideoSpec, out: Path) -> None:

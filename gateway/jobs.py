@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from comps.core.client import Call, request_bytes
 from comps.core.errors import TooLargeError
 from comps.core.framing import SPEECH_MEDIA_TYPE, pack, pack_speech
+from comps.core.web.json_body import JsonRoute
 from gateway.request import JobRequest
 from gateway.turn_request import TurnBuilder
 from megaservice.flow.animation import look_fields
@@ -72,7 +73,7 @@ def _office_of(request: Request) -> JobOffice:
 
 def job_routes() -> APIRouter:
     """The route that takes jobs in; the others of `/v1/jobs` are passed on as they are."""
-    router = APIRouter(tags=["animation"])
+    router = APIRouter(tags=["animation"], route_class=JsonRoute)
 
     @router.post("/v1/jobs", status_code=202, response_class=Response)
     async def create(body: JobRequest, office: Annotated[JobOffice, Depends(_office_of)]) -> Response:

@@ -18,6 +18,7 @@ from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import unpack
 from comps.core.serve import running
+from comps.core.web import json_body
 from tests.animation.jobs.conftest import ended
 from tests.animation.stand_in import ENHANCERS, TABLE
 from tests.gateway.conftest import Stack, open_stack
@@ -124,3 +125,15 @@ async def test_a_spoken_job_of_the_real_services_ends_as_long_as_its_sound(
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert frames == round(done["total_s"] * 25)
     assert abs(frames / 25 - samples / 48_000) <= 1 / 25
+
+
+async def test_a_large_body_is_parsed_beside_the_event_loop(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def noted(body: bytes) -> object:
+        sizes.append(len(body))
+        return json.loads(body)
+
+    monkeypatch.setattr(json_body, "_parse", noted)
+    answer = await stack.client.post("/v1/jobs", json={"audio": "A" * json_body.LARGE_BYTES, "voice": "en"})
+    assert (answer.status_code, len(sizes)) == (422, 1)

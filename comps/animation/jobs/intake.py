@@ -24,6 +24,7 @@ from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decoded_base64
 from comps.core.media.silence import is_silent
 from comps.core.speech import SpeechChunk
+from comps.core.web.problems import refusal
 
 RATE = 24_000
 """Hz at which a recording is kept."""
@@ -104,9 +105,7 @@ def _start(header: Header) -> StartMessage:
     try:
         return StartMessage.model_validate(header)
     except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        raise UnprocessableError(f"{field}: {problem['msg']}", param=field or None) from error
+        raise refusal(error.errors()) from error
 
 
 async def _chunks(messages: AsyncIterator[tuple[Header, bytes]], clock: SpeechClock) -> list[SpeechChunk]:

@@ -16,6 +16,7 @@ from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.requests import AnimationRequest
 from comps.animation.studio import Studio
 from comps.core.errors import NotFoundError
+from comps.core.web.json_body import JsonRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def _desk_of(request: Request) -> JobDesk:
 
 
 Desk = Annotated[JobDesk, Depends(_desk_of)]
-router = APIRouter(prefix="/v1/jobs", tags=["animation"])
+router = APIRouter(prefix="/v1/jobs", tags=["animation"], route_class=JsonRoute)
 
 
 @router.post("", status_code=202, summary="Animate a recording in the background")

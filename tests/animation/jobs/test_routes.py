@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import errno
+import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,8 +23,10 @@ from comps.animation.jobs.lock import FileLock
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import pack, pack_speech
+from comps.core.media.segments import SegmentWriter
 from comps.core.serve import running
 from comps.core.speech import Phone, SpeechChunk
+from comps.core.web import json_body
 from tests.animation.conftest import RATE, Running, tone
 from tests.animation.jobs.conftest import Json, decoded, ended, made, reached, shown, video, wav
 from tests.animation.stand_in import ENHANCERS, TABLE
@@ -395,3 +399,43 @@ async def test_of_a_job_that_cannot_be_put_in_line_nothing_is_kept(
             assert (await client.post("/v1/jobs", json={"audio": wav(1)})).status_code == 500
     assert list(service.settings.jobs_dir.iterdir()) == []
     assert (await ended(service.client, (await made(service.client, 0.5))["id"]))["state"] == "done"
+
+
+async def test_what_is_given_up_is_given_up_beside_the_event_loop_and_hides_no_error(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a file may flush megabytes."""
+    threads: list[int] = []
+    discard = SegmentWriter.discard
+
+    def noted(writer: SegmentWriter) -> None:
+        threads.append(threading.get_ident())
+        discard(writer)
+
+    monkeypatch.setattr(SegmentWriter, "discard", noted)
+    service.engine.delay_s = 0.02
+    job = await made(service.client, 3.0)
+    while not list((service.settings.jobs_dir / job["id"]).glob(".00001.mp4.part")):  # noqa: ASYNC110 - a file
+        await asyncio.sleep(0.005)
+    await service.client.delete(f"/v1/jobs/{job['id']}")
+    assert threads
+    assert threading.get_ident() not in threads
+    assert not list((service.settings.jobs_dir / job["id"]).glob(".*.part"))
+
+
+async def test_a_start_that_cannot_be_is_told_as_in_any_body(service: Running) -> None:
+    answer = await service.client.post("/v1/jobs/speech", content=framed(fps=300, size=7))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (422, "fps must be at most 60; size must be at least 64")
+
+
+async def test_a_large_body_is_parsed_beside_the_event_loop(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def noted(body: bytes) -> object:
+        sizes.append(len(body))
+        return json.loads(body)
+
+    monkeypatch.setattr(json_body, "_parse", noted)
+    await made(service.client, 8.0)
+    assert len(sizes) == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -18,6 +18,7 @@ from comps.animation.direction.direction import read_prompt
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar
 from comps.animation.engines.portrait.rig.finder import rig_finder
 from comps.animation.enhancer import Enhancer
+from comps.animation.occupancy import Occupancy, Work
 from comps.animation.outputs import OutputFolder
 from comps.animation.presets import preset_of
 from comps.animation.requests import NO_ENHANCER, Look
@@ -44,7 +45,7 @@ async def _forget(engine: str, options: AnimationOptions, pace: float) -> None:
 class Studio:
     """The engines, the avatars, the finished videos and the bounds of one service.
 
-    `learn` is told how long answers took that had the service to themselves.
+    `learn` is told how long answers took that had the service to themselves, as `occupancy` counts them, jobs and trials.
     """
 
     settings: AnimationSettings
@@ -54,6 +55,7 @@ class Studio:
     outputs: OutputFolder
     workers: Workers
     sessions: int = field(default=0)
+    occupancy: Occupancy = field(default_factory=Occupancy)
     learn: Learn = field(default=_forget)
 
     @classmethod
@@ -92,16 +94,23 @@ class Studio:
     @asynccontextmanager
     async def session(self, look: Look, avatar: Avatar, sample_rate: int) -> AsyncIterator[AnimationSession]:
         """An answer by `avatar`; raises BusyError when as many are being animated as fit."""
+        with self.place() as work:
+            options = self.options(look)
+            engine, enhancer = await self.engines.get(look.engine), await self.enhancer(options.enhancer)
+            session = await AnimationSession.open(engine, avatar, options, sample_rate, self.workers, enhancer)
+            yield session
+            if session.pace is not None and work.alone:
+                await self.learn(look.engine or self.engines.default, options, session.pace)
+
+    @contextmanager
+    def place(self) -> Iterator[Work]:
+        """A place among the answers; raises BusyError when as many are being animated as fit."""
         if self.sessions >= self.settings.max_sessions:
             raise BusyError(f"{self.sessions} answers are being animated, which is as many as fit", retry_after_s=2)
         self.sessions += 1
         try:
-            options, alone = self.options(look), self.sessions == 1
-            engine, enhancer = await self.engines.get(look.engine), await self.enhancer(options.enhancer)
-            session = await AnimationSession.open(engine, avatar, options, sample_rate, self.workers, enhancer)
-            yield session
-            if session.pace is not None and alone and self.sessions == 1:
-                await self.learn(look.engine or self.engines.default, options, session.pace)
+            with self.occupancy.work() as work:
+                yield work
         finally:
             self.sessions -= 1
 

@@ -211,8 +211,10 @@ class JobRunner:
         try:
             async with self._working:
                 self._become(run, replace(run.job, state="running"))
-                await self._make(run)
-                await self._learn(run)
+                with self._studio.occupancy.work() as work:
+                    await self._make(run)
+                if work.alone:
+                    await self._learn(run)
                 self._become(run, replace(run.job, state="done"))
         except asyncio.CancelledError:
             self._become(run, replace(run.job, state="cancelled"))
@@ -224,9 +226,9 @@ class JobRunner:
             self._become(run, replace(run.job, state="failed", error=Trouble("internal", "the log says why")))
 
     async def _learn(self, run: _Run) -> None:
-        """What a job took that had the service to itself, at least at its end."""
+        """What a job took that had the service to itself."""
         (seconds, frames), fps = run.seen, run.job.options.fps
-        if frames >= fps and not self._studio.sessions:
+        if frames >= fps:
             await self._keeper.learn(run.job.engine, run.job.options, seconds / frames * fps)
 
     def _become(self, run: _Run, job: Job) -> None:

@@ -38,8 +38,9 @@ class PaceKeeper:
         async with self._measuring:
             pace = await self.known(engine, options)
             if pace is None:
-                pace = await self._tried(engine, options)
-                if pace is not None:
+                with self._studio.occupancy.work() as work:
+                    pace = await self._tried(engine, options)
+                if pace is not None and work.alone:
                     await self._studio.in_thread(self._book.put, self._key(engine, options), pace)
             return pace
 

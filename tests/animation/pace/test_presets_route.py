@@ -15,7 +15,7 @@ from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.serve import running
 from tests.animation.conftest import RATE, Running, base64_wav
-from tests.animation.jobs.conftest import ended, made
+from tests.animation.jobs.conftest import ended, made, reached
 from tests.animation.stand_in import ENHANCERS, TABLE
 
 FRAME_S = 0.02
@@ -124,3 +124,17 @@ async def test_short_and_shared_answers_teach_nothing(service: Running) -> None:
     assert (await costs(service))["standard"] is None
     await service.client.post("/v1/animation", json=longer)
     assert (await costs(service))["standard"] is not None
+
+
+async def test_what_shared_the_service_with_a_job_or_a_trial_teaches_nothing(service: Running) -> None:
+    service.engine.delay_s = 0.2
+    job = await made(service.client, 4.0, preset="quick")
+    await reached(service.client, job["id"], 1)
+    service.engine.delay_s = FRAME_S
+    body = {"audio": base64_wav(1.2), "avatar": "ada"}
+    assert (await service.client.post("/v1/animation", json=body)).status_code == 200
+    assert (await ended(service.client, job["id"]))["state"] == "done"
+    assert await costs(service) == {"quick": None, "standard": None, "quality": None}
+    async with service.app.state.studio.session(Look(), service.app.state.studio.avatars.open("ada"), RATE):
+        assert None not in (await costs(service, measure=True)).values()
+    assert await costs(service) == {"quick": None, "standard": None, "quality": None}

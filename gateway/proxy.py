@@ -55,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "animation", "/v1/avatars/{avatar_id}/{part}", ("GET", "PUT"), "Its image, rig and rig preview; edit the rig"
     ),
-    Route("animation", "/v1/presets", ("GET",), "The presets, and what a second of speech costs with each"),
+    Route("animation", "/v1/presets", ("GET", "POST"), "The presets, and what a second of speech costs; measured"),
     Route("animation", "/v1/jobs/{job_id}", ("GET", "DELETE"), "A job: how far it has come; stop or remove it"),
     Route("animation", "/v1/jobs/{job_id}/resume", ("POST",), "Go on with a job that was stopped or failed"),
     Route("animation", "/v1/jobs/{job_id}/video.mp4", ("GET",), "The video of a finished job"),

@@ -121,12 +121,14 @@ class Studio:
             UnknownChoiceError: there is none of this name.
             EngineUnavailableError: its library or weights are missing.
         """
-        if not name:
-            return None
-        if name not in self.enhancers.table.names:
+        self.require_enhancer(name)
+        return await self.enhancers.get(name) if name else None
+
+    def require_enhancer(self, name: str) -> None:
+        """Raise UnknownChoiceError when there is no enhancer `name`, which need not be loaded; ``""`` is none."""
+        if name and name not in self.enhancers.table.names:
             known = ", ".join((*self.enhancers.table.names, NO_ENHANCER))
             raise UnknownChoiceError(f"there is no enhancer '{name}'; there are: {known}", param="enhancer")
-        return await self.enhancers.get(name)
 
     def options(self, look: Look) -> AnimationOptions:
         """What `look` asks for, the rest by its prompt and preset, then by the settings.

@@ -39,9 +39,9 @@ async def _measured(engine: str, url: str, *, quiet: bool) -> dict[str, Any]:
     from gateway.cli.progress import working
 
     async with gateway_client(url, _ANIMATION) as client:
-        query = {"measure": "true", **({"engine": engine} if engine else {})}
+        wanted = {"engine": engine} if engine else {}
         with working("measuring what is not known yet", quiet=quiet):
-            found: dict[str, Any] = await call_json(client, "GET", "/v1/presets", params=query)
+            found: dict[str, Any] = await call_json(client, "POST", "/v1/presets", json=wanted)
         return found
 
 

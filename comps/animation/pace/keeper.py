@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Sequence
+
+import anyio
 
 from comps.animation.engine import AnimationOptions
+from comps.animation.occupancy import Work
 from comps.animation.pace.book import PaceBook
 from comps.animation.pace.circumstances import key_of
 from comps.animation.pace.trial import trial_speech, tried
 from comps.animation.session import AnimationSession
 from comps.animation.studio import Studio
-from comps.core.errors import AvatarError
+from comps.core.errors import AvatarError, BusyError
 
 logger = logging.getLogger(__name__)
 
@@ -20,29 +23,54 @@ DEADLINE_S = 20.0
 AGAIN_BELOW_S = 0.5
 """A trial with a lower pace is made twice, as what was loaded for the first counts too much in it."""
 
+MEASURE_S = 90.0
+"""Seconds after which whoever wants several measured is answered, whatever is known by then: they hear nothing meanwhile."""
+
 
 class PaceKeeper:
-    """Knows, measures and learns paces. One trial at a time."""
+    """Knows, measures and learns paces. One measurement at a time."""
 
     def __init__(self, studio: Studio, book: PaceBook) -> None:
         self._studio = studio
         self._book = book
-        self._measuring = asyncio.Lock()
+        self._measuring = False
 
     async def known(self, engine: str, options: AnimationOptions) -> float | None:
         """Seconds of work for a second of speech, None where it is not known yet; never waits for a trial."""
         return await self._studio.in_thread(self._book.get, self._key(engine, options))
 
-    async def measured(self, engine: str, options: AnimationOptions) -> float | None:
-        """The same after a trial, where it is not known; None when the engine cannot run here, or was too slow."""
-        async with self._measuring:
-            pace = await self.known(engine, options)
-            if pace is None:
-                with self._studio.occupancy.work() as work:
-                    pace = await self._tried(engine, options)
-                if pace is not None and work.alone:
-                    await self._studio.in_thread(self._book.put, self._key(engine, options), pace)
-            return pace
+    async def measured(self, engine: str, wanted: Sequence[AnimationOptions]) -> list[float | None]:
+        """The same after trials of those that are not known, which count as one session.
+
+        None when the engine cannot run here or was too slow, and for engines that need more than a trial to be told:
+        a program that draws whole persons takes minutes to start.
+
+        Raises:
+            BusyError: something is being measured already, or as many answers are being animated as fit.
+        """
+        paces = [await self.known(engine, options) for options in wanted]
+        if None not in paces or self._studio.engines.table.spec(engine).capabilities.text:
+            return paces
+        if self._measuring:
+            raise BusyError(
+                "what presets cost is being measured already, one after the other", retry_after_s=DEADLINE_S
+            )
+        with self._studio.place() as work:
+            self._measuring = True
+            try:
+                with anyio.move_on_after(MEASURE_S):
+                    for number, options in enumerate(wanted):
+                        paces[number] = paces[number] or await self._measured(engine, options, work)
+            finally:
+                self._measuring = False
+        return paces
+
+    async def _measured(self, engine: str, options: AnimationOptions, work: Work) -> float | None:
+        """A trial's pace, kept where nothing else used the service meanwhile."""
+        pace = await self._tried(engine, options)
+        if pace is not None and work.alone:
+            await self._studio.in_thread(self._book.put, self._key(engine, options), pace)
+        return pace
 
     async def learn(self, engine: str, options: AnimationOptions, pace: float) -> None:
         """Correct what is expected by what happened."""

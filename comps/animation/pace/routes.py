@@ -1,18 +1,19 @@
-"""``GET /v1/presets``: what each preset is here, and what it costs."""
+"""``/v1/presets``: what each preset is here, and what it costs: GET tells what is known, POST measures the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-import anyio
 from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, Field
 
+from comps.animation.engine import AnimationOptions
 from comps.animation.pace.circumstances import machine
 from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.presets import PRESETS
 from comps.animation.requests import Look
-from comps.animation.studio import studio_of
+from comps.animation.studio import Studio, studio_of
 
 
 class PresetView(BaseModel):
@@ -39,41 +40,52 @@ class PresetQuery(BaseModel):
 
     engine: str | None = Field(None, max_length=40)
     fps: int | None = Field(None, ge=5, le=60)
-    size: int | None = Field(None, ge=64, le=1024)
+    size: int | None = Field(None, ge=64, le=1024, multiple_of=2)
     enhancer: str = Field("", max_length=40)
-    measure: bool = Field(False, description="measure what is not known, which takes up to 90 s")
 
 
-MEASURE_S = 90.0
-"""Seconds after which a request is answered, whatever was measured by then: callers hear nothing meanwhile."""
 router = APIRouter(prefix="/v1", tags=["animation"])
 
 
 @router.get("/presets", summary="The presets, and what a second of speech costs with each")
 async def presets(asked: Annotated[PresetQuery, Query()], request: Request) -> PresetsView:
-    """By what was measured before and by real answers; `measure=true` waits for a trial where nothing is known."""
-    studio, keeper = studio_of(request), keeper_of(request.app)
+    """By what was measured before and by real answers; nothing is measured for it."""
+    engine, wanted = _wanted(asked, studio_of(request))
+    keeper = keeper_of(request.app)
+    return _view(engine, wanted, [await keeper.known(engine, options) for options in wanted])
+
+
+@router.post("/presets", summary="The same, after measuring what is not known")
+async def measured_presets(asked: PresetQuery, request: Request) -> PresetsView:
+    """Takes up to 90 s, and a place among the answers; one measurement runs at a time, others get 429."""
+    engine, wanted = _wanted(asked, studio_of(request))
+    return _view(engine, wanted, await keeper_of(request.app).measured(engine, wanted))
+
+
+def _wanted(asked: PresetQuery, studio: Studio) -> tuple[str, list[AnimationOptions]]:
+    """The engine's name and what it would be asked for with each preset; raises UnknownChoiceError."""
     engine = asked.engine or studio.engines.default
     studio.engines.table.spec(engine)
-    views = []
-    ends = anyio.current_time() + MEASURE_S
-    for name in PRESETS:
-        look = Look(preset=name, fps=asked.fps, size=asked.size, enhancer=asked.enhancer)
-        options = studio.options(look)
-        work_s = await keeper.known(engine, options)
-        if work_s is None and asked.measure:
-            with anyio.move_on_after(ends - anyio.current_time()):
-                work_s = await keeper.measured(engine, options)
-        views.append(
-            PresetView(
-                name=name,
-                size=options.size,
-                fps=options.fps,
-                video_preset=options.video_preset,
-                enhancer=options.enhancer,
-                work_s=None if work_s is None else round(work_s, 4),
-            )
+    wanted = [
+        studio.options(Look(preset=name, fps=asked.fps, size=asked.size, enhancer=asked.enhancer)) for name in PRESETS
+    ]
+    for options in wanted:
+        studio.require_enhancer(options.enhancer)
+    return engine, wanted
+
+
+def _view(engine: str, wanted: Sequence[AnimationOptions], paces: Sequence[float | None]) -> PresetsView:
+    views = [
+        PresetView(
+            name=options.preset,
+            size=options.size,
+            fps=options.fps,
+            video_preset=options.video_preset,
+            enhancer=options.enhancer,
+            work_s=None if pace is None else round(pace, 4),
         )
+        for options, pace in zip(wanted, paces, strict=True)
+    ]
     return PresetsView(engine=engine, machine=machine(), presets=views)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +16,7 @@ from comps.animation.pace.trial import SPEECH_S, trial_speech
 from comps.animation.requests import Look
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
+from comps.core.engine import EngineTable
 from comps.core.serve import running
 from tests.animation.conftest import RATE, Running, base64_wav
 from tests.animation.jobs.conftest import ended, made, reached
@@ -33,8 +37,9 @@ async def service(settings: AnimationSettings) -> AsyncIterator[Running]:
         yield made
 
 
-async def costs(service: Running, **query: Any) -> dict[str, float | None]:
-    answer = await service.client.get("/v1/presets", params=query)
+async def costs(service: Running, *, measure: bool = False, **query: Any) -> dict[str, float | None]:
+    how: dict[str, Any] = {"method": "POST", "json": query} if measure else {"method": "GET", "params": query}
+    answer = await service.client.request(url="/v1/presets", **how)
     assert answer.status_code == 200, answer.text
     return {row["name"]: row["work_s"] for row in answer.json()["presets"]}
 
@@ -138,3 +143,63 @@ async def test_what_shared_the_service_with_a_job_or_a_trial_teaches_nothing(ser
     async with service.app.state.studio.session(Look(), service.app.state.studio.avatars.open("ada"), RATE):
         assert None not in (await costs(service, measure=True)).values()
     assert await costs(service) == {"quick": None, "standard": None, "quality": None}
+
+
+async def test_a_get_measures_nothing(service: Running) -> None:
+    answer = await service.client.get("/v1/presets", params={"measure": True})
+    assert [row["work_s"] for row in answer.json()["presets"]] == [None, None, None]
+    assert service.engine.drawn == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"engine": "magic"}, "engine"),
+        ({"enhancer": "magic"}, "enhancer"),
+        ({"size": 65}, "size"),
+        ({"size": 2048}, "size"),
+        ({"fps": 61}, "fps"),
+    ],
+)
+async def test_what_no_answer_could_be_is_refused(service: Running, asked: dict[str, Any], param: str) -> None:
+    told = await service.client.get("/v1/presets", params=asked)
+    measured = await service.client.post("/v1/presets", json=asked)
+    for answer in (told, measured):
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
+    assert service.engine.drawn == 0
+
+
+async def test_a_form_of_another_page_measures_nothing(service: Running) -> None:
+    answer = await service.client.post("/v1/presets", content="{}", headers={"content-type": "text/plain"})
+    assert answer.status_code == 400
+    assert (await service.client.post("/v1/presets")).status_code == 400
+
+
+async def test_one_measurement_runs_at_a_time_and_takes_a_place(service: Running) -> None:
+    studio = service.app.state.studio
+    both = await asyncio.gather(*(service.client.post("/v1/presets", json={"size": 64}) for _ in range(2)))
+    assert sorted(answer.status_code for answer in both) == [200, 429]
+    assert next(answer for answer in both if answer.status_code == 429).headers["retry-after"]
+    drawn = service.engine.drawn
+    with ExitStack() as places:
+        for _ in range(service.settings.max_sessions):
+            places.enter_context(studio.place())
+        known = await service.client.post("/v1/presets", json={"size": 64})
+        assert known.status_code == 200  # it needs no trial
+        full = await service.client.post("/v1/presets", json={"size": 96})
+        assert (full.status_code, full.json()["error"]["code"]) == (429, "busy")
+    assert service.engine.drawn == drawn
+    assert (await service.client.post("/v1/presets", json={"size": 96})).status_code == 200
+    assert studio.sessions == 0
+
+
+async def test_an_engine_that_draws_what_a_prompt_says_is_not_started_for_a_trial(settings: AnimationSettings) -> None:
+    spec = TABLE.spec("stand-in")
+    assert spec.capabilities is not None
+    person = replace(spec, name="person", capabilities=replace(spec.capabilities, text=True))
+    app = create_app(settings, EngineTable("animation", [spec, person]), ENHANCERS)
+    async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await app.state.readiness.settled()
+        service = Running(app, url, client, settings)
+        assert set((await costs(service, measure=True, engine="person")).values()) == {None}
+        assert list(app.state.studio.engines.loaded) == ["stand-in"]

@@ -109,9 +109,10 @@ def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpo
     faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
     engines = RemoteEngines(endpoints.get("animation"))
     flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices, engines)
-    turns = Turns(flow, store, Admission(settings.max_turns), TurnMetrics(metrics_of(app)))
+    admission = Admission(settings.max_turns)
+    turns = Turns(flow, store, admission, TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
-    app.state.jobs = JobOffice(flow, builder, settings.max_body_bytes)
+    app.state.jobs = JobOffice(flow, builder, admission, settings.max_body_bytes)
     return Answers(settings, builder, turns, store, sessions)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,15 @@ class Admission:
     def leave(self) -> None:
         """Give the place back."""
         self.running -= 1
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """`enter` and `leave` around a block."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
 
 
 class Turns:

@@ -6,7 +6,7 @@ import base64
 import json
 import struct
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +137,40 @@ async def test_a_large_body_is_parsed_beside_the_event_loop(stack: Stack, monkey
     monkeypatch.setattr(json_body, "_parse", noted)
     answer = await stack.client.post("/v1/jobs", json={"audio": "A" * json_body.LARGE_BYTES, "voice": "en"})
     assert (answer.status_code, len(sizes)) == (422, 1)
+
+
+async def test_nothing_is_spoken_where_there_is_no_place_for_the_job(
+    animation: AnimationSettings, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as exits:
+        app = create_app(animation.model_copy(update={"jobs_queued": 0}), TABLE, ENHANCERS)
+        url = await exits.enter_async_context(running(app))
+        await app.state.readiness.settled()
+        stack = await open_stack(exits, tmp_path, animation_url=url)
+        app.state.studio.engines.loaded["stand-in"].delay_s = 0.2
+        first = await stack.client.post("/v1/jobs", json={"text": "One. Two. Three."})
+        spoken = len(stack.notes.tts)
+        assert (first.status_code, spoken) == (202, 3)
+        refused = await stack.client.post("/v1/jobs", json={"text": "Four."})
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"], error["service"]) == (429, "busy", "animation")
+        assert refused.headers["retry-after"]
+        assert len(stack.notes.tts) == spoken
+        await stack.client.delete(f"/v1/jobs/{first.json()['id']}")
+
+
+async def test_texts_of_jobs_are_spoken_as_many_at_once_as_turns(stack: Stack, wav: bytes) -> None:
+    admission = stack.app.state.jobs.admission
+    with ExitStack() as places:
+        for _ in range(admission.limit):
+            places.enter_context(admission.place())
+        refused = await stack.client.post("/v1/jobs", json={"text": "One."})
+        assert (refused.status_code, refused.json()["error"]["service"]) == (429, "gateway")
+        turn = await stack.client.post("/v1/say", json={"text": "One."})
+        assert turn.status_code == 429
+        recorded = await stack.client.post("/v1/jobs", json={"audio": base64.b64encode(wav).decode()})
+        assert recorded.status_code == 202
+    assert stack.notes.tts == []
+    assert (await stack.client.post("/v1/jobs", json={"text": "..."})).status_code == 422
+    assert (await stack.client.post("/v1/jobs", json={"text": "One."})).status_code == 202
+    assert admission.running == 0

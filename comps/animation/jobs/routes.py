@@ -69,6 +69,12 @@ def _accepted(job: JobView, response: Response) -> JobView:
     return job
 
 
+@router.get("/place", status_code=204, summary="Whether the line has a place for another job", response_class=Response)
+async def place(desk: Desk) -> None:
+    """204, or 429 when it is full; for callers who have much to do before they can make a job."""
+    desk.runner.require_place()
+
+
 @router.get("/{job_id}", summary="How far a job has come")
 async def show(job_id: str, desk: Desk) -> JobView:
     """State, finished segments, and the seconds of work that are left."""

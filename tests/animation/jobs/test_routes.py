@@ -199,8 +199,10 @@ async def test_the_line_the_shelf_and_the_disk_are_bounded(settings: AnimationSe
         full = await service.client.post("/v1/jobs", json={"audio": wav(1)})
         assert (full.status_code, full.json()["error"]["code"]) == (429, "busy")
         assert "retry-after" in full.headers
+        assert (await service.client.get("/v1/jobs/place")).json()["error"]["code"] == "busy"
         for job in jobs:
             await service.client.delete(f"/v1/jobs/{job['id']}")
+        assert (await service.client.get("/v1/jobs/place")).status_code == 204
         service.engine.delay_s = 0.0
         done = await ended(service.client, (await made(service.client, 0.5))["id"])
         newer = await ended(service.client, (await made(service.client, 0.5))["id"])  # in the place of the done one

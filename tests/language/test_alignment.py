@@ -112,3 +112,16 @@ def test_the_gate_bridges_closures_and_drops_clicks() -> None:
     lengths = [(stop - first) * FRAME_S for first, stop, held in runs(mask) if held]
     assert lengths == [pytest.approx(1.05, abs=0.03)]
     assert runs(np.zeros(0, np.bool_)) == []
+
+
+def test_what_was_heard_before_changes_nothing() -> None:
+    question, _ = spoken("Could you tell me where the library is?", "en")
+    loud, _ = spoken("Peter's boat sank in the harbour on a stormy night.", "en")
+    text = "Could you tell me where the library is?"
+    heard, aligned = set(), set()
+    for before in (question, np.clip(3 * loud, -1, 1), 0.1 * loud[::-1], question):
+        recognise_phones(before.astype(np.float32))
+        heard.add(recognise_phones(question))
+        align(before.astype(np.float32), text, "en")
+        aligned.add(align(question, text, "en").phones)
+    assert len(heard) == len(aligned) == 1

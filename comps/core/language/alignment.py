@@ -130,6 +130,7 @@ def _force(audio: NDArray[np.float32], text: str) -> Alignment | None:
 
 
 def _run(decoder: Decoder, pcm: bytes) -> None:
+    decoder.reinit_feat()  # the mean of what was heard before, of others too, would be taken from this
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()

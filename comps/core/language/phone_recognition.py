@@ -66,6 +66,7 @@ def _decode(audio: NDArray[np.float32], start: float, end: float) -> list[Phone]
     pcm = np.concatenate((_PADDING, (scaled * 32767).astype(np.int16), _PADDING))
     with _lock:
         decoder = _decoder()
+        decoder.reinit_feat()  # the mean of what was heard before, of others too, would be taken from this
         decoder.start_utt()
         decoder.process_raw(pcm.tobytes(), full_utt=True)
         decoder.end_utt()

@@ -117,11 +117,8 @@ def test_the_gate_bridges_closures_and_drops_clicks() -> None:
 def test_what_was_heard_before_changes_nothing() -> None:
     question, _ = spoken("Could you tell me where the library is?", "en")
     loud, _ = spoken("Peter's boat sank in the harbour on a stormy night.", "en")
-    text = "Could you tell me where the library is?"
-    heard, aligned = set(), set()
+    heard = set()
     for before in (question, np.clip(3 * loud, -1, 1), 0.1 * loud[::-1], question):
         recognise_phones(before.astype(np.float32))
         heard.add(recognise_phones(question))
-        align(before.astype(np.float32), text, "en")
-        aligned.add(align(question, text, "en").phones)
-    assert len(heard) == len(aligned) == 1
+    assert len(heard) == 1

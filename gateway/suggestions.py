@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, ValidationError
 
 from comps.core.client import Call, request_bytes
-from comps.core.errors import AvatarError
+from comps.core.errors import AvatarError, NotReadyError
 from megaservice.transport.endpoint import Endpoint
 
 LOOKUP_S = 2.0
@@ -44,6 +44,8 @@ def suggestion_routes(endpoint_of: Callable[[str], Endpoint]) -> APIRouter:
             url = endpoint.url("/v1/suggestions") + "?" + urlencode({"language": language, "count": count})
             answer = await request_bytes(endpoint.client, Call("llm", url, method="GET", timeout_s=LOOKUP_S))
             return Suggestions.model_validate_json(answer.body)
+        except NotReadyError:  # it may have some in a moment
+            raise
         except (AvatarError, ValidationError):
             return Suggestions()
 

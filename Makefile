@@ -46,7 +46,7 @@ check: $(TEST_READY) ## lint, format and types
 
 test: check ## every test, with a real browser
 	@BIN=$(BIN) scripts/browser
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(TEST_READY) ## every benchmark, as tables
 	@$(BIN)/python -m benchmarks

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.failure import FailureError
@@ -64,8 +64,7 @@ async def _in_process(stages: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]
     from megaservice.transport.asgi import AsgiTransport
     from megaservice.transport.lifespan import running_lifespan
 
-    _keep_logs_quiet()
-    with tempfile.TemporaryDirectory(prefix="avatarchatbot-") as folder:
+    with _quiet_logs(), tempfile.TemporaryDirectory(prefix="avatarchatbot-") as folder:
         urls: dict[str, Any] = {f"{stage}_url": IN_PROCESS if stage in stages else "" for stage in STAGES}
         app = create_app(GatewaySettings(outputs_dir=Path(folder), **urls))
         async with running_lifespan(app):
@@ -76,7 +75,8 @@ async def _in_process(stages: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]
                 yield client
 
 
-def _keep_logs_quiet() -> None:
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
     """The services of this process say nothing on the terminal, unless AVATAR_LOG_LEVEL asks them to."""
     import logging
     import os
@@ -86,5 +86,11 @@ def _keep_logs_quiet() -> None:
 
     if os.environ.get("AVATAR_LOG_LEVEL"):
         configure_logging(ServiceSettings().log_level, "text")
-    else:
-        logging.disable(logging.CRITICAL)
+        yield
+        return
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,15 @@ async def test_a_broken_program_is_an_error_of_the_session(
         assert "try again" in answer.error["message"]
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder of so short a name that a socket's address has room for it."""
+    with tempfile.TemporaryDirectory(prefix="la-") as folder:
+        yield Path(folder)
+
+
 async def test_a_service_that_is_killed_leaves_nothing_of_the_program(
-    machine: Machine, make_settings: MakeSettings, tmp_path: Path
+    machine: Machine, make_settings: MakeSettings, short_path: Path
 ) -> None:
     """As the kernel kills it when memory runs out: nothing of this service can clean up any more."""
     names = ("engine", "liveavatar_dir", "liveavatar_nvidia_smi", "liveavatar_size", "liveavatar_peaks_dir")
@@ -170,17 +178,17 @@ async def test_a_service_that_is_killed_leaves_nothing_of_the_program(
     folders = {"AVATAR_DATA_DIR": str(settings.data_dir), "AVATAR_ANIMATION_OUTPUT_DIR": str(settings.output_dir)}
     service = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "comps.animation"),
-        env={**os.environ, **values, **folders, "AVATAR_ANIMATION_PORT": "0", "TMPDIR": str(tmp_path)},
+        env={**os.environ, **values, **folders, "AVATAR_ANIMATION_PORT": "0", "TMPDIR": str(short_path)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(lambda: len(machine.processes()) == 2 and any(tmp_path.glob("avatar-live-*")))
+        await eventually(lambda: len(machine.processes()) == 2 and any(short_path.glob("avatar-live-*")))
     finally:
         service.kill()
         await service.wait()
     await eventually(lambda: machine.processes() == [])
-    await eventually(lambda: not any(tmp_path.glob("avatar-live-*")))
+    await eventually(lambda: not any(short_path.glob("avatar-live-*")))
 
 
 async def test_a_mistake_on_this_side_is_told_and_ends_the_program(

@@ -10,9 +10,9 @@ import pytest
 
 from comps.animation.coach.image import sighting
 from comps.animation.coach.image.check import check_image
-from comps.animation.coach.image.sighting import even, look
+from comps.animation.coach.image.sighting import Sighting, even, look, look_upside_down
 from comps.animation.coach.image.subject import find_subject
-from comps.animation.engines.portrait.rig.faces import face_boxes, find_faces, find_more
+from comps.animation.engines.portrait.rig.faces import Face, face_boxes, find_faces, find_more
 from tests.animation.coach import plants
 from tests.animation.coach.plants import Picture, png, presenter
 
@@ -93,3 +93,26 @@ def test_no_face_is_an_error(make: Callable[[], Picture]) -> None:
     assert "face_missing" in report.codes()
     assert report.measured["faces"] == 0
     assert not report.usable
+
+
+@pytest.mark.parametrize("picture", [ADA, NOOR], ids=["ada", "noor"])
+def test_a_face_on_its_head_is_found_where_it_is(picture: Picture) -> None:
+    upright = look(picture).faces[0]
+    turned = look_upside_down(np.ascontiguousarray(np.rot90(picture, 2))).faces[0]
+    corner = np.array([picture.shape[1] - 1, picture.shape[0] - 1])
+    assert np.abs(turned.right_eye - (corner - upright.right_eye)).max() < 0.02 * picture.shape[0]
+    assert turned.right_eye[0] > turned.left_eye[0]
+    assert not look_upside_down(picture).faces
+
+
+@pytest.mark.parametrize("picture", [ADA, NOOR], ids=["ada", "noor"])
+def test_a_face_taken_for_upright_is_looked_at_again(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As brows are sometimes taken for a mouth: what is seen first has none."""
+    upside_down = np.ascontiguousarray(np.rot90(picture, 2))
+    eyes = look_upside_down(upside_down).faces[0]
+    wrong = Sighting((Face(eyes.left_eye, eyes.right_eye, 1.0),))
+    monkeypatch.setattr("comps.animation.coach.image.subject.look", lambda _: wrong)
+    found = find_subject(upside_down)
+    assert found.sighting.turned
+    assert found.view is not None
+    assert found.view.face.right_eye[0] > found.view.face.left_eye[0]

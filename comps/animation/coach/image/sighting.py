@@ -64,6 +64,14 @@ def look_turned(picture: Picture) -> Sighting:
     return Sighting(_by_size(faces), turned=bool(faces))
 
 
+def look_upside_down(picture: Picture) -> Sighting:
+    """Faces of an evened `picture` that stand on their heads."""
+    grey = np.ascontiguousarray(np.rot90(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 2)).astype(np.uint8)
+    corner = np.array([grey.shape[1] - 1, grey.shape[0] - 1], np.float64)
+    faces = [Face(corner - face.right_eye, corner - face.left_eye, face.score) for face in find_faces(grey)]
+    return Sighting(_by_size(faces), turned=bool(faces))
+
+
 def _by_size(faces: list[Face]) -> tuple[Face, ...]:
     return tuple(sorted(faces, key=lambda face: -face.eye_distance))
 

@@ -123,7 +123,7 @@ class ComposeRequest(BaseModel):
 
 @router.post("/compose", summary="A prompt from fields")
 async def compose(wanted: ComposeRequest) -> Document:
-    """A prompt of 100 to 200 words that breaks no rule."""
+    """A prompt, of 100 to 200 words where the fields are plain, and what the coach says of it."""
     facts = None if wanted.facts is None else wanted.facts.known()
     text = compose_prompt(prompt_fields(wanted.fields), preset=wanted.preset, facts=facts)
     return {"prompt": text, "report": _report(check_prompt(text))}

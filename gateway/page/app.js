@@ -40,6 +40,7 @@ async function submit(question, sound) {
   document.body.dataset.talking = "";
   const history = conversation.messages;
   const turn = conversation.add(question);
+  shown?.at(-1);
   shown = turn;
   running = new AbortController();
   setBusy(true);

@@ -2,6 +2,7 @@
 
 import { videoOf } from "./api.js";
 
+const NEAR_END = 240; // pixels: about what a sentence and its buttons add at once
 const REMEMBERED = 20; // messages sent along; older ones are left out
 
 export class Conversation {
@@ -9,6 +10,7 @@ export class Conversation {
     this.list = list;
     this.onReplay = onReplay;
     this.turns = [];
+    this.growth = new ResizeObserver(() => this.#follow()); // of the newest turn
   }
 
   /** What was said so far, as chat messages. */
@@ -27,18 +29,23 @@ export class Conversation {
     const turn = new Turn(question, this.onReplay);
     this.turns.push(turn);
     this.list.append(turn.element);
-    this.#follow();
+    this.#follow(true);
+    this.growth.disconnect();
+    this.growth.observe(turn.element);
     return turn;
   }
 
   clear() {
+    this.growth.disconnect();
     this.turns.forEach((turn) => turn.element.remove());
     this.turns = [];
   }
 
-  #follow() {
+  /** Keep the end in sight; a reader who went back to what was said before is left there, unless `always`. */
+  #follow(always = false) {
     const scroller = getComputedStyle(this.list).overflowY === "auto" ? this.list : document.scrollingElement;
-    scroller.scrollTop = scroller.scrollHeight;
+    const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    if (always || below < NEAR_END) scroller.scrollTop = scroller.scrollHeight;
   }
 }
 

@@ -363,9 +363,26 @@ def test_advice_on_a_picture_and_its_mended_version(page: Page, tmp_path: Path) 
     advice = page.get_by_role("status", name="Advice on the picture")
     expect(advice.get_by_text("The face is dark")).to_be_visible(timeout=15_000)
     expect(page.get_by_role("radio")).to_have_count(presenters + 1)
+    chosen = page.locator("#avatars [aria-checked=true]")
+    dim = chosen.get_attribute("data-id")
+    assert dim
     advice.get_by_role("button", name="Mend it and use that").click()
-    expect(advice).to_be_hidden(timeout=20_000)
+    expect(chosen).not_to_have_attribute("data-id", dim, timeout=20_000)
+    expect(page.locator(f"[data-id='{dim}']")).to_have_count(0, timeout=20_000)
+    expect(advice).to_be_hidden()
     expect(page.get_by_role("radio")).to_have_count(presenters + 1)
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="for good").click()
     expect(page.get_by_role("radio")).to_have_count(presenters)
+
+
+def test_the_newest_answer_stays_in_sight(page: Page) -> None:
+    for number in range(5):
+        ask(page, "What can you do?")
+        expect(page.get_by_role("button", name="Replay")).to_have_count(number + 1, timeout=30_000)
+    newest = page.get_by_role("button", name="Replay").last.bounding_box()
+    composer = page.locator("#composer").bounding_box()
+    assert newest is not None
+    assert composer is not None
+    assert newest["y"] + newest["height"] <= composer["y"]
+    assert page.evaluate("turns.scrollHeight - turns.scrollTop - turns.clientHeight") < 2

@@ -58,7 +58,7 @@ def validation_error(request: Request, problems: Sequence[Any]) -> AvatarError:
     if _body_is_empty(request, first):
         return BadRequestError("the body is empty")
     if tuple(first["loc"]) == ("body",) and isinstance(first.get("input"), bytes):
-        return BadRequestError("the body is not JSON; send it with  Content-Type: application/json")
+        return BadRequestError("the body is not JSON; send it with Content-Type: application/json")
     return refusal(problems)
 
 

@@ -113,3 +113,10 @@ def test_a_turned_picture_does_not_grow_without_bound() -> None:
     assert turned.shape[0] * turned.shape[1] <= TURNED_PIXELS
     small = np.zeros((100, 200, 3), np.uint8)
     assert min(_turned(small, 45.0).shape[:2]) > 200
+
+
+def test_a_picture_on_its_side_is_set_upright_without_new_borders() -> None:
+    picture = presenter("ada")[0]
+    leaning = plants.turned(picture, 8)
+    mended = decode_image(repair_image(png(np.ascontiguousarray(np.rot90(leaning)))).data, max_pixels=10_000_000)
+    assert np.array_equal(mended, leaning)

@@ -79,7 +79,10 @@ def _upright(_: Subject, view: FaceView) -> Step:
     roll = float(np.degrees(np.arctan2(across[1], across[0])))
     if rules.FACE_LEANING.passes(abs(roll)):
         return view.picture, ()
-    return _turned(view.picture, roll), (f"turned by {-roll:.0f} degrees, so that the eyes are level",)
+    quarter = 90.0 * round(roll / 90)
+    # A picture on its side is set upright and no more: how the head is held in it is the person's own.
+    angle = quarter if rules.FACE_LEANING.passes(abs(roll - quarter)) else roll
+    return _turned(view.picture, angle), (f"turned by {-angle:.0f} degrees",)
 
 
 def _turned(picture: Picture, degrees: float) -> Picture:

@@ -52,4 +52,5 @@ def _right_way_up(picture: Picture, evened: Picture, seen: Subject) -> Subject:
         return seen
     turned = view(picture, evened, other.faces[0])
     sure = [one.face.score + mouth_clarity(one) for one in (upright, turned)]
-    return Subject(other, turned) if eyes_seen(turned) and sure[1] > sure[0] else seen
+    better = room(turned) >= 0 and eyes_seen(turned) > 0 and sure[1] > sure[0]
+    return Subject(other, turned) if better else seen

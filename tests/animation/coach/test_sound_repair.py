@@ -16,8 +16,9 @@ from comps.core.media.audio import decode_audio, read_track
 from tests.animation.coach.recognition import recogniser, words_of
 from tests.animation.coach.sounds import Labelled, clean_sounds, faulty_sounds, room, speech, wav, with_noise
 
-CHANCE = 1
-"""Words: eSpeak's breath noise differs from one synthesis to the next."""
+CHANCE = 3
+"""Words of some 25: eSpeak's breath noise, which differs from one synthesis to the next, moves two or three. A repair that
+harms speech costs most of them; how the whole set fares is measured by the benchmark."""
 MENDABLE = [labelled for labelled in faulty_sounds() if labelled.mendable]
 
 

@@ -81,7 +81,8 @@ async function openMicrophone() {
     throw new ServerError("Browsers record only on https:// or localhost. Type the question, or choose a sound file.");
   }
   try {
-    return await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
+    // a browser's noise suppression takes sounds out of words: what pleases ears is misheard by recognisers
+    return await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: false } });
   } catch {
     throw new ServerError("The microphone is not available. Allow it for this page, or choose a sound file.");
   }

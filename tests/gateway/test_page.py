@@ -6,7 +6,8 @@ import io
 import re
 import shutil
 import time
-from collections.abc import Iterator
+import wave
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,21 +28,28 @@ ARGS = [
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
+QUESTION = Path(__file__).parents[2] / "examples" / "question.wav"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Callable[..., Browser]]:
+    """Starts browsers, each with more arguments of its own."""
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
         pytest.fail(
             "no Chromium on this machine: `make test` installs it; or leave these tests out with -m 'not browser'"
         )
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGS)
-        yield chromium
-        chromium.close()
+        yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
+    started = chromium()
+    yield started
+    started.close()
 
 
 @pytest.fixture
@@ -386,3 +394,19 @@ def test_the_newest_answer_stays_in_sight(page: Page) -> None:
     assert composer is not None
     assert newest["y"] + newest["height"] <= composer["y"]
     assert page.evaluate("turns.scrollHeight - turns.scrollTop - turns.clientHeight") < 2
+
+
+def test_what_is_said_into_the_microphone_is_heard(chromium: Callable[..., Browser], up: str, tmp_path: Path) -> None:
+    with wave.open(str(QUESTION)) as question, wave.open(str(tmp_path / "said.wav"), "wb") as said:
+        said.setparams(question.getparams())
+        silence = bytes(question.getframerate() * question.getsampwidth())
+        said.writeframes(silence + question.readframes(question.getnframes()) + 3 * silence)
+    browser = chromium(f"--use-file-for-fake-audio-capture={tmp_path / 'said.wav'}%noloop")
+    page = browser.new_page()
+    page.goto(up)
+    expect(page.get_by_role("radio").first).to_be_visible(timeout=15_000)
+    page.locator("#record").click()
+    page.wait_for_timeout(4_000)
+    page.locator("#record").click()
+    expect(page.locator("[data-heard]")).to_have_text("what is AvatarChatbot", timeout=15_000)
+    browser.close()

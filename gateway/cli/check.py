@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gateway.cli.calls import call_json
-from gateway.cli.failure import FAILED, UsageFailureError, print_json, run
+from gateway.cli.failure import FAILED, USAGE, UsageFailureError, print_json, run, run_plain, say_error
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.session import gateway_client
 
 _STYLES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
+_OPTIONS = {"image": ("--image", ""), "audio": ("--audio", ""), "video": ("--audio", ""), "text": ("--prompt", "@")}
+"""The option, and the sign before the file's name, for the first part of its MIME type."""
 _SUFFIXES = {"image": ".png", "audio": ".wav", "prompt": ".txt"}
 
 
@@ -36,19 +42,38 @@ class CheckRequest:
 
 
 def check_inputs(request: CheckRequest) -> None:
-    """Print the findings; exit code 1 when something given cannot work."""
-    answer = run(lambda: _checked(request))
+    """Print the findings; exit code 1 when something given cannot work, 2 when a file cannot be read."""
+    material, unreadable = run_plain(lambda: _material(request))
+    answer = run(lambda: _checked(request, material))
     written = _written(request, answer)
     if request.as_json:
         print_json({**answer, "fixed": written})
     else:
         _show(answer, written)
+    if unreadable:
+        say_error("\n".join(unreadable))
+        raise typer.Exit(USAGE)
     if not answer["usable"]:
         raise typer.Exit(FAILED)
 
 
-async def _checked(request: CheckRequest) -> dict[str, Any]:
-    body = _body(request)
+def refuse_bare(files: Sequence[Path]) -> None:
+    """End the command when files were given without the options that say what they are."""
+    if files:
+        asked = " ".join(_option(file) for file in files)
+        say_error(f"say what each file is: avatarchatbot check {asked}")
+        raise typer.Exit(USAGE)
+
+
+def _option(file: Path) -> str:
+    """The option that a file goes with, as its name tells."""
+    kind = (mimetypes.guess_type(file.name, strict=False)[0] or "").partition("/")[0]
+    name, sign = _OPTIONS.get(kind, ("--image|--audio|--prompt", ""))
+    return f"{name} {shlex.quote(f'{sign}{file}')}"
+
+
+async def _checked(request: CheckRequest, material: dict[str, str]) -> dict[str, Any]:
+    body = {"engine": request.engine, "preset": request.preset, "fix": request.fix is not None, **material}
     if request.fix is not None and not request.fix.is_dir():
         raise UsageFailureError(f"the folder {request.fix} does not exist")
     async with gateway_client(request.url, ("animation",)) as client:
@@ -56,17 +81,36 @@ async def _checked(request: CheckRequest) -> dict[str, Any]:
         return answer
 
 
-def _body(request: CheckRequest) -> dict[str, Any]:
-    given: dict[str, Any] = {"engine": request.engine, "preset": request.preset, "fix": request.fix is not None}
-    for name, path in (("image", request.image), ("audio", request.audio)):
-        if path is not None:
-            given[name] = base64.b64encode(read_input(path)).decode()
-    if request.prompt is not None:
-        named = request.prompt.startswith("@")
-        given["prompt"] = _text(Path(request.prompt[1:])) if named else request.prompt
-    if not {"image", "audio", "prompt"} & given.keys():
-        raise UsageFailureError("there is nothing to check: give --image, --audio or --prompt")
-    return given
+def _material(request: CheckRequest) -> tuple[dict[str, str], list[str]]:
+    """What can be looked at, by its field, and a sentence on each file that cannot be read.
+
+    Raises UsageFailureError, with all of those sentences, when there is nothing to look at.
+    """
+    given, unreadable = dict[str, str](), list[str]()
+    for name, read in _sources(request).items():
+        try:
+            given[name] = read()
+        except UsageFailureError as error:
+            unreadable.append(str(error))
+    if not given:
+        raise UsageFailureError("\n".join(unreadable) or "there is nothing to check: give --image, --audio or --prompt")
+    return given, unreadable
+
+
+def _sources(request: CheckRequest) -> dict[str, Callable[[], str]]:
+    """How to get at each thing that was given."""
+    sources: dict[str, Callable[[], str]] = {
+        name: partial(_base64, path)
+        for name, path in (("image", request.image), ("audio", request.audio))
+        if path is not None
+    }
+    if (prompt := request.prompt) is not None:
+        sources["prompt"] = partial(_text, Path(prompt[1:])) if prompt.startswith("@") else lambda: prompt
+    return sources
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(read_input(path)).decode()
 
 
 def _text(path: Path) -> str:

@@ -19,6 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 def check(
+    context: typer.Context,
     image: Annotated[MaybePath, typer.Option(help="A picture of a face.", show_default=False)] = None,
     audio: Annotated[MaybePath, typer.Option(help="A recording of speech.", show_default=False)] = None,
     prompt: Annotated[MaybeText, typer.Option(help="A prompt, or @FILE with one.", show_default=False)] = None,
@@ -31,10 +32,11 @@ def check(
 ) -> None:
     """Say what a picture, a recording and a prompt are good for, before any work is done with them.
 
-    The exit code is 1 when one of them cannot work.
+    The exit code is 1 when one of them cannot work, and 2 when a file cannot be read.
     """
-    from gateway.cli.check import CheckRequest, check_inputs
+    from gateway.cli.check import CheckRequest, check_inputs, refuse_bare
 
+    refuse_bare([Path(argument) for argument in context.args])
     fixed = folder if fix else None
     check_inputs(CheckRequest(image, audio, prompt, engine, preset, fixed, url, as_json))
 

@@ -29,7 +29,7 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(a2f_app, name="a2f")
-app.command()(check)
+app.command(context_settings={"allow_extra_args": True})(check)  # to say which option a bare file belongs to
 app.command()(compose)
 app.add_typer(jobs_app, name="jobs")
 

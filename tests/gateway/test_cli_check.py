@@ -39,6 +39,34 @@ async def test_what_cannot_work_ends_with_1(tmp_path: Path) -> None:
     assert answer["image"]["findings"][0]["severity"] == "error"
 
 
+async def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    absent, empty = tmp_path / "none.jpg", tmp_path / "empty.wav"
+    empty.touch()
+    result = await invoke("check", "--image", absent, "--audio", empty)
+    assert result.exit_code == 2
+    assert f"there is no file {absent}\n{empty} is empty" in result.stderr
+
+
+async def test_one_file_that_cannot_be_read_hides_nothing_of_the_others(tmp_path: Path) -> None:
+    bad, empty = tmp_path / "bad.jpg", tmp_path / "empty.wav"
+    bad.write_bytes(b"no picture")
+    empty.touch()
+    result = await invoke("check", "--image", bad, "--audio", empty, "--json")
+    assert result.exit_code == 2
+    assert f"{empty} is empty" in result.stderr
+    answer = json.loads(result.stdout)
+    assert [finding["code"] for finding in answer["image"]["findings"]] == ["image_unreadable"]
+    assert "audio" not in answer
+
+
+async def test_files_without_options_are_told_theirs() -> None:
+    result = await invoke("check", "me.jpg", "my voice.wav", "prompt.txt", "odd.xyzzy")
+    assert result.exit_code == 2
+    assert (
+        "avatarchatbot check --image me.jpg --audio 'my voice.wav' --prompt @prompt.txt --image|--audio|--prompt odd.xyzzy"
+    ) in result.stderr.replace("\n", "")
+
+
 async def test_mended_versions_are_new_files(tmp_path: Path) -> None:
     before = QUESTION.read_bytes()
     for name in ("question.fixed.wav", "question.fixed-2.wav"):

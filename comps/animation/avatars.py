@@ -42,6 +42,7 @@ from comps.animation.engine import Avatar
 from comps.animation.engines.portrait.rig.checked import check_rig, scaled
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.footage import Footage, FootageLimits, import_footage
+from comps.animation.unknown_avatar import unknown_avatar
 from comps.core.errors import FaceError, NotFoundError, UnprocessableError
 
 logger = logging.getLogger(__name__)
@@ -252,7 +253,7 @@ class AvatarStore:
             for parent, builtin in ((self._shipped, True), (self._kept, False), (self._temporary, False)):
                 if (parent / identity).is_dir():
                     return parent / identity, builtin
-        raise NotFoundError(f"there is no avatar '{identity[:40]}'", param="avatar")
+        raise unknown_avatar(identity, self.list())
 
     def _make(
         self, parent: Path, identity: str, picture: Picture, rig: Rig, about: dict[str, str], film: Path | None = None

@@ -43,7 +43,10 @@ async def _voices(language: str, url: str) -> list[dict[str, Any]]:
     voices = await _fetch(url, ("tts",), "/v1/voices", "voices")
     fitting = speaking(voices, language)
     if not fitting:
-        raise UsageFailureError(f"no voice speaks '{language}'; closest: {', '.join(_closest(voices, language))}")
+        from comps.core.language.closest import choices
+
+        close = _closest(voices, language)
+        raise UsageFailureError(f"no voice speaks '{language}'; {choices(close, '`avatarchatbot voices`')}")
     return fitting
 
 

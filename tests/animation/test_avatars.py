@@ -100,6 +100,18 @@ def test_two_requests_delete_an_avatar_once(store: AvatarStore) -> None:
     assert sorted(outcomes) == ["deleted", "not found"]
 
 
+def test_an_avatar_that_is_not_there_is_answered_with_those_that_are(store: AvatarStore) -> None:
+    bob = store.add(picture(), "Bob Miller")
+    with pytest.raises(NotFoundError) as stranger:
+        store.get("xyzzy")
+    named = f"ada, noor, {bob.id} (Bob Miller)"
+    assert stranger.value.message == f"there is no avatar 'xyzzy'; there are: {named}; GET /v1/avatars lists all"
+    with pytest.raises(NotFoundError, match=rf"closest: {bob.id} \(Bob Miller\); GET"):
+        store.get("bob-miller")
+    with pytest.raises(NotFoundError, match="closest: ada; GET"):
+        store.get("Ada")
+
+
 def test_a_voice_goes_with_a_face(store: AvatarStore) -> None:
     assert {info.id: info.voice for info in store.list()} == {"ada": "female", "noor": "male"}
     first = store.add(picture(), "one", voice=" en-us\n+f3 ")

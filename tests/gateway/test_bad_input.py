@@ -85,6 +85,7 @@ CASES: list[tuple[str, dict[str, Any], int, str]] = [
     ("two faces", {"text": "hi", "image": coded(two_faces())}, 422, "animation"),
     ("unknown avatar", {"text": "hi", "avatar": "nobody"}, 404, "animation"),
     ("unknown voice", {"text": "hi", "voice": "nobody"}, 422, "tts"),
+    ("unknown variety of a voice", {"text": "hi", "voice": "en-us-x"}, 422, "tts"),
     ("unknown language", {"text": "hi", "language": "xx-klingon"}, 422, ""),
     ("unknown animation engine", {"text": "hi", "engine": "imaginary"}, 422, "animation"),
     ("unknown model engine", {"text": "hi", "engine": {"llm": "imaginary"}}, 422, "llm"),

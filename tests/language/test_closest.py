@@ -11,8 +11,15 @@ from comps.tts.engines.espeak_voices import choose_voice
 
 
 def test_likest_first_and_capitals_do_not_matter() -> None:
-    assert closest("ALLOI", ["nova", "alloy", "echo", "alloy"], 2) == ["alloy", "echo"]
-    assert closest("zzz", ["abc"]) == []
+    assert closest("ALLOI", ["nova", "alloy", "Alloys", "echo", "alloy"], 2) == ["alloy", "Alloys"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [("zzz", ["abc"]), ("nobody", ["nb", "Andy", "UniRobot"]), ("e", ["el"]), ("robotics", ["rob"])],
+)
+def test_what_is_no_mistyping_is_not_close(wanted: str, names: list[str]) -> None:
+    assert closest(wanted, names) == []
 
 
 @pytest.mark.parametrize(

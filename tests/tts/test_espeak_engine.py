@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from comps.core.errors import UnknownChoiceError, UnprocessableError
+from comps.core.language.espeak import voices
 from comps.core.speech import Pcm, SpeechChunk
 from comps.tts.chunks import PHONES_AHEAD_S
 from comps.tts.engine import TtsOptions
@@ -160,11 +161,33 @@ def test_names_of_voices() -> None:
     assert choose_voice("de", "").file("en") == "gmw/en-US+f5"
 
 
-@pytest.mark.parametrize("name", ["robert2", "en-us+nobody", "../../etc/passwd", "xx-yy"])
-def test_unknown_voices_are_refused_with_the_closest(name: str) -> None:
-    with pytest.raises(UnknownChoiceError, match="closest") as caught:
+@pytest.mark.parametrize("name", ["robert2", "en-us+nobody", "../../etc/passwd", "xx-yy", "en-us-x", "de-AT-1996"])
+def test_unknown_voices_are_refused(name: str) -> None:
+    with pytest.raises(UnknownChoiceError, match="GET /v1/voices lists all") as caught:
         choose_voice(name, "")
     assert caught.value.param == "voice"
+
+
+@pytest.mark.parametrize("name", ["nobody", "en-us+q", "Amy", "af_heart", "e"])
+def test_nothing_unrelated_is_offered_for_an_unknown_voice(name: str) -> None:
+    with pytest.raises(UnknownChoiceError) as caught:
+        choose_voice(name, "")
+    assert caught.value.message == f"no voice is called '{name}'; GET /v1/voices lists all"
+
+
+def test_a_mistyped_variant_is_recognised() -> None:
+    with pytest.raises(UnknownChoiceError, match=r"closest: \+klatt, "):
+        choose_voice("de+klat", "")
+
+
+def test_a_region_without_a_voice_of_its_own_has_its_languages() -> None:
+    for name, file in (
+        ("de-AT", "gmw/de"),
+        ("pt_PT", "roa/pt"),
+        ("zh-Hant-TW", "sit/cmn"),
+        ("en-us-nyc", "gmw/en-US-nyc"),
+    ):
+        assert choose_voice(name, "").voice == next(voice for voice in voices() if voice.identifier == file)
 
 
 def test_a_voice_of_another_language_is_refused() -> None:

@@ -107,6 +107,7 @@ async def test_voices_are_listed(client: httpx.AsyncClient) -> None:
         ({"text": "x" * 2001}, 413, "text"),
         ({"text": 5}, 422, "text"),
         ({"text": "a", "voice": "nobody"}, 422, "voice"),
+        ({"text": "a", "voice": "en-us-x"}, 422, "voice"),
         ({"text": "a", "language": "klingonisch"}, 422, "language"),
         ({"text": "a", "engine": "none"}, 422, "engine"),
         ({"text": "a", "engine": "coqui"}, 503, None),
@@ -133,6 +134,7 @@ async def test_bad_input_has_its_own_status(
         ({"input": "a", "model": "gpt-9"}, "model"),
         ({"input": "a", "response_format": "midi"}, "response_format"),
         ({"input": "..."}, "input"),
+        ({"input": "a", "voice": "en-us-x"}, "voice"),
     ],
 )
 async def test_bad_openai_requests(client: httpx.AsyncClient, body: dict[str, Any], param: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from comps.core.errors import UnknownChoiceError
-from comps.core.language.closest import closest
+from comps.core.language.closest import choices, closest
 from comps.core.language.espeak_library import OnBlock, RawSettings, shared_library
 from comps.core.language.phones import normalise
 
@@ -84,9 +84,7 @@ def voice_for_language(language: str) -> EspeakVoice:
             return table[candidate]
     labels = {name: f"{v.languages[0]} ({v.name})" for v in voices() for name in (v.languages[0], v.name)}
     close = dict.fromkeys(labels[name] for name in closest(tag, labels))
-    raise UnknownChoiceError(
-        f"no voice speaks '{language[:40]}'; closest: {', '.join(close)}; GET /v1/voices lists all", param="language"
-    )
+    raise UnknownChoiceError(f"no voice speaks '{language[:40]}'; {choices(close, 'GET /v1/voices')}", param="language")
 
 
 def _fallbacks(tag: str) -> list[str]:

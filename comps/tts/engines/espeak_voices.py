@@ -1,16 +1,18 @@
 """Names of voices: eSpeak NG's own, OpenAI's, and plain words, resolved to a voice file and a variant.
 
 A name is ``base``, ``base+variant`` or ``+variant``. The base is an identifier (``gmw/en-US``), a
-language (``en-us``, ``zh``), eSpeak's name of a voice, or left out for the language of the text; the
-variant (``f5``, ``klatt``) changes its sound. One word can stand for both: `CHARACTERS`.
+language (``en-us``, ``zh``; a region without a voice of its own, as in ``de-AT``, has its language's),
+eSpeak's name of a voice, or left out for the language of the text; the variant (``f5``, ``klatt``) changes its sound. One word can stand for both: `CHARACTERS`.
 """
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from comps.core.errors import UnknownChoiceError, UnprocessableError
-from comps.core.language.closest import closest
+from comps.core.language.closest import choices, closest
 from comps.core.language.espeak import EspeakVoice, variants, voice_for_language, voices
 from comps.tts.engine import Voice
 
@@ -42,6 +44,9 @@ CHARACTERS = {
 }
 ANY_LANGUAGE = "mul"
 """BCP 47's tag for several languages."""
+
+_LANGUAGE_AND_REGION = re.compile(r"[a-z]+([-_][a-z]{4})?([-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
+"""A word, or a BCP 47 tag of no more than language, script and region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def voice_list() -> tuple[Voice, ...]:
 def _variant(variant: str, name: str) -> str:
     if found := _find(variant, variants()):
         return found
-    raise _unknown(name, [f"+{v}" for v in variants()])
+    raise _unknown(name, [f"+{v}" for v in closest(variant, variants())])
 
 
 def _voice(base: str, name: str) -> EspeakVoice:
@@ -107,22 +112,20 @@ def _voice(base: str, name: str) -> EspeakVoice:
     for voice in voices():
         if wanted in (voice.identifier.lower(), voice.name.lower()):
             return voice
-    try:
-        return voice_for_language(base)
-    except UnknownChoiceError:
-        known = [*CHARACTERS, *(name for v in voices() for name in (v.languages[0], v.name)), *variants()]
-        raise _unknown(name, known) from None
+    # any other tag asks for what no voice has, and would be spoken by one that has none of it
+    if _LANGUAGE_AND_REGION.fullmatch(base) or any(wanted in voice.languages for voice in voices()):
+        with suppress(UnknownChoiceError):
+            return voice_for_language(base)
+    known = (*CHARACTERS, *(name for v in voices() for name in (v.languages[0], v.name)), *variants())
+    raise _unknown(name, closest(name, known))
 
 
 def _find(wanted: str, names: dict[str, str]) -> str:
     return next((name for name in names if name.lower() == wanted.lower()), "")
 
 
-def _unknown(name: str, known: list[str]) -> UnknownChoiceError:
-    return UnknownChoiceError(
-        f"no voice is called '{name[:60]}'; closest: {', '.join(closest(name, known))}; GET /v1/voices lists all",
-        param="voice",
-    )
+def _unknown(name: str, close: list[str]) -> UnknownChoiceError:
+    return UnknownChoiceError(f"no voice is called '{name[:60]}'; {choices(close, 'GET /v1/voices')}", param="voice")
 
 
 def _base(tag: str) -> str:

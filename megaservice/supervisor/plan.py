@@ -73,12 +73,12 @@ async def make_plan(
         env: stage to variables added to its environment.
 
     Raises:
-        PlanError: nothing answers at a URL, or it cannot serve its stage.
+        PlanError: what is given is no URL, nothing answers at it, or it cannot serve its stage.
     """
     services, where = [], {}
     async with create_client() as client:
         for offset, (stage, usual_port) in enumerate(PORTS.items()):
-            url = (urls or {}).get(stage, "").rstrip("/")
+            url = _checked(stage, (urls or {}).get(stage, "").strip())
             if url and await _is_ours(client, stage, url):
                 where[stage] = url
                 continue
@@ -87,6 +87,19 @@ async def make_plan(
             services.append(spec)
             where[stage] = spec.url
     return Plan(tuple(services), where)
+
+
+def _checked(stage: str, url: str) -> str:
+    """`url` without slashes at its end, ``""`` as it is; raises PlanError for what cannot be asked over HTTP."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise PlanError(f"{stage}: '{url}' is not a URL: {error}") from error
+    if url and (parsed.scheme not in ("http", "https") or not parsed.host):
+        raise PlanError(
+            f"{stage}: '{url}' is not a URL; one looks like http://localhost:8080 or https://example.com/v1"
+        )
+    return url.rstrip("/")
 
 
 async def _is_ours(client: httpx.AsyncClient, stage: str, url: str) -> bool:

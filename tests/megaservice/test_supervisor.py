@@ -289,3 +289,14 @@ async def test_foreign_server_is_reached_through_the_openai_engine() -> None:
 async def test_url_where_nothing_answers_is_refused() -> None:
     with pytest.raises(PlanError, match="tts: nothing answers at"):
         await make_plan({"tts": f"http://127.0.0.1:{free_port()}"})
+
+
+@pytest.mark.parametrize("url", ["foo", "foo:80", "localhost:11434/v1", "ftp://host", "http://", "http://a:b"])
+async def test_what_is_no_url_is_called_so(url: str) -> None:
+    with pytest.raises(PlanError, match=f"llm: '{url}' is not a URL"):
+        await make_plan({"llm": url})
+
+
+async def test_spaces_and_slashes_around_a_url_do_not_matter() -> None:
+    async with running(asr_app(Behaviour(), Log())) as url:
+        assert (await make_plan({"asr": f" {url}// "})).urls["asr"] == url

@@ -63,6 +63,7 @@ def compose(
     """Write a prompt of 100 to 200 words that says all that an engine drawing from text needs."""
     from comps.animation.coach.prompt.compose import compose_prompt
     from comps.animation.coach.prompt.fields import PromptFields
+    from comps.animation.coach.prompt.text import read_text
     from gateway.cli.failure import print_json, run_plain
 
     def composed() -> str:
@@ -73,6 +74,6 @@ def compose(
 
     text = run_plain(composed)
     if as_json:
-        print_json({"prompt": text, "words": len(text.split())})
+        print_json({"prompt": text, "words": read_text(text).words})
     else:
         typer.echo(text)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.compose import compose_prompt
-from comps.animation.coach.prompt.fields import MOST_WORDS, PRESETS, PromptFields
+from comps.animation.coach.prompt.fields import MOST_CHARACTERS, MOST_WORDS, PRESETS, PromptFields
+from comps.animation.coach.prompt.text import read_text
 from comps.core.errors import UnknownChoiceError, UnprocessableError
 
 HAIR = (
@@ -139,6 +140,34 @@ def test_the_article_is_that_of_the_spoken_number(age: int, article: str) -> Non
 def test_a_field_that_is_too_long_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnprocessableError, match=f"'{name}' is too long"):
         PromptFields(**{name: "word " * (MOST_WORDS + 1)})
+
+
+ODD = st.text("ab1-/'’ .,:汉字", min_size=1, max_size=MOST_CHARACTERS)
+"""Phrases in which words are hard to count."""
+
+
+@given(st.lists(ODD.filter(lambda phrase: 0 < read_text(phrase).length <= MOST_WORDS), min_size=9, max_size=9))
+def test_no_prompt_has_more_words_than_promised(phrases: list[str]) -> None:
+    names = [field.name for field in fields_of(PromptFields) if field.name not in ("sex", "age", "glasses", "depth")]
+    fields = PromptFields(**dict(zip(names, phrases, strict=True)))
+    assert 100 <= read_text(compose_prompt(fields)).length <= 200
+
+
+@given(ODD, ODD, ODD)
+def test_what_is_known_of_a_picture_is_cut_to_its_place(hair: str, clothing: str, background: str) -> None:
+    facts = PictureFacts(hair=hair, clothing=clothing, background=background)
+    assert 100 <= read_text(compose_prompt(facts=facts)).length <= 200
+
+
+@pytest.mark.parametrize("phrase", ["a-b-" * 20, "a/b/c/d/e/f/g/h/i/j/k/l/m", "1a2b3c4d5e6f7g", "汉" * 20])
+def test_words_without_blanks_between_them_count(phrase: str) -> None:
+    with pytest.raises(UnprocessableError, match="'hair' is too long"):
+        PromptFields(hair=phrase)
+
+
+def test_a_field_without_a_word_is_refused() -> None:
+    with pytest.raises(UnprocessableError, match="'hair' holds no word"):
+        PromptFields(hair=" ...!")
 
 
 def test_choices_are_named() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from comps.animation.coach.picture_facts import PictureFacts
+from comps.animation.coach.prompt.text import read_text
 from comps.core.errors import UnknownChoiceError, UnprocessableError
 
 MOST_WORDS = 12
@@ -17,7 +18,8 @@ _YOUNGEST, _OLDEST = 3, 110
 class PromptFields:
     """What a prompt is composed of; empty or None for what is left to the picture or the preset.
 
-    Text fields are phrases of up to 12 words and 100 characters. Each has to fit its place:
+    Text fields are phrases of 1 to 12 words, counted as the rules count them (``black-and-white`` has three), and up
+    to 100 characters. Each has to fit its place:
 
     Args:
         sex: ``female`` or ``male``.
@@ -63,9 +65,12 @@ class PromptFields:
 
     @staticmethod
     def _check(name: str, value: str) -> None:
-        if len(value) > MOST_CHARACTERS or len(value.split()) > MOST_WORDS:
+        length = read_text(value).length
+        if len(value) > MOST_CHARACTERS or length > MOST_WORDS:
             limit = f"{MOST_WORDS} words and {MOST_CHARACTERS} characters are the limit"
             raise UnprocessableError(f"the field '{name}' is too long; {limit}", param=name)
+        if value and not length:
+            raise UnprocessableError(f"the field '{name}' holds no word", param=name)
 
     def over(self, others: PromptFields) -> PromptFields:
         """These fields, and those of `others` where these are empty."""
@@ -80,10 +85,13 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def seen(facts: PictureFacts) -> PromptFields:
-    """The fields that a picture settles; phrases too long for a field are cut."""
+    """The fields that a picture settles; phrases too long for a field are cut, those without a word left out."""
 
     def short(text: str) -> str:
-        return " ".join(text[:MOST_CHARACTERS].split()[:MOST_WORDS])
+        words = text[:MOST_CHARACTERS].split()
+        while (length := read_text(" ".join(words)).length) > MOST_WORDS:
+            words.pop()
+        return " ".join(words) if length else ""
 
     age = facts.age if facts.age is not None and _YOUNGEST <= facts.age <= _OLDEST else None
     sex = facts.sex if facts.sex in ("female", "male") else ""

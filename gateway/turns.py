@@ -12,6 +12,7 @@ import anyio.to_thread
 from av.error import FFmpegError
 
 from comps.core.context import request_id
+from comps.core.error_shape import is_disk_full, public_error
 from comps.core.errors import AvatarError, BusyError, UpstreamError
 from comps.core.media.video import remux_to_file
 from gateway.live import LiveVideos
@@ -101,6 +102,11 @@ class Turns:
         except AvatarError as error:
             self._metrics.failed(error.service)
             raise
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            self._metrics.failed("gateway")
+            raise public_error(error) from error
 
     async def _recorded(self, request: TurnRequest, account: Account, watch: TurnWatch) -> AsyncGenerator[Event, None]:
         spool = self._store.spool(account.video_id)
@@ -128,5 +134,7 @@ class Turns:
         try:
             await anyio.to_thread.run_sync(remux_to_file, spool, finished)
         except FFmpegError as error:
+            if is_disk_full(error):
+                raise
             raise UpstreamError("animation sent a video that cannot be read", service="animation") from error
         await anyio.to_thread.run_sync(self._store.commit, account.video_id, finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from typing import Any
 
@@ -18,6 +19,7 @@ from comps.core.errors import (
     NoSpeechError,
     NotFoundError,
     NotReadyError,
+    StorageFullError,
     TooLargeError,
     UnknownChoiceError,
     UnprocessableError,
@@ -43,17 +45,39 @@ _BY_STATUS: dict[int, type[AvatarError]] = {
 }
 _PASSED_ON = {kind.status for kind in _BY_STATUS.values()} - {MethodNotAllowedError.status}
 _BY_CODE: dict[str, type[AvatarError]] = {
-    error.code: error for error in (UnknownChoiceError, NoSpeechError, FaceError, EngineUnavailableError, NotReadyError)
+    error.code: error
+    for error in (
+        UnknownChoiceError,
+        NoSpeechError,
+        FaceError,
+        EngineUnavailableError,
+        NotReadyError,
+        StorageFullError,
+    )
 }
 
 
+def public_error(error: BaseException) -> AvatarError:
+    """What a client may know of `error`: an `AvatarError` as it is, that a disk is full, else that something failed."""
+    if isinstance(error, AvatarError):
+        return error
+    if is_disk_full(error):
+        return StorageFullError("the disk is full: make room on the machine of this service, then try again")
+    return AvatarError("internal error; the log of the service says more")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the system refused to write because there is no room, or none left for this user."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def error_body(error: BaseException, service: str, request_id: str = "") -> dict[str, Any]:
-    """The public JSON shape of `error`; what is no `AvatarError` says nothing but "internal error".
+    """The public JSON shape of `public_error(error)`.
 
     `service` is used when the error names none, and shown as ``node`` too; `request_id` defaults to that of the
     request being served.
     """
-    shown = error if isinstance(error, AvatarError) else AvatarError("internal error; the log of the service says more")
+    shown = public_error(error)
     name = shown.service or service
     return {
         "error": {
@@ -95,7 +119,7 @@ def error_from_response(
     """What a failed response of `service` means to our own client.
 
     400, 404, 413, 415, 422 and 429 pass with their status and message; 408 and 504 are
-    `UpstreamTimeoutError`; a 503 in our own shape stays one; everything else is an `UpstreamError`
+    `UpstreamTimeoutError`; a 503 or 507 in our own shape stays one; everything else is an `UpstreamError`
     that quotes at most 200 printable bytes of the body.
     """
     parsed = _json_object(body) if "json" in content_type else {}

@@ -128,3 +128,9 @@ class UpstreamTimeoutError(UpstreamError):
     """504: a service behind this one did not answer before its deadline."""
 
     status, code = 504, "upstream_timeout"
+
+
+class StorageFullError(AvatarError):
+    """507: a disk that this service writes to has no room left."""
+
+    status, code = 507, "storage_full"

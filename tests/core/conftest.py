@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -88,6 +89,10 @@ def _add_failures(app: FastAPI) -> None:
     @app.get("/v1/avatar")
     async def avatar() -> None:
         raise NotFoundError("there is no avatar 'x'")
+
+    @app.get("/v1/full")
+    def full() -> None:
+        Path("/dev/full").write_bytes(b"secret")
 
     @app.get("/v1/broken")
     async def broken() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import orjson
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from comps.core.error_shape import (
     error_headers,
     excerpt,
     framework_error,
+    public_error,
 )
 from comps.core.errors import (
     AvatarError,
@@ -25,6 +28,7 @@ from comps.core.errors import (
     NoSpeechError,
     NotFoundError,
     NotReadyError,
+    StorageFullError,
     TooLargeError,
     UnknownChoiceError,
     UnprocessableError,
@@ -41,6 +45,7 @@ TREE = (
     NoSpeechError,
     NotFoundError,
     NotReadyError,
+    StorageFullError,
     TooLargeError,
     UnknownChoiceError,
     UnprocessableError,
@@ -88,6 +93,14 @@ def test_what_is_not_ours_says_nothing() -> None:
     body = error_body(KeyError("/home/me/secret.txt"), "tts")["error"]
     assert (body["code"], body["retryable"]) == ("internal", False)
     assert "secret" not in body["message"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_called_so_and_names_no_file(number: int) -> None:
+    error = public_error(OSError(number, "no space", "/home/me/secret.txt"))
+    assert (type(error), error.status) == (StorageFullError, 507)
+    assert "secret" not in error.message
+    assert type(public_error(OSError(errno.EACCES, "no"))) is AvatarError
 
 
 @pytest.mark.parametrize("kind", TREE)

@@ -61,6 +61,7 @@ async def test_bodies_that_cannot_be_used(
         ("GET", "/v1/nothing", 404, "not_found"),
         ("GET", "/v1/echo", 405, "method_not_allowed"),
         ("GET", "/v1/broken", 500, "internal"),
+        ("GET", "/v1/full", 507, "storage_full"),
     ],
 )
 async def test_routes_that_fail(serving: Serving, method: str, path: str, status: int, code: str) -> None:

@@ -134,3 +134,21 @@ async def test_an_idle_gateway_forgets_old_videos_and_keeps_what_is_not_its_own(
             while len(list(stack.outputs.iterdir())) > 1:  # noqa: ASYNC110 - nobody tells
                 await anyio.sleep(0.05)
         assert [path.name for path in stack.outputs.iterdir()] == ["mine.mp4"]
+
+
+@pytest.mark.parametrize("part", ["part", "part.mp4"])
+async def test_a_turn_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """The system refuses what is written to /dev/full as a full disk does."""
+    monkeypatch.setattr(VideoStore, "new_id", staticmethod(lambda: "f" * 32))
+    async with AsyncExitStack() as exits:
+        stack = await open_stack(exits, tmp_path)
+        (stack.outputs / f"{'f' * 32}.{part}").symlink_to("/dev/full")
+        reply = await stack.client.post("/v1/say", json={"text": "hello"})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (507, "storage_full")
+        assert reply.json()["error"]["service"] == "gateway"
+        assert list(stack.outputs.iterdir()) == []
+        (stack.outputs / f"{'f' * 32}.{part}").symlink_to("/dev/full")
+        stream = await stack.client.post("/v1/say", json={"text": "hello"}, headers={"Accept": "text/event-stream"})
+        assert "event: error" in stream.text
+        assert "storage_full" in stream.text
+        assert (await stack.client.post("/v1/say", json={"text": "hello"})).status_code == 200

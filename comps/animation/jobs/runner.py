@@ -19,6 +19,7 @@ from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.session import AnimationSession
 from comps.animation.studio import Studio
 from comps.core.context import deadline_var
+from comps.core.error_shape import public_error
 from comps.core.errors import AvatarError, BusyError
 from comps.core.media.segments import SegmentWriter, join_segments
 from comps.core.threads import run_to_end
@@ -220,10 +221,11 @@ class JobRunner:
             self._become(run, replace(run.job, state="cancelled"))
         except AvatarError as error:
             self._become(run, replace(run.job, state="failed", error=Trouble(error.code, error.message)))
-        except Exception:
+        except Exception as error:
             # Task boundary: nobody awaits the job, and whoever asks for it must learn that it ended.
             logger.exception("job %s failed", run.job.id)
-            self._become(run, replace(run.job, state="failed", error=Trouble("internal", "the log says why")))
+            shown = public_error(error)
+            self._become(run, replace(run.job, state="failed", error=Trouble(shown.code, shown.message)))
 
     async def _learn(self, run: _Run) -> None:
         """What a job took that had the service to itself."""

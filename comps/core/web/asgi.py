@@ -6,8 +6,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from comps.core.error_shape import error_body, error_headers
-from comps.core.errors import AvatarError
+from comps.core.error_shape import error_body, error_headers, public_error
 
 
 class Sent:
@@ -34,9 +33,9 @@ class Sent:
 
 def error_response(error: BaseException, service: str) -> Response:
     """The response for `error` to the request being served."""
-    known = error if isinstance(error, AvatarError) else AvatarError("")
+    known = public_error(error)
     return Response(
-        orjson.dumps(error_body(error, service)),
+        orjson.dumps(error_body(known, service)),
         status_code=known.status,
         headers=error_headers(known),
         media_type="application/json",

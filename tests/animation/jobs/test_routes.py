@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import errno
 import json
 import re
 import threading
@@ -232,6 +231,22 @@ async def test_a_disk_that_is_full_stops_a_job_which_goes_on_when_there_is_room(
         assert (await ended(service.client, job["id"]))["state"] == "done"
 
 
+async def test_a_job_says_that_the_disk_is_full_and_goes_on_when_it_is_not(settings: AnimationSettings) -> None:
+    """The system refuses what is written to /dev/full as a full disk does."""
+    async with serving(settings) as service:
+        service.engine.delay_s = 0.02
+        job = await made(service.client, 3.0)
+        segment = settings.jobs_dir / job["id"] / ".00002.mp4.part"
+        segment.symlink_to("/dev/full")
+        failed = await ended(service.client, job["id"])
+        assert (failed["state"], failed["error"]["code"]) == ("failed", "storage_full")
+        assert "the disk is full" in failed["error"]["message"]
+        assert failed["segments_done"] == 2
+        assert not segment.is_symlink()
+        assert (await service.client.post(f"/v1/jobs/{job['id']}/resume")).status_code == 200
+        assert (await ended(service.client, job["id"]))["state"] == "done"
+
+
 async def test_jobs_lie_beside_the_avatars_unless_a_folder_is_named(settings: AnimationSettings) -> None:
     async with serving(settings.model_copy(update={"jobs_dir": None})) as service:
         job = await ended(service.client, (await made(service.client, 0.5))["id"])
@@ -391,14 +406,15 @@ async def test_of_a_job_that_cannot_be_put_in_line_nothing_is_kept(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(job: Job) -> None:
-        raise OSError(errno.ENOSPC, "no space left on the device")
+        Path("/dev/full").write_bytes(job.to_json())
 
     with monkeypatch.context() as patch:
         patch.setattr(service.app.state.jobs.store, "save", full)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(service.app, raise_app_exceptions=False), base_url="http://here"
         ) as client:
-            assert (await client.post("/v1/jobs", json={"audio": wav(1)})).status_code == 500
+            full = await client.post("/v1/jobs", json={"audio": wav(1)})
+            assert (full.status_code, full.json()["error"]["code"]) == (507, "storage_full")
     assert list(service.settings.jobs_dir.iterdir()) == []
     assert (await ended(service.client, (await made(service.client, 0.5))["id"]))["state"] == "done"
 

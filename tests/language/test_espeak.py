@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -54,6 +56,34 @@ def test_nothing_gives_nothing() -> None:
 )
 def test_languages_find_their_voice(tag: str, identifier: str) -> None:
     assert voice_for_language(tag).identifier == identifier
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("ja,-en", "da"),
+        ("và,-em", "vi"),
+        ("हाँ,-好", "hi"),
+        ("😀-्", "as"),
+        ("_-好", "vi"),
+        ("١-म", "mi"),
+        ("(-好)", "mr"),
+    ],
+)
+def test_a_hyphen_after_no_letter_is_read_over(text: str, language: str) -> None:
+    program = f"from comps.core.language.espeak import phonemize; print(phonemize({text!r}, {language!r}))"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # it may kill a process
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(("text", "read"), [("-5", "minus 5"), ("well-known", "wellknown"), ("covid-19", "covid 19")])
+def test_a_hyphen_that_means_something_is_read(text: str, read: str) -> None:
+    assert phonemize(text, "en") == phonemize(read, "en")
+
+
+def test_a_voice_without_its_dictionary_is_no_voice() -> None:
+    assert not {"gmq/fo", "trk/kaa"} & {voice.identifier for voice in voices()}
+    assert {"gmq/nb", "sit/cmn", "ine/hyw"} <= {voice.identifier for voice in voices()}
 
 
 def test_an_unknown_language_is_refused_with_the_closest() -> None:

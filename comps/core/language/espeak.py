@@ -105,7 +105,7 @@ def phonemize(text: str, language: str) -> list[list[str]]:
         UnknownChoiceError: no voice speaks `language`.
         EngineUnavailableError: the library cannot be loaded.
     """
-    clauses = shared_library().phonemes(text.replace("\0", " "), voice_for_language(language).identifier)
+    clauses = shared_library().phonemes(text, voice_for_language(language).identifier)
     spoken = (_phones(word) for clause in clauses for word in clause.split())
     return [word for word in spoken if word]
 
@@ -126,7 +126,7 @@ def synthesise(text: str, settings: RawSettings, on_block: OnBlock) -> None:
 
     Speech is int16 at `sample_rate()`. Other callers wait meanwhile, so give one sentence at a time.
     """
-    shared_library().synthesise(text.replace("\0", " "), settings, on_block)
+    shared_library().synthesise(text, settings, on_block)
 
 
 def sample_rate() -> int:

@@ -7,9 +7,11 @@ globals, so everything here holds one lock, and nothing yields while it is held.
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -97,6 +99,11 @@ class RawSettings:
     volume: int = 70
 
 
+# After punctuation, "-" and a letter of another script, or in Danish and Vietnamese of any, make 1.52
+# read a phoneme it does not have: the process dies. Such a hyphen has no sound of its own.
+_LEADING_HYPHENS = re.compile(r"(?<!^)(?<![^\W\d_])(?<![0-9\s-])-+(?=[^\s\d-])")
+_DICTIONARY = re.compile(r"^dictionary\s+(\S+)", re.MULTILINE)
+
 OnBlock = Callable[[Pcm, list[RawEvent]], bool]
 """Takes a piece of speech and the events that fall in it; returns False to stop the synthesis."""
 
@@ -116,7 +123,7 @@ class EspeakLibrary:
 
     def synthesise(self, text: str, settings: RawSettings, on_block: OnBlock) -> None:
         """Speak `text`, calling `on_block` for every piece on this thread; raises what `on_block` raises."""
-        encoded = text.encode() + b"\0"
+        encoded = _speakable(text).encode() + b"\0"
         with self._lock:
             self._select(settings.voice)
             for parameter, value in (
@@ -137,7 +144,7 @@ class EspeakLibrary:
 
     def phonemes(self, text: str, voice: str) -> list[str]:
         """Clauses of `text` in IPA: words apart by blanks, phonemes by ``_``."""
-        buffer = ctypes.create_string_buffer(text.encode())
+        buffer = ctypes.create_string_buffer(_speakable(text).encode())
         position = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses: list[str] = []
         with self._lock:
@@ -149,8 +156,8 @@ class EspeakLibrary:
         return clauses
 
     def voices(self) -> tuple[RawVoice, ...]:
-        """Every voice file, variants left out."""
-        return self._list(None)
+        """Every voice file whose dictionary is there, for without one nothing can be read; variants left out."""
+        return tuple(voice for voice in self._list(None) if _has_dictionary(voice))
 
     def variants(self) -> tuple[RawVoice, ...]:
         """Every variant file (``!v/f3``), which changes the sound of any voice."""
@@ -178,6 +185,11 @@ class EspeakLibrary:
         except BaseException as error:  # noqa: BLE001  C cannot pass it on: `synthesise` raises it again
             self._failure = error
             return 1
+
+
+def _speakable(text: str) -> str:
+    """`text`, of the same length, without what the library cannot read."""
+    return _LEADING_HYPHENS.sub(lambda hyphens: " " * len(hyphens[0]), text.replace("\0", " "))
 
 
 _creation = threading.Lock()
@@ -220,6 +232,15 @@ def _initialise(library: ctypes.CDLL) -> int:
     if sample_rate <= 0:
         raise EngineUnavailableError("eSpeak NG found no voice data: reinstall it with  pip install espeakng-loader")
     return sample_rate
+
+
+def _has_dictionary(voice: RawVoice) -> bool:
+    import espeakng_loader
+
+    data = Path(espeakng_loader.get_data_path())
+    named = _DICTIONARY.search((data / "lang" / voice.identifier).read_text(errors="ignore"))
+    name = named[1] if named else voice.languages[0][0].split("-")[0]
+    return (data / f"{name}_dict").exists()
 
 
 def _read_events(events: ctypes._Pointer[_Event]) -> Iterator[RawEvent]:

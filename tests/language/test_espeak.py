@@ -121,6 +121,14 @@ def test_synthesis_gives_sound_and_events_within_it() -> None:
     assert [e.phoneme for e in events if e.type == EVENT_PHONEME][:2] == ["h", "ə"]
 
 
+@pytest.mark.parametrize("languages", [27, 169, 170, 171, 400])
+def test_what_was_read_in_many_languages_leaves_no_trace_in_speech(languages: int) -> None:
+    for number in range(languages):
+        phonemize("x", ("de", "en")[number % 2])
+    _, events = collect("Hello there.")
+    assert [e.phoneme for e in events if e.type == EVENT_PHONEME][:2] == ["h", "ə"]
+
+
 def test_a_consumer_can_stop_it() -> None:
     calls: list[int] = []
 

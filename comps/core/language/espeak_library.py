@@ -102,6 +102,12 @@ class RawSettings:
 # After punctuation, "-" and a letter of another script, or in Danish and Vietnamese of any, make 1.52
 # read a phoneme it does not have: the process dies. Such a hyphen has no sound of its own.
 _LEADING_HYPHENS = re.compile(r"(?<!^)(?<![^\W\d_])(?<![0-9\s-])-+(?=[^\s\d-])")
+_MOST_CHANGES_WAITING = 8
+"""Each change of the voice waits in the synthesiser's queue of 170 commands until something is spoken.
+
+With 27 of them the first phone's event finds no room, and with 170 the queue runs over itself.
+"""
+
 _DICTIONARY = re.compile(r"^dictionary\s+(\S+)", re.MULTILINE)
 
 OnBlock = Callable[[Pcm, list[RawEvent]], bool]
@@ -120,6 +126,7 @@ class EspeakLibrary:
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice = ""
+        self._changes_waiting = 0
 
     def synthesise(self, text: str, settings: RawSettings, on_block: OnBlock) -> None:
         """Speak `text`, calling `on_block` for every piece on this thread; raises what `on_block` raises."""
@@ -134,8 +141,7 @@ class EspeakLibrary:
             ):
                 self._library.espeak_SetParameter(parameter, value, 0)
             self._on_block, self._failure = on_block, None
-            flags = _CHARS_UTF8 | _END_PAUSE
-            status = self._library.espeak_Synth(encoded, len(encoded), 0, _POS_CHARACTER, 0, flags, None, None)
+            status = self._speak(encoded)
             failure, self._on_block, self._failure = self._failure, None, None
         if failure is not None:
             raise failure
@@ -153,6 +159,10 @@ class EspeakLibrary:
                 mode = _PHONEMES_IPA | _PHONEME_SEPARATOR
                 clause = self._library.espeak_TextToPhonemes(ctypes.byref(position), _CHARS_UTF8, mode)
                 clauses.append(clause.decode(errors="ignore"))
+            if self._changes_waiting >= _MOST_CHANGES_WAITING:
+                self._on_block = _let_pass
+                self._speak(b"\0")
+                self._on_block = None
         return clauses
 
     def voices(self) -> tuple[RawVoice, ...]:
@@ -168,9 +178,16 @@ class EspeakLibrary:
             listed = self._library.espeak_ListVoices(ctypes.byref(spec) if spec is not None else None)
             return tuple(_read_voice(voice) for voice in _until_null(listed))
 
+    def _speak(self, encoded: bytes) -> int:
+        flags = _CHARS_UTF8 | _END_PAUSE
+        status = int(self._library.espeak_Synth(encoded, len(encoded), 0, _POS_CHARACTER, 0, flags, None, None))
+        self._changes_waiting = 0
+        return status
+
     def _select(self, voice: str) -> None:
         if voice == self._voice:
             return
+        self._changes_waiting += 1
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             self._voice = ""
             raise EngineUnavailableError(f"eSpeak NG could not load its voice '{voice}'")
@@ -185,6 +202,10 @@ class EspeakLibrary:
         except BaseException as error:  # noqa: BLE001  C cannot pass it on: `synthesise` raises it again
             self._failure = error
             return 1
+
+
+def _let_pass(pcm: Pcm, events: list[RawEvent]) -> bool:
+    return True
 
 
 def _speakable(text: str) -> str:

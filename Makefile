@@ -6,6 +6,8 @@ TORCH_VENV ?= .venv-torch
 COQUI_VENV ?= .venv-coqui
 TORCH_EXTRAS := transformers,whisper,faster-whisper,neural,onnx,openvino
 PORT ?= 3009
+# the first of four for the services; 0: their usual ones
+BASE_PORT ?= 0
 PIP_FLAGS := --disable-pip-version-check
 # pip tells of its progress where somebody watches, and otherwise only of what goes wrong
 PIP_INSTALL = install $(PIP_FLAGS) $$(test -t 1 || echo --quiet)
@@ -36,8 +38,8 @@ demo: $(READY) ## answer the shipped spoken question as out/answer.mp4
 	@$(BIN)/avatarchatbot ask examples/question.wav --avatar ada -o out/answer.mp4
 	@echo "the answer is in $(CURDIR)/out/answer.mp4"
 
-up: $(READY) ## start everything and serve the page on http://localhost:3009 (another port: make up PORT=3010)
-	@$(BIN)/avatarchatbot up --port $(PORT)
+up: $(READY) ## start everything and serve the page on http://localhost:3009 (others: make up PORT=8080 BASE_PORT=8081)
+	@$(BIN)/avatarchatbot up --port $(PORT) --base-port $(BASE_PORT)
 
 check: $(TEST_READY) ## lint, format and types
 	@$(BIN)/ruff check .

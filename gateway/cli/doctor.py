@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.cli.failure import print_json
+from gateway.cli.running import Running, answers, find_running
 
 DISTRIBUTION = "avatarchatbot"
 STAGES = ("asr", "llm", "tts", "animation")
@@ -52,7 +53,7 @@ class PortState:
 
 @dataclass(slots=True)
 class Report:
-    """Everything doctor found; `advice` says what to do, one sentence each."""
+    """Everything doctor found. `running` are the URLs of gateways that answer; `advice` says what to do, one sentence each."""
 
     version: str
     python: str
@@ -61,6 +62,7 @@ class Report:
     packages: dict[str, str | None]
     engines: list[EngineState]
     ports: list[PortState]
+    running: list[str]
     advice: list[str] = field(default_factory=list)
 
 
@@ -75,6 +77,7 @@ def run_doctor(*, as_json: bool) -> None:
 
 def examine() -> Report:
     """Look at this installation; nothing is loaded or changed."""
+    running = find_running()
     report = Report(
         version=_version(DISTRIBUTION) or "not installed",
         python=platform.python_version(),
@@ -82,7 +85,8 @@ def examine() -> Report:
         cpus=os.cpu_count() or 1,
         packages={name: _version(name) for name in SHOWN},
         engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)] + _audio2face(),
-        ports=[_port_state(service, port) for service, port in PORTS.items()],
+        ports=[_port_state(service, port) for service, port in _ports(running)],
+        running=[gateway.url for gateway in running],
     )
     report.advice = list(_advice(report))
     return report
@@ -167,24 +171,21 @@ def distributions_of(extra: str | None) -> list[str]:
     return found
 
 
+def _ports(running: list[Running]) -> list[tuple[str, int]]:
+    """Name and port of every service: the usual ones, and those of the gateways that run elsewhere."""
+    found = {port: service for gateway in running for service, port in gateway.ports.items()}
+    usual = {port: service for service, port in PORTS.items()}
+    return [(service, port) for port, service in {**usual, **found}.items()]
+
+
 def _port_state(service: str, port: int) -> PortState:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return PortState(service, port, "ours" if _answers_as_ours(port) else "taken")
+            return PortState(service, port, "ours" if answers(f"http://127.0.0.1:{port}") else "taken")
     return PortState(service, port, "free")
-
-
-def _answers_as_ours(port: int) -> bool:
-    import httpx
-
-    try:
-        report = httpx.get(f"http://127.0.0.1:{port}/v1/health_check", timeout=2.0, trust_env=False).json()
-    except (httpx.HTTPError, ValueError):
-        return False
-    return isinstance(report, dict) and "Service Title" in report
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -197,8 +198,19 @@ def _advice(report: Report) -> Iterator[str]:
     if taken:
         names = ", ".join(f"{state.port} ({state.service})" for state in taken)
         yield f"another program uses {names}: stop it, or start with `{DISTRIBUTION} up --port P --base-port B`"
-    if all(state.state == "ours" for state in report.ports):
-        yield f"the services are running: open http://127.0.0.1:{PORTS['gateway']}"
+    yield from _advice_on_running(report, bool(taken))
+
+
+def _advice_on_running(report: Report, taken: bool) -> Iterator[str]:
+    """What to open, or how to start; `taken`: whether ports are in the hands of others."""
+    usual = {state.service: state.state for state in report.ports if state.port == PORTS.get(state.service)}
+    beside = f"`{DISTRIBUTION} up --port P --base-port B`"
+    urls = report.running or ([f"http://127.0.0.1:{PORTS['gateway']}"] if usual["gateway"] == "ours" else [])
+    if urls:
+        yield f"running: open {' or '.join(urls)}; another one beside it: {beside}"
+    elif "ours" in usual.values():
+        names = ", ".join(f"{PORTS[name]} ({name})" for name, state in usual.items() if state == "ours")
+        yield f"services without a gateway run on {names}: stop them, or start with {beside}"
     elif not taken:
         yield f"everything is ready: run `{DISTRIBUTION} up`"
 

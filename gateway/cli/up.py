@@ -18,6 +18,7 @@ from comps.core.logs import configure_logging
 from comps.core.serve import running
 from gateway.cli.failure import FailureError, UsageFailureError, run
 from gateway.cli.knowledge_folder import check_knowledge_folder
+from gateway.cli.running import noted
 from gateway.settings import GatewaySettings
 from megaservice.supervisor.plan import Plan, PlanError, make_plan
 from megaservice.supervisor.ports import check_ports
@@ -92,7 +93,8 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
         if readiness.state == "loading":
             readiness.become("ready")
         _announce(url, plan)
-        await stop.wait()
+        with noted(url, plan.urls):
+            await stop.wait()
         readiness.become("stopping", "the service is shutting down")
         Console(stderr=True).print("stopping", style="dim")
 

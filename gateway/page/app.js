@@ -6,6 +6,8 @@ import { Cast, pictureOf } from "./cast.js";
 import { Conversation, formatSeconds } from "./conversation.js";
 import { Player } from "./player.js";
 import { PointEditor } from "./points.js";
+import { Presets } from "./presets.js";
+import { Question } from "./question.js";
 import { Recorder } from "./recorder.js";
 import { Voices } from "./voices.js";
 
@@ -23,6 +25,10 @@ const player = new Player($("video"), {
 const conversation = new Conversation($("turns"), { onReplay: (turn, url) => replay(turn, url) });
 const cast = new Cast($("avatars"), { onChoose: showAvatar, onAdd: () => $("avatar-file").click() });
 const voices = new Voices($("language"), $("voice"));
+const presets = new Presets(
+  { row: $("preset-row"), box: $("preset"), size: $("preset-size"), cost: $("preset-cost"), measure: $("measure") },
+  attempt,
+);
 const advice = new Advice($("advice"), { onMended: replaceAvatar });
 const recorder = new Recorder($("level"), $("recording-time"));
 const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
@@ -30,32 +36,50 @@ const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
 let running = null; // AbortController of the answer being made
 let shown = null; // the turn whose words follow the video
 let suggested = false; // whether the questions to begin with have come
+let opened = false; // whether presenters, voices and questions were asked for
+
+const question = new Question($("question"), $("question-note"), {
+  onAsk: (text) => submit(text, null),
+  onRefused: tell,
+  obstacle,
+});
 
 // --- asking -----------------------------------------------------------------------------------
 
-async function submit(question, sound) {
-  if (running) return;
+async function submit(typed, sound) {
+  if (running) {
+    tell("The last answer is still being made. Wait for it, or stop it.");
+    return;
+  }
   tell("");
   $("welcome").hidden = true;
   document.body.dataset.talking = "";
   const history = conversation.messages;
-  const turn = conversation.add(question);
+  const turn = conversation.add(typed);
   shown?.at(-1);
   shown = turn;
   running = new AbortController();
   setBusy(true);
   startSteps(Boolean(sound));
   try {
-    const body = { ...voices.choice, avatar: cast.id ?? "", messages: history };
+    const body = { ...voices.choice, ...presets.choice, avatar: cast.id ?? "", messages: history };
     if (sound) body.audio = await toBase64(sound);
-    else body.text = question;
+    else body.text = typed;
     await ask(body, running.signal, (name, data) => receive(turn, name, data));
+    presets.load().catch(() => {}); // what is known already will do
   } catch (cause) {
     fail(turn, cause);
   } finally {
     running = null;
     setBusy(false);
   }
+  question.release();
+}
+
+/** Why a typed question has to wait; empty when it need not. */
+function obstacle() {
+  if (running) return "Asked when this answer is ready or stopped.";
+  return opened ? "" : "Asked as soon as the services are ready.";
 }
 
 function receive(turn, name, data) {
@@ -88,6 +112,7 @@ function fail(turn, cause) {
   screenIdle();
   turn.stopped(stopped ? "Stopped" : "No answer", !stopped);
   if (!stopped) {
+    question.keep(); // it would fail as well, and hide why
     failSteps(cause.service);
     tell(cause instanceof ServerError ? cause.message : `Something in this page failed: ${cause.message}`);
     if (!(cause instanceof ServerError)) console.error(cause);
@@ -206,9 +231,15 @@ function failSteps(service) {
   if (active) active.dataset.state = "failed";
 }
 
+/** The mark of a failed stage goes with the notice that explains it. */
+function forgetFailure() {
+  if (stages().some((step) => step.dataset.state === "failed")) resetSteps();
+}
+
 // --- notices and health -----------------------------------------------------------------------
 
 function tell(message) {
+  if (!message && !running) forgetFailure();
   $("notice").hidden = !message;
   $("notice-text").textContent = message.charAt(0).toUpperCase() + message.slice(1);
 }
@@ -247,13 +278,6 @@ function setBusy(busy) {
   $("send").hidden = busy;
   $("stop").hidden = !busy;
   $("record").disabled = $("attach").disabled = busy;
-}
-
-function sendTyped() {
-  const text = $("question").value.trim();
-  if (!text || running) return;
-  $("question").value = "";
-  submit(text, null);
 }
 
 async function toggleRecording() {
@@ -325,13 +349,9 @@ function setTheme(theme) {
 function wire() {
   $("composer").addEventListener("submit", (event) => {
     event.preventDefault();
-    sendTyped();
+    question.send();
   });
-  $("question").addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    sendTyped();
-  });
+  $("question").addEventListener("input", forgetFailure);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || $("editor").open) return;
     if (recorder.active) recorder.cancel();
@@ -365,6 +385,7 @@ function takeFile(event, take) {
 }
 
 function newConversation() {
+  question.keep();
   stop();
   conversation.clear();
   resetSteps();
@@ -399,13 +420,17 @@ async function start() {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   await attempt(loadMissing);
+  opened = true;
+  question.release();
   await watch();
 }
 
 /** Presenters, voices and questions, where they are not here yet. */
 async function loadMissing() {
   const speech = voices.loaded || voices.load();
-  await Promise.all([cast.loaded || cast.load(), speech, suggested || Promise.resolve(speech).catch(() => {}).then(suggest)]);
+  const questions = suggested || Promise.resolve(speech).catch(() => {}).then(suggest);
+  const costs = presets.loaded || presets.load().catch(() => {}); // nothing can be chosen without them, but all asked
+  await Promise.all([cast.loaded || cast.load(), speech, questions, costs]);
 }
 
 /** Look after the server; a service that was down when the page came is asked again. */

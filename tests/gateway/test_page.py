@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.gateway.test_bad_input import ADA, NO_FACE
 
@@ -79,6 +79,13 @@ def ask(page: Page, text: str) -> None:
 
 def current_time(page: Page) -> float:
     return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def holding(page: Page, pattern: str) -> list[Route]:
+    """Requests of this pattern wait from now on; they come into the list, to be let go."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route))
+    return held
 
 
 def until(page: Page, expression: str) -> None:
@@ -357,6 +364,8 @@ def test_the_theme_is_kept(page: Page) -> None:
 def test_a_phone_shows_everything_without_sideways_scrolling(page: Page) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    ask(page, "why " * 5000)
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
     ask(page, "What can you do?")
     until_playing(page)
     expect(page.locator("video")).to_be_in_viewport()
@@ -382,6 +391,130 @@ def test_advice_on_a_picture_and_its_mended_version(page: Page, tmp_path: Path) 
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="for good").click()
     expect(page.get_by_role("radio")).to_have_count(presenters)
+
+
+def test_the_mark_of_a_failed_stage_goes_with_its_notice(page: Page) -> None:
+    failed = page.locator("#steps [data-state=failed]")
+    for forget in (
+        lambda: page.get_by_role("button", name="Dismiss").click(),
+        lambda: page.get_by_label("Your question").fill("W"),
+    ):
+        page.locator("#sound-file").set_input_files({"name": "q.wav", "mimeType": "audio/wav", "buffer": b"no sound"})
+        expect(failed).to_be_visible(timeout=10_000)
+        forget()
+        expect(failed).to_have_count(0)
+
+
+def test_a_question_sent_before_the_page_is_ready_is_asked_when_it_is(browser: Browser, up: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    tab = context.new_page()
+    script, avatars = holding(tab, "**/page/app.js"), holding(tab, "**/v1/avatars")
+    tab.goto(up, wait_until="commit")
+    tab.get_by_label("Your question").click()
+    tab.keyboard.type("What can you do?")
+    tab.keyboard.press("Enter")
+    while not script:
+        tab.wait_for_timeout(50)
+    script.pop().continue_()
+    expect(tab.locator("#question-note")).to_have_text("Asked as soon as the services are ready.")
+    while not avatars:
+        tab.wait_for_timeout(50)
+    avatars.pop().continue_()
+    expect(tab.locator(".asked")).to_have_text("What can you do?")
+    expect(tab.locator("#question-note")).to_be_hidden()
+    expect(tab.get_by_role("button", name="Replay")).to_be_visible(timeout=30_000)
+    context.close()
+
+
+def test_a_question_sent_during_an_answer_waits_and_says_so(page: Page) -> None:
+    held = holding(page, "**/v1/avatarchatbot/stream")
+    ask(page, "What can you do?")
+    expect(page.locator(".asked")).to_have_count(1)
+    ask(page, "Can I use my own photo?")
+    note = page.locator("#question-note")
+    expect(note).to_contain_text("Asked when this answer is ready")
+    page.get_by_label("Your question").press_sequentially("?")  # changed: it waits no longer
+    expect(note).to_be_hidden()
+    page.keyboard.press("Enter")
+    held.pop().continue_()
+    expect(page.locator(".asked").last).to_have_text("Can I use my own photo??", timeout=30_000)
+    expect(note).to_be_hidden()
+    while not held:
+        page.wait_for_timeout(50)
+    held.pop().continue_()
+    expect(page.get_by_role("button", name="Replay")).to_have_count(2, timeout=30_000)
+
+
+def test_what_waits_is_not_asked_after_a_failure(page: Page) -> None:
+    held = holding(page, "**/v1/avatarchatbot/stream")
+    ask(page, "What can you do?")
+    expect(page.locator(".asked")).to_have_count(1)
+    ask(page, "Can I use my own photo?")
+    held[0].fulfill(status=502, json={"error": {"message": "the model is gone", "service": "llm"}})
+    expect(page.get_by_role("alert")).to_contain_text("The model is gone")
+    expect(page.get_by_label("Your question")).to_have_value("Can I use my own photo?")
+    expect(page.locator(".asked")).to_have_count(1)
+    expect(page.locator("#question-note")).to_be_hidden()
+
+
+def test_a_question_that_is_too_long_is_refused_and_kept(page: Page) -> None:
+    ask(page, "why " * 5000)
+    expect(page.get_by_role("alert")).to_contain_text("This question has 19,999 characters; at most 4,000 can be asked")
+    assert len(page.get_by_label("Your question").input_value()) == 20_000
+    expect(page.locator(".asked")).to_have_count(0)
+
+
+def test_a_long_question_does_not_fill_the_conversation(page: Page) -> None:
+    ask(page, "why " * 999)
+    bubble = page.locator(".asked")
+    expect(bubble).to_be_visible()
+    box = bubble.bounding_box()
+    assert box is not None
+    assert box["height"] < 260
+    assert bubble.evaluate("element => element.scrollHeight > element.clientHeight")
+
+
+def test_the_picture_can_be_worth_more_or_less_work(page: Page, up: str) -> None:
+    picker, cost = page.get_by_label("Preset"), page.locator(".preset-cost")
+    expect(cost).to_contain_text("512 px, 25 frames/s")
+    picker.select_option("quick")
+    expect(cost).to_contain_text("384 px, 20 frames/s")
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        ask(page, "What can you do?")
+    assert sent.value.post_data_json["preset"] == "quick"
+    until_playing(page)
+    assert page.evaluate("document.querySelector('video').videoWidth") == 384
+    page.goto(up)
+    expect(picker).to_have_value("quick", timeout=15_000)
+
+
+@pytest.mark.parametrize(("work_s", "said"), [(0.04, "less than 1 s"), (0.31, "about 3 s"), (40, "about 7 min")])
+def test_what_a_preset_costs_is_told_and_measured_where_it_is_not_known(
+    page: Page, up: str, work_s: float, said: str
+) -> None:
+    row = {"name": "standard", "size": 512, "fps": 25, "video_preset": "superfast", "enhancer": ""}
+
+    def answer(route: Route) -> None:
+        known = work_s if route.request.method == "POST" else None
+        route.fulfill(json={"engine": "portrait", "machine": "", "presets": [{**row, "work_s": known}]})
+
+    page.route("**/v1/presets", answer)
+    page.goto(up)
+    cost = page.locator(".preset-cost")
+    expect(cost).to_have_text("512 px, 25 frames/s; time not known yet", timeout=15_000)
+    page.get_by_role("button", name="Measure").click()
+    expect(cost).to_have_text(f"512 px, 25 frames/s; 10 s of speech in {said}")
+    expect(page.get_by_role("button", name="Measure")).to_be_hidden()
+
+
+def test_a_service_without_presets_is_asked_without_one(page: Page, up: str) -> None:
+    page.route("**/v1/presets", lambda route: route.fulfill(status=404, json={"error": {"message": "no"}}))
+    page.goto(up)
+    expect(page.get_by_role("radio").first).to_be_visible(timeout=15_000)
+    expect(page.locator("#preset-row")).to_be_hidden()
+    with page.expect_request("**/v1/avatarchatbot/stream") as sent:
+        ask(page, "What can you do?")
+    assert "preset" not in sent.value.post_data_json
 
 
 def test_the_newest_answer_stays_in_sight(page: Page) -> None:

@@ -16,6 +16,7 @@ from comps.animation.audio2face.web.live import LiveFace
 from comps.animation.coach import routes as coach_routes
 from comps.animation.coach.coach import Coach, CoachLimits
 from comps.animation.coach.routes import keep_coach
+from comps.animation.engines.portrait.rig.finder import LazyMeshes
 from comps.animation.jobs import routes as job_routes
 from comps.animation.jobs.routes import JobDesk, keep_desk
 from comps.animation.pace import routes as pace_routes
@@ -70,7 +71,9 @@ def create_app(
     app.add_api_websocket_route("/v1/animation/stream", stream)
     app.add_api_websocket_route("/v1/audio2face/stream", face_stream)
     keep_host(app, FaceHost(settings))
-    keep_coach(app, Coach(CoachLimits(settings.max_pixels)))
+    landmarker = settings.face_landmarker
+    find_meshes = None if landmarker is None else LazyMeshes(landmarker)
+    keep_coach(app, Coach(CoachLimits(settings.max_pixels), find_meshes=find_meshes))
     return app
 
 

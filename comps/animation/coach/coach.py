@@ -15,6 +15,7 @@ from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.repair import repair_prompt
 from comps.animation.coach.sound.check import MAX_SECONDS, check_audio
 from comps.animation.coach.sound.repair import repair_audio
+from comps.animation.engines.portrait.rig.mesh import FindMeshes
 from comps.animation.once import OnceCache
 from comps.core.errors import UnprocessableError
 
@@ -74,10 +75,19 @@ class CoachLimits:
 
 
 class Coach:
-    """Checks and mends inputs. Its methods block, and may run on several threads at once."""
+    """Checks and mends inputs. Its methods block, and may run on several threads at once.
 
-    def __init__(self, limits: CoachLimits | None = None, kept: int = KEPT) -> None:
+    Args:
+        limits: what is looked at at most.
+        kept: reports kept.
+        find_meshes: finds the landmarks of faces; None leaves them to what the base install can.
+    """
+
+    def __init__(
+        self, limits: CoachLimits | None = None, kept: int = KEPT, find_meshes: FindMeshes | None = None
+    ) -> None:
         self._limits = limits or CoachLimits()
+        self._find_meshes = find_meshes
         self._reports: OnceCache[Report] = OnceCache(kept)
 
     def check(self, inputs: Inputs) -> Advice:
@@ -94,7 +104,7 @@ class Coach:
         steps: dict[str, tuple[str, ...]] = {}
         image, audio, prompt = inputs.image, inputs.audio, inputs.prompt
         if image is not None:
-            picture = repair_image(image, max_pixels=self._limits.pixels)
+            picture = repair_image(image, max_pixels=self._limits.pixels, find_meshes=self._find_meshes)
             image, steps["image"] = picture.data, picture.steps
         if audio is not None:
             audio, steps["audio"] = self._mended_sound(audio)
@@ -110,7 +120,7 @@ class Coach:
         return self._reports.get((kind, hashlib.sha256(data).digest()), lambda: check(data))
 
     def _image(self, data: bytes) -> Report:
-        return check_image(data, max_pixels=self._limits.pixels)
+        return check_image(data, max_pixels=self._limits.pixels, find_meshes=self._find_meshes)
 
     def _audio(self, data: bytes) -> Report:
         return check_audio(data, max_seconds=self._limits.seconds)

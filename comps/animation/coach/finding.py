@@ -7,12 +7,13 @@ from enum import Enum
 
 
 class Subject(str, Enum):
-    """What a rule is about; ``together`` are rules on how the three agree."""
+    """What a rule is about; ``together`` are rules on how the three agree, ``engine`` on what is to draw them."""
 
     IMAGE = "image"
     AUDIO = "audio"
     PROMPT = "prompt"
     TOGETHER = "together"
+    ENGINE = "engine"
 
 
 class Severity(str, Enum):

@@ -14,13 +14,14 @@ from comps.animation.coach.coach import Advice, Coach, Inputs, Mended
 from comps.animation.coach.desk import CoachDesk
 from comps.animation.coach.engines import for_engine, for_preset
 from comps.animation.coach.finding import Report
+from comps.animation.coach.memory import memory_report
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.compose import compose_prompt
 from comps.animation.coach.prompt.fields import prompt_fields
 from comps.animation.coach.rules import RULES
 from comps.animation.engine import AnimationCapabilities
-from comps.animation.presets import preset_of
+from comps.animation.presets import STANDARD, PresetName, preset_of
 from comps.animation.requests import PROMPT_CHARACTERS, Look
 from comps.animation.studio import Studio, studio_dependency
 from comps.core.errors import AvatarError
@@ -61,14 +62,14 @@ class CheckRequest(BaseModel):
     prompt: str | None = Field(None, max_length=4 * PROMPT_CHARACTERS)
     facts: Facts | None = Field(None, description="what is known of the person in the picture")
     engine: str = Field("", max_length=40, description="the engine it is for; empty for the service's own")
-    preset: str = Field("", max_length=40, description="quick, standard or quality")
+    preset: PresetName = Field(STANDARD, description="quick, standard or quality")
     fix: bool = Field(False, description="also mend what can be mended, and check that again")
 
-    @field_validator("preset")
+    @field_validator("preset", mode="before")
     @classmethod
-    def _known(cls, preset: str) -> str:
+    def _known(cls, preset: object) -> object:
         try:
-            return preset_of(preset).name
+            return preset_of(preset).name if isinstance(preset, str) else preset
         except AvatarError as error:
             raise ValueError(error.message) from error
 
@@ -107,7 +108,7 @@ async def check(wanted: CheckRequest, studio: StudioHere, desk: DeskHere) -> Res
         prompt=wanted.prompt,
         facts=None if wanted.facts is None else wanted.facts.known(),
     )
-    aim = _Aim(_capabilities(studio, wanted.engine), studio.options(Look(preset=wanted.preset)).size)
+    aim = _Aim(studio, wanted.engine or studio.engines.default, wanted.preset)
     return Response(await desk.work(lambda: _looked_at(desk.coach, inputs, aim, wanted.fix)), media_type=_JSON)
 
 
@@ -150,26 +151,36 @@ async def rules() -> Document:
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """What the inputs are for: an engine with these capabilities, and a video of `size` pixels."""
+    """What the inputs are for: an engine, and a preset; raises UnknownChoiceError for an engine that there is not."""
 
-    capabilities: AnimationCapabilities
-    size: int
+    studio: Studio
+    engine: str
+    preset: PresetName
+
+    def __post_init__(self) -> None:
+        self.studio.engines.table.spec(self.engine)
+
+    @property
+    def capabilities(self) -> AnimationCapabilities:
+        """Those of the engine as it runs, or, while it is not loaded, those of its kind."""
+        loaded = self.studio.engines.loaded.get(self.engine)
+        return self.studio.engines.table.spec(self.engine).capabilities if loaded is None else loaded.capabilities
 
     def matters(self, advice: Advice, prompt: str | None) -> Advice:
-        return for_preset(for_engine(advice, self.capabilities, prompt), self.size)
+        """`advice` as the engine and the preset make it matter."""
+        size = self.studio.options(Look(preset=self.preset)).size
+        return for_preset(for_engine(advice, self.capabilities, prompt), size)
 
-
-def _capabilities(studio: Studio, engine: str) -> AnimationCapabilities:
-    """Those of the engine as it runs, or, while it is not loaded, those of its kind; raises UnknownChoiceError."""
-    name = engine or studio.engines.default
-    spec = studio.engines.table.spec(name)
-    loaded = studio.engines.loaded.get(name)
-    return spec.capabilities if loaded is None else loaded.capabilities
+    def memory(self) -> Report | None:
+        """Whether the GPUs hold the engine, where that is a question; blocks."""
+        return memory_report(self.engine, self.studio.settings, self.preset)
 
 
 def _looked_at(coach: Coach, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
     """The reply; blocks."""
     document = _advice(aim.matters(coach.check(inputs), inputs.prompt))
+    if (engine := aim.memory()) is not None:
+        document |= {"usable": document["usable"] and engine.usable, "engine": _report(engine)}
     if fix:
         document |= _mended(coach.mend(inputs), aim)
     return orjson.dumps(document)

@@ -14,6 +14,9 @@ from comps.animation.engines.portrait.rig.rig import Rig
 from tests.animation.coach import plants
 from tests.animation.coach.plants import Picture, jpeg, png
 
+TURNED = 35.0
+"""Degrees from which a head that was turned on purpose must be told: some over the rule's bound."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -32,7 +35,9 @@ def cases(picture: Picture, rig: Rig, other: tuple[Picture, Rig], measured: dict
     yield from spoilt_light(picture, rig, measured)
     yield from spoilt_detail(picture, rig)
     yield from spoilt_frame(picture, rig, other, measured)
-    yield from spoilt_face(picture, rig)
+    yield from spoilt_face(picture, rig, measured["yaw"])
+    if "smile" in measured:
+        yield from told_by_landmarks(picture, rig, measured)
 
 
 def clean(picture: Picture, measured: dict[str, float]) -> Iterator[Case]:
@@ -128,13 +133,26 @@ def spoilt_frame(picture: Picture, rig: Rig, other: tuple[Picture, Rig], measure
     yield Case("nobody", lambda: png(none), frozenset({"face_missing"}), {"faces": 0})
 
 
-def spoilt_face(picture: Picture, rig: Rig) -> Iterator[Case]:
+def spoilt_face(picture: Picture, rig: Rig, yaw: float) -> Iterator[Case]:
+    """`yaw` is that of the clean portrait, in degrees: a head turned away that is turned back is no fault."""
     yield Case("mouth open", lambda: png(plants.acted(picture, rig, jawOpen=1.0)), frozenset({"mouth_open"}))
     hidden = frozenset({"eyes_unclear", "eyes_hidden"})
     yield Case("eyes shut", lambda: png(plants.acted(picture, rig, eyeBlink=1.0)), hidden)
     yield Case("sunglasses", lambda: png(plants.sunglasses(picture, rig)), hidden)
     away = frozenset({"face_turned", "face_profile", "face_missing", *hidden})
-    for yaw in (-45.0, 45.0):
-        yield Case(f"turned {yaw:+.0f}", lambda y=yaw: png(plants.looking(picture, rig, y)), away)  # type: ignore[misc]
+    for turn in (-45.0, 45.0):
+        if abs(yaw + turn) > TURNED:
+            yield Case(f"turned {turn:+.0f}", lambda y=turn: png(plants.looking(picture, rig, y)), away)  # type: ignore[misc]
     covered = frozenset({"mouth_hidden", "face_missing", "face_profile"})
     yield Case("masked", lambda: png(plants.masked(picture, rig)), covered)
+
+
+def told_by_landmarks(picture: Picture, rig: Rig, measured: dict[str, float]) -> Iterator[Case]:
+    """What only landmarks tell: turns in degrees, within what is no fault."""
+    for turn in (-20.0, -10.0, 10.0, 20.0):
+        if abs(measured["yaw"] + turn) < 25:
+            yield Case(
+                f"turned {turn:+.0f}",
+                lambda y=turn: png(plants.looking(picture, rig, y)),  # type: ignore[misc]
+                values={"yaw": measured["yaw"] + turn},
+            )

@@ -6,14 +6,15 @@ import cv2
 import numpy as np
 
 from comps.animation.coach.finding import Report
-from comps.animation.coach.image import exposure, expression, framing, rules, sharpness
+from comps.animation.coach.image import exposure, framing, rules, sharpness
 from comps.animation.coach.image.header import USUAL_FORMATS, Header, read_header
 from comps.animation.coach.image.notes import Notes
-from comps.animation.coach.image.occlusion import eyes_seen, mouth_clarity
-from comps.animation.coach.image.pose import head_pose
+from comps.animation.coach.image.occlusion import mouth_clarity
+from comps.animation.coach.image.reading import Reading, open_eyes, read_face
 from comps.animation.coach.image.sighting import Sighting
 from comps.animation.coach.image.subject import Subject, find_subject
 from comps.animation.coach.image.view import FaceView, Picture
+from comps.animation.engines.portrait.rig.mesh import FindMeshes
 from comps.core.errors import AvatarError, TooLargeError
 from comps.core.media.image import decode_image
 
@@ -21,7 +22,7 @@ MAX_PIXELS = 40_000_000
 """Most pixels of a picture that is looked at, unless the caller says otherwise."""
 
 
-def check_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Report:
+def check_image(data: bytes, *, max_pixels: int = MAX_PIXELS, find_meshes: FindMeshes | None = None) -> Report:
     """What the picture in `data` is good for. Blocks; may run on any thread; raises nothing on account of the picture.
 
     Values are of the picture turned upright by its EXIF orientation, in its own pixels; those of the face are of the
@@ -30,12 +31,14 @@ def check_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Report:
     Args:
         data: a file, in any format.
         max_pixels: larger pictures are not decoded.
+        find_meshes: finds landmarks; where it does, pose, mouth, eyes and smile are told by them, and `measured_by` says so.
+            What it raises goes through.
     """
     notes = Notes()
     picture = _decoded(data, max_pixels, notes)
     if picture is not None:
         _judge_size(picture, notes)
-        subject = find_subject(picture)
+        subject = find_subject(picture, find_meshes)
         if subject.view is None:
             _judge_faceless(picture, subject.sighting, notes)
         else:
@@ -104,16 +107,18 @@ def _judge_faces(sighting: Sighting, notes: Notes) -> None:
 def _judge_face(subject: Subject, notes: Notes) -> None:
     view = subject.view
     assert view is not None
+    reading = read_face(view)
+    notes.measured["measured_by"] = reading.measured_by
     _judge_framing(view, notes)
     _judge_light(view.luma[view.area], "face", notes)
     _judge_detail(view, notes)
-    _judge_lean(view, notes)
-    seen = eyes_seen(view)
+    _judge_lean(reading, notes)
+    seen = open_eyes(view)
     notes.measured["eyes_open"] = seen
     notes.judge(rules.EYES_UNCLEAR, seen, f"{('none', 'one', 'two')[seen]} of the eyes can be recognised as open")
-    if seen:
+    if seen or view.mesh is not None:
         # Without eyes the face was fitted to something else: nothing that hangs on its shape is worth telling.
-        _judge_shape(view, notes)
+        _judge_shape(view, reading, notes)
 
 
 def _judge_framing(view: FaceView, notes: Notes) -> None:
@@ -148,23 +153,31 @@ def _judge_detail(view: FaceView, notes: Notes) -> None:
         )
 
 
-def _judge_lean(view: FaceView, notes: Notes) -> None:
-    across = view.face.left_eye - view.face.right_eye
-    roll = notes.keep("roll", float(np.degrees(np.arctan2(across[1], across[0]))))
+def _judge_lean(reading: Reading, notes: Notes) -> None:
+    roll = notes.keep("roll", reading.pose.roll)
     notes.judge_both(rules.FACE_SIDEWAYS, rules.FACE_LEANING, abs(roll), f"the head leans by {roll:.0f} degrees")
 
 
-def _judge_shape(view: FaceView, notes: Notes) -> None:
-    pose = head_pose(view)
-    yaw, pitch = notes.keep("yaw", pose.yaw), notes.keep("pitch", pose.pitch)
+def _judge_shape(view: FaceView, reading: Reading, notes: Notes) -> None:
+    yaw, pitch = notes.keep("yaw", reading.pose.yaw), notes.keep("pitch", reading.pose.pitch)
     notes.judge(rules.FACE_TURNED, abs(yaw), f"the head is turned by about {abs(yaw):.0f} degrees")
     notes.judge(
         rules.FACE_NODDING, pitch, f"the head looks {'down' if pitch > 0 else 'up'} by about {abs(pitch):.0f} degrees"
     )
     ratio = notes.keep("shadow_ratio", exposure.shadow(view), 2)
     notes.judge(rules.FACE_SHADOW, ratio, f"one side of the face is {ratio:.1f} times as bright as the other")
-    gap = notes.keep("mouth_open", expression.mouth_open(view), 3)
-    notes.judge(rules.MOUTH_OPEN, gap, f"the mouth is open by {100 * gap:.0f} % of the face's height")
-    notes.keep("mouth_curve", expression.mouth_curve(view), 3)
+    _judge_mouth(view, reading, notes)
+
+
+def _judge_mouth(view: FaceView, reading: Reading, notes: Notes) -> None:
+    gap = notes.keep("mouth_open", reading.mouth_open, 3)
+    shut = notes.judge(rules.MOUTH_OPEN, gap, f"the mouth is open by {100 * gap:.0f} % of the face's height")
+    notes.keep("mouth_curve", reading.mouth_curve, 3)
+    if reading.smile is not None and reading.frown is not None:
+        smile = notes.keep("smile", reading.smile, 2)
+        notes.judge(rules.FACE_SMILING, smile, "the face smiles broadly")
+        notes.keep("frown", reading.frown, 2)
     clarity = notes.keep("mouth_clarity", mouth_clarity(view), 2)
-    notes.judge(rules.MOUTH_HIDDEN, clarity, "no mouth shows where it must be")
+    # Landmarks tell the other reasons why no line shows between the lips: the mouth is open, or the head turned away.
+    if view.mesh is None or (shut and rules.FACE_TURNED.passes(abs(reading.pose.yaw))):
+        notes.judge(rules.MOUTH_HIDDEN, clarity, "no mouth shows where it must be")

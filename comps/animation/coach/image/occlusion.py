@@ -12,6 +12,8 @@ from comps.animation.coach.image.view import FaceView
 
 LOWEST_MOUTH = 1.45
 """Eye distances below the eyes beyond which no mouth lies, but the chin or the border of a mask."""
+OFF_MOUTH = 0.25
+"""Eye distances above or below the mouth of the landmarks beyond which a line is no mouth, but the border of a mask."""
 _SIDE = 0.85
 """Side of the window around each eye in which it must be recognised, in eye distances."""
 _CASCADES = ("eye", "eye_tree_eyeglasses")
@@ -44,6 +46,7 @@ def _recognised(view: FaceView, side: float) -> bool:
 
 def mouth_clarity(view: FaceView) -> float:
     """How clearly a mouth shows, 0 to 1: a dark line among red where a mouth must be."""
-    if view.mouth[1] > LOWEST_MOUTH:
+    elsewhere = view.line[1] > LOWEST_MOUTH if view.mesh is None else abs(view.line[1] - view.mouth[1]) > OFF_MOUTH
+    if elsewhere:
         return 0.0
     return max(view.anchors.line.clarity, view.anchors.mouth_clarity - 0.05)

@@ -13,8 +13,10 @@ from comps.animation.avatar_folder import encode_png
 from comps.animation.coach.image import exposure, framing, rules
 from comps.animation.coach.image.check import MAX_PIXELS
 from comps.animation.coach.image.header import USUAL_FORMATS, read_header
+from comps.animation.coach.image.reading import read_face
 from comps.animation.coach.image.subject import Subject, find_subject
 from comps.animation.coach.image.view import FaceView, Picture
+from comps.animation.engines.portrait.rig.mesh import FindMeshes
 from comps.animation.engines.portrait.rig.subject import CLEARLY_LARGER
 from comps.core.errors import AvatarError
 from comps.core.media.image import decode_image
@@ -40,11 +42,18 @@ class RepairedImage:
     steps: tuple[str, ...]
 
 
-def repair_image(data: bytes, *, max_pixels: int = MAX_PIXELS, upscale: Upscale | None = None) -> RepairedImage:
+def repair_image(
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    upscale: Upscale | None = None,
+    find_meshes: FindMeshes | None = None,
+) -> RepairedImage:
     """Mend the picture in `data`; its bytes are never changed, a new file is returned.
 
     A picture without a face, or one that cannot be read, comes back as it is. Without `upscale` nothing is enlarged:
-    plain interpolation adds pixels, but no detail. Blocks; raises nothing on account of the picture.
+    plain interpolation adds pixels, but no detail. With `find_meshes` the face is found by its landmarks, as in the check.
+    Blocks; raises nothing on account of the picture.
     """
     try:
         picture = decode_image(data, max_pixels=max_pixels)
@@ -52,7 +61,7 @@ def repair_image(data: bytes, *, max_pixels: int = MAX_PIXELS, upscale: Upscale 
         return RepairedImage(data, ())
     steps = list(_as_stored(data))
     for mend in (_upright, _cropped, _lit):
-        subject = find_subject(picture)
+        subject = find_subject(picture, find_meshes)
         if subject.view is not None:
             picture, done = mend(subject, subject.view)
             steps += done
@@ -75,8 +84,7 @@ def _as_stored(data: bytes) -> tuple[str, ...]:
 
 
 def _upright(_: Subject, view: FaceView) -> Step:
-    across = view.face.left_eye - view.face.right_eye
-    roll = float(np.degrees(np.arctan2(across[1], across[0])))
+    roll = read_face(view).pose.roll
     if rules.FACE_LEANING.passes(abs(roll)):
         return view.picture, ()
     quarter = 90.0 * round(roll / 90)

@@ -138,6 +138,10 @@ MOUTH_OPEN = _rule(
     "mouth_open", _WARNING, "height of the open mouth over the height of the face", "", (None, 0.08),
     "Use a picture with the mouth shut or hardly open, neutral or with a slight smile.", source=_GUIDE,
 )  # fmt: skip
+FACE_SMILING = _rule(
+    "face_smiling", _HINT, "how broadly the face smiles, 0 to 1; told with landmarks only", "", (None, 0.75),
+    "Use a picture with a neutral face or a slight smile: a broad one stays in every word.", source=_GUIDE,
+)  # fmt: skip
 MOUTH_HIDDEN = _rule(
     "mouth_hidden", _WARNING, "how clearly a mouth shows, 0 to 1", "", (0.15, None),
     "Show the mouth: no mask, microphone or hand before it.",
@@ -147,6 +151,7 @@ IMAGE_RULES: tuple[Rule, ...] = (
     UNREADABLE, TOO_MANY_PIXELS, FORMAT, TOO_SMALL, SMALL, COMPRESSED, BLOCKY,
     FACE_MISSING, FACE_PROFILE, EYES_HIDDEN, FACES_ALIKE, FACES_MANY, FACE_TINY, FACE_SMALL, FACE_FAR, FACE_CUT,
     FACE_DARK, FACE_BRIGHT, FACE_CLIPPED, FACE_FLAT, FACE_SHADOW, FACE_BLURRED,
-    FACE_SIDEWAYS, FACE_LEANING, FACE_TURNED, FACE_NODDING, EYES_UNCLEAR, MOUTH_OPEN, MOUTH_HIDDEN,
+    FACE_SIDEWAYS, FACE_LEANING, FACE_TURNED, FACE_NODDING, EYES_UNCLEAR, MOUTH_OPEN, FACE_SMILING,
+    MOUTH_HIDDEN,
 )  # fmt: skip
 """Every rule on pictures, in the order of the table."""

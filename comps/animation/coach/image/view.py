@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.coach.image.mesh_search import face_of
 from comps.animation.coach.image.symmetry import lean
 from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WIDTH, Canvas, cut
 from comps.animation.engines.portrait.rig.eyes import refine_iris
 from comps.animation.engines.portrait.rig.faces import Face
 from comps.animation.engines.portrait.rig.find import Anchors, find_anchors
+from comps.animation.engines.portrait.rig.mesh import FaceMesh
 
 Picture = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -31,6 +33,8 @@ LARGE = 0.13
 """Radius of an iris, in eye distances, from which it is a drawn one; those of photographs have 0.09."""
 _AROUND = (int(0.24 * UNIT), int(0.15 * UNIT))
 """Half width and height, in canvas pixels, of the window in which an eye is centred."""
+_MOUTH = (61, 291)
+"""The corners of the mouth in a mesh."""
 CENTRE, HALF = (0.0, 0.5), (0.82, 1.05)
 """Middle and half axes of the ellipse that counts as the face: from the forehead to just above the chin, without hair."""
 
@@ -41,6 +45,7 @@ class FaceView:
 
     `canvas` and `anchors` are of the picture with its brightness evened, so that a dark face is read like any other;
     `luma` float32 `[HEIGHT, WIDTH]`, 0..255, is the same cut of the picture as it came; `area` marks the face on both.
+    `mesh` are the landmarks of the face, in the picture's pixels, where it was found by them.
     """
 
     picture: Picture
@@ -49,12 +54,19 @@ class FaceView:
     anchors: Anchors
     luma: Plane
     area: Mask
+    mesh: FaceMesh | None = None
 
     @property
     def mouth(self) -> tuple[float, float]:
         """The middle of the mouth (x, y)."""
-        middle = self.anchors.line.points[[0, -1]].mean(0)
-        return float(middle[0] - ORIGIN[0]) / UNIT, float(middle[1] - ORIGIN[1]) / UNIT
+        if self.mesh is None:
+            return self.line
+        return _placed(self.canvas.to_canvas(self.mesh.points[list(_MOUTH)]))
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """The middle (x, y) of the dark line that is taken for a mouth."""
+        return _placed(self.anchors.line.points[[0, -1]])
 
     def box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
         """Rows and columns of the canvas between these places."""
@@ -65,11 +77,19 @@ class FaceView:
 
 def view(picture: Picture, evened: Picture, face: Face) -> FaceView:
     """The view of `face` in `picture`; `evened` is the picture in which it was found."""
-    face = _nearer(evened, face)
+    return _cut_out(picture, evened, _nearer(evened, face), None)
+
+
+def mesh_view(picture: Picture, evened: Picture, mesh: FaceMesh) -> FaceView:
+    """The view of the face with `mesh` in `picture`; `evened` is the picture in which it was found."""
+    return _cut_out(picture, evened, face_of(mesh), mesh)
+
+
+def _cut_out(picture: Picture, evened: Picture, face: Face, mesh: FaceMesh | None) -> FaceView:
     canvas = cut(evened, face.right_eye, face.left_eye)
     rgb = canvas.rgb if evened is picture else cut(picture, face.right_eye, face.left_eye).rgb
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return FaceView(picture, face, canvas, find_anchors(canvas), luma, _ellipse() & canvas.inside)
+    return FaceView(picture, face, canvas, find_anchors(canvas), luma, _ellipse() & canvas.inside, mesh)
 
 
 def _nearer(evened: Picture, face: Face) -> Face:
@@ -106,6 +126,12 @@ def _darkest(lightness: Plane, place: NDArray[np.float64]) -> NDArray[np.float64
     if total < 1:  # plain: there is nothing to centre on
         return place
     return np.array([float((weight * x).sum()) / total, float((weight * y).sum()) / total])
+
+
+def _placed(points: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle of canvas `points` `[n, 2]` from between the eyes, in eye distances."""
+    x, y = points.mean(0)
+    return float(x - ORIGIN[0]) / UNIT, float(y - ORIGIN[1]) / UNIT
 
 
 def _ellipse() -> Mask:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from pathlib import Path
 
 import mediapipe as mp
@@ -40,8 +39,6 @@ class MediaPipeMeshes:
         )
         self._landmarker = vision.FaceLandmarker.create_from_options(options)
         self._lock = threading.Lock()
-        # Left to the end of the process MediaPipe would close it too late, and complain on the terminal.
-        weakref.finalize(self, self._landmarker.close)
 
     def __call__(self, picture: NDArray[np.uint8]) -> tuple[FaceMesh, ...]:
         """The faces in `picture`, uint8 `[h, w, 3]` RGB."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,25 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _TOLERANCE = 1e-4
 """Of the output's largest magnitude; a right folding differs by rounding only, some 1e-6."""
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A part of a network that can do the same with fewer passes over memory than its modules one after the other."""
+
+    def fold(self) -> None:
+        """Do so from now on; called on a copy for inference in float32, after `fold_batch_norms`."""
+
+
+def fold_parts(module: nn.Module) -> nn.Module:
+    """`module` itself, of which every part that is `Foldable` is folded.
+
+    The same to rounding in float32 only: what is folded into weights may cost them the digits of lower precisions.
+    """
+    for part in module.modules():
+        if isinstance(part, Foldable):
+            part.fold()
+    return module
 
 
 def fold_batch_norms(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:

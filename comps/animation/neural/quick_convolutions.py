@@ -1,9 +1,15 @@
-"""Which convolutions of a network are done in another way that is quicker on a processor, and the same to rounding."""
+"""Which convolutions of a network are done in another way that is quicker on a processor, and the same to rounding.
+
+How many products a way saves is known; what its passes over memory cost is not, as it depends on caches, vector width
+and the libraries. So each layer that may gain is timed both ways, on the input that it gets.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,40 +18,70 @@ from torch import Tensor, nn
 from comps.animation.neural.fourier import LEAST_TAPS, Fourier
 from comps.animation.neural.winograd import TAPS, Winograd
 
-_LEAST_SIDE = 32
-"""Pixels of a picture below which too much of the last tiles lies outside of it."""
-_LEAST_GAIN = 64
-"""Product of the channels over their sum, times the taps in depth, from which the way there and back pays."""
+_LEAST_GAIN = 16
+"""Product of the channels over their sum, times the taps in depth, below which the way there and back never pays."""
+_WORTH = 0.9
+"""Of the layer's time that another way may take: it needs several times the memory."""
+_TIMED_S = 0.25
+"""After which a layer is not timed again."""
+_MOST_TIMES = 3
+_MOST_VALUES = 1 << 22
+"""Of a layer's input while it is timed: a larger batch tells no more."""
+
+Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
+"""Whether the second module is worth taking instead of the first, on an input."""
 
 
-def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:
+def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
+    """Whether `other` takes clearly less time: the quickest of several calls, by the processor's time, as the machine may be busy."""
+    best = {layer: math.inf, other: math.inf}
+    end = time.perf_counter() + _TIMED_S
+    for _ in range(_MOST_TIMES):
+        for module in best:
+            start = time.thread_time()
+            module(x)
+            best[module] = min(best[module], time.thread_time() - start)
+        if time.perf_counter() > end:
+            break
+    return best[other] < _WORTH * best[layer]
+
+
+def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker) -> nn.Module:
     """A copy of `module` in which the convolutions that gain by it are `Winograd` or `Fourier`.
 
     Args:
         module: in eval mode and float32, on the CPU.
-        examples: inputs of one call, by which the sizes of the pictures are seen.
+        examples: inputs of one call, of the batch and the picture size that are most wanted.
+        quicker: decides between a layer and its other way, on the layer's input.
     """
     quick = copy.deepcopy(module)
-    sides: dict[nn.Module, int] = {}
+    chosen: dict[nn.Module, nn.Module] = {}
+    batch = len(examples[0])
 
-    def see(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        sides[layer] = min(output.shape[-2:])
+    def choose(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if layer in chosen:  # called by `quicker`, or used a second time
+            return
+        chosen[layer] = layer
+        other = ways[layer](layer).eval()
+        (one,) = inputs
+        items = min(batch, max(1, _MOST_VALUES // one.numel()))
+        if quicker(layer, other, torch.cat([one] * items)):
+            chosen[layer] = other
 
-    hooks = [part.register_forward_hook(see) for part in quick.modules() if _quicker(part) is not None]
-    with torch.inference_mode():
+    ways = {part: way for part in quick.modules() if (way := _other_way(part)) is not None}
+    hooks = [part.register_forward_pre_hook(choose) for part in ways]
+    with torch.no_grad():
         quick(*(example[:1] for example in examples))
     for hook in hooks:
         hook.remove()
     for parent in list(quick.modules()):
         for name, child in list(parent.named_children()):
-            make = _quicker(child)
-            if make is not None and sides.get(child, 0) >= _LEAST_SIDE:
-                setattr(parent, name, make(child).eval())
+            setattr(parent, name, chosen.get(child, child))
     return quick
 
 
-def _quicker(part: Any) -> type[Winograd] | type[Fourier] | None:
-    """What does a layer quicker when its picture is large; None for what is no such layer."""
+def _other_way(part: Any) -> Callable[[Any], nn.Module] | None:
+    """What may do a layer quicker; None for what is no such layer."""
     if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
         return None
     *depth, down, across = part.kernel_size

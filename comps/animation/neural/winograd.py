@@ -25,8 +25,8 @@ _ONE = 1
 """Which of the points is 1."""
 TAPS = (2, 3)
 """Of kernels, each way, that it is for."""
-_STRIP_BYTES = 16 << 20
-"""Of a strip's tiles: what a last-level cache holds."""
+_STRIP_BYTES = 8 << 20
+"""Of the tiles done at once, rows of one picture or several pictures whole: small against a last-level cache."""
 
 
 class Winograd(nn.Module):
@@ -70,12 +70,13 @@ class Winograd(nn.Module):
         down, across = (-(-(side - self._taps + 1) // OUTPUTS) for side in (height, width))
         pixels = self._padded(x, depth, OUTPUTS * down + self._taps - 1, OUTPUTS * across + self._taps - 1)
         out = x.new_empty(count, deep, down, OUTPUTS, across, OUTPUTS, self.kernels.shape[-1])
-        widest = max(channels, out.shape[-1])
-        rows = max(1, _STRIP_BYTES // (4 * self._points**2 * depth * across * widest))
-        for sample, place in zip(pixels, out, strict=True):
+        row_bytes = 4 * self._points**2 * depth * across * max(channels, out.shape[-1])
+        rows = min(down, max(1, _STRIP_BYTES // row_bytes))
+        together = max(1, _STRIP_BYTES // (row_bytes * rows))
+        for first in range(0, count, together):
+            samples = slice(first, first + together)
             for top in range(0, down, rows):
-                strip = self._strip(sample, top, min(rows, down - top), across)
-                place[:, top : top + rows] = strip
+                out[samples, :, top : top + rows] = self._strip(pixels[samples], top, min(rows, down - top), across)
         whole = out.view(count, deep, down * OUTPUTS, across * OUTPUTS, -1)
         return whole[:, :, : height - self._taps + 1, : width - self._taps + 1].permute(0, 4, 1, 2, 3)
 
@@ -87,18 +88,18 @@ class Winograd(nn.Module):
         return pixels
 
     def _strip(self, pixels: Tensor, top: int, rows: int, across: int) -> Tensor:
-        """Tile rows from `top` on of one picture `[d, h, w, i]`, as `[d, rows, 4, across, 4, o]`."""
-        layers, points = len(pixels), self._points
-        deep, down, right, _ = pixels.stride()
-        size = (points, points, layers, rows, across, pixels.shape[-1])
-        stride = (down, right, deep, OUTPUTS * down, OUTPUTS * right, 1)
-        tiles = pixels[:, OUTPUTS * top :].as_strided(size, stride, top * OUTPUTS * down + pixels.storage_offset())
-        seen = _both_ways(self.before, tiles.reshape(points, -1)).view(points**2, layers, rows * across, -1)
+        """Tile rows from `top` on of pictures `[n, d, h, w, i]`, as `[n, d, rows, 4, across, 4, o]`."""
+        (count, layers), points = pixels.shape[:2], self._points
+        sample, deep, down, right, _ = pixels.stride()
+        size = (points, points, layers, count, rows, across, pixels.shape[-1])
+        stride = (down, right, deep, sample, OUTPUTS * down, OUTPUTS * right, 1)
+        tiles = pixels.as_strided(size, stride, top * OUTPUTS * down + pixels.storage_offset())
+        seen = _both_ways(self.before, tiles.reshape(points, -1)).view(points**2, layers, count * rows * across, -1)
         made = self._products(seen)
         if self.bias is not None:  # at the point 1 of both ways it counts alike for all outputs
             made[_ONE * points + _ONE] += self.bias
-        shown = _both_ways(self.after, made.view(points, -1)).view(OUTPUTS, OUTPUTS, -1, rows, across, made.shape[-1])
-        return shown.permute(2, 3, 0, 4, 1, 5)
+        shown = _both_ways(self.after, made.view(points, -1))
+        return shown.view(OUTPUTS, OUTPUTS, -1, count, rows, across, made.shape[-1]).permute(3, 2, 4, 0, 5, 1, 6)
 
     def _products(self, seen: Tensor) -> Tensor:
         """At each point the products of `[points, layers, tiles, i]` with the kernels, `[points, d * tiles, o]`."""

@@ -271,6 +271,40 @@ class TestFolding:
         with torch.inference_mode():
             assert difference(module(*call), folded(*call)) <= 1e-5
 
+    def test_the_residuals_of_wav2lip_are_added_by_the_convolutions(self) -> None:
+        from comps.animation.engines.wav2lip.network import Conv
+        from comps.animation.neural.folding import fold_batch_norms, fold_parts
+
+        torch.manual_seed(0)
+        layers = [Conv(6, 8), Conv(8, 8, residual=True), Conv(8, 8, residual=True), Conv(8, 8, 1, padding=0)]
+        module, x = trained(nn.Sequential(*layers)), torch.randn(2, 6, 9, 7)
+        unfolded = fold_parts(copy.deepcopy(module))
+        assert difference(module(x), unfolded(x)) == 0.0, "with norms nothing may be folded"
+        norms = fold_batch_norms(module, (x,))
+        weights = norms[1].conv_block[0].weight.clone()  # type: ignore[index]
+        folded = fold_parts(norms)
+        added = (folded[1].conv_block[0].weight - weights).sum((2, 3))  # type: ignore[index]
+        assert difference(added, torch.eye(8)) <= 1e-6
+        kept = x.clone()
+        assert difference(module(x), folded(x)) <= 1e-5
+        assert torch.equal(x, kept), "an input was overwritten"
+
+    @pytest.mark.parametrize("name", ON_CPU)
+    def test_parts_are_folded_for_float32_only(self, name: str) -> None:
+        folded: list[nn.Module] = []
+
+        class Part(TwoInputs):
+            def fold(self) -> None:
+                folded.append(self)
+
+        if name == "openvino-bf16" and not BF16:
+            pytest.skip("this processor has no bfloat16")
+        module = trained(Part())
+        program = build(module, inputs(2), plan(name), calibration=[inputs(2)])
+        program.close()
+        assert bool(folded) == (name in EXACT and name != "eager")
+        assert module not in folded
+
     @pytest.mark.parametrize("case", ["grouped", "transposed", "no affine", "no bias", "1d", "3d"])
     def test_kinds_of_layers(self, case: str) -> None:
         from comps.animation.neural.folding import fold_batch_norms

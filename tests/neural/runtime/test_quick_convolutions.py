@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
+from comps.animation.neural import quick_convolutions  # noqa: E402
 from comps.animation.neural.fourier import Fourier  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
-from comps.animation.neural.quick_convolutions import with_quick_convolutions  # noqa: E402
+from comps.animation.neural.quick_convolutions import is_quicker, with_quick_convolutions  # noqa: E402
 from comps.animation.neural.winograd import Winograd  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 
 class Mixed(nn.Module):
-    """Layers that gain, and every kind that does not."""
+    """Layers that may gain, and every kind that cannot."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wide = nn.Conv2d(130, 130, 3, padding=1)
         self.narrow = nn.Conv2d(130, 8, 3, padding=1)
         self.strided = nn.Conv2d(130, 130, 3, 2, padding=1)
-        self.small = nn.Conv2d(130, 130, 3, padding=1)
+        self.twice = nn.Conv2d(130, 130, 3, padding=1)
         self.pointwise = nn.Conv2d(130, 130, 1)
         self.mirrored = nn.Conv2d(130, 130, 3, padding=1, padding_mode="reflect")
         self.grouped = nn.Conv2d(130, 130, 3, padding=1, groups=2)
@@ -34,15 +37,90 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.huge(self.wide(x)))
         y = self.grouped(self.mirrored(self.pointwise(x)))
-        return self.narrow(y)[..., ::2, ::2] + self.large(self.small(self.strided(x))[:, :8])[:, :8]
+        z = self.twice(self.twice(self.strided(x)))
+        return self.narrow(y)[..., ::2, ::2] + self.large(z[:, :8])[:, :8]
 
 
-def test_layers_are_replaced_where_it_pays_and_the_module_is_left_alone() -> None:
+class Judge:
+    """Finds another way quicker on pictures of at least `side` pixels; notes which layers it was asked of, on how many items."""
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+        self.asked: list[tuple[type[nn.Module], int]] = []
+
+    def __call__(self, layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
+        assert difference(layer(x), other(x)) <= 1e-4
+        self.asked.append((type(other), len(x)))
+        return x.shape[-1] >= self.side
+
+
+@pytest.fixture
+def mixed() -> tuple[nn.Module, Tensor]:
     torch.manual_seed(2)
-    module, x = Mixed().eval(), torch.randn(2, 130, 32, 32)
+    return Mixed().eval(), torch.randn(2, 130, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        (0, {"wide": Winograd, "huge": Fourier, "twice": Winograd}),
+        (20, {"wide": Winograd, "huge": Fourier}),
+        (99, {}),
+    ],
+)
+def test_layers_are_replaced_where_it_pays_and_the_module_is_left_alone(
+    mixed: tuple[nn.Module, Tensor], side: int, expected: dict[str, type[nn.Module]]
+) -> None:
+    module, x = mixed
+    judge = Judge(side)
+    quick = with_quick_convolutions(module, (x,), judge)
     with torch.inference_mode():
-        quick = with_quick_convolutions(module, (x,))
         assert difference(module(x), quick(x)) <= 1e-4
-    kinds = {name: type(part) for name, part in quick.named_children() if type(part) is not nn.Conv2d}
-    assert kinds == {"wide": Winograd, "huge": Fourier}
+    assert {name: type(part) for name, part in quick.named_children() if type(part) is not nn.Conv2d} == expected
     assert all(type(part) is nn.Conv2d for part in module.children())
+    assert sorted(judge.asked, key=str) == [(Fourier, 2), (Winograd, 2), (Winograd, 2)], "each is asked of once"
+    assert not any(part._forward_pre_hooks for part in quick.modules())
+
+
+def test_large_batches_are_timed_in_part(mixed: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_convolutions, "_MOST_VALUES", 3 * 130 * 32 * 32)
+    judge = Judge(0)
+    with_quick_convolutions(mixed[0], (torch.cat([mixed[1]] * 4),), judge)
+    assert [items for _, items in judge.asked] == [3, 3, 8]
+
+
+class Busy(nn.Module):
+    """Takes `seconds` of the processor, and `idle` besides."""
+
+    def __init__(self, seconds: float, idle: float = 0.0) -> None:
+        super().__init__()
+        self.seconds, self.idle, self.calls = seconds, idle, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        end = time.thread_time() + self.seconds
+        while time.thread_time() < end:
+            pass
+        time.sleep(self.idle)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "other", "expected"),
+    [
+        (Busy(0.02), Busy(0.01), True),
+        (Busy(0.01), Busy(0.02), False),
+        (Busy(0.01), Busy(0.00999), False),  # not worth its memory
+        (Busy(0.02), Busy(0.01, idle=0.05), True),  # others had the processor meanwhile
+    ],
+)
+def test_the_time_of_the_processor_decides(layer: Busy, other: Busy, expected: bool) -> None:
+    assert is_quicker(layer, other, torch.zeros(1)) is expected
+    assert layer.calls == other.calls > 1
+
+
+def test_slow_layers_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_convolutions, "_TIMED_S", 0.01)
+    layer, other = Busy(0.02), Busy(0.001)
+    assert is_quicker(layer, other, torch.zeros(1))
+    assert (layer.calls, other.calls) == (1, 1)

@@ -38,6 +38,18 @@ LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.parametrize("pictures", [1, 2, 4, 5])
+def test_pictures_done_together_are_each_what_they_are_alone(pictures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from comps.animation.neural import winograd
+
+    torch.manual_seed(1)
+    quick, x = Winograd(nn.Conv2d(5, 6, 3, padding=1)), torch.randn(5, 5, 8, 8)
+    tiles_bytes = 4 * 36 * (2 * 2) * 6
+    monkeypatch.setattr(winograd, "_STRIP_BYTES", pictures * tiles_bytes)
+    with torch.inference_mode():
+        assert difference(torch.cat([quick(one) for one in x.split(1)]), quick(x)) <= 1e-5
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("case", LAYERS)
 def test_a_layer_gives_the_same(case: str, channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:

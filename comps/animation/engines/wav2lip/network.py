@@ -40,11 +40,27 @@ class Conv(nn.Module):
         super().__init__()
         self.conv_block = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs))
         self.residual = residual
+        self._folded = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h', w')."""
         y = self.conv_block(x)
+        if self._folded:
+            return torch.relu_(y)
         return torch.relu(y + x if self.residual else y)
+
+    def fold(self) -> None:
+        """Let the convolution add the input, by a one more in the middle of each channel's own kernel (see `Foldable`)."""
+        convolution, norm = self.conv_block
+        if not isinstance(norm, nn.Identity):
+            return
+        if self.residual:
+            weight = convolution.weight.detach().clone()
+            channel = torch.arange(len(weight), device=weight.device)
+            down, across = (side // 2 for side in weight.shape[2:])
+            weight[channel, channel, down, across] += 1
+            convolution.weight = nn.Parameter(weight, requires_grad=False)
+        self._folded = True
 
 
 class TransposedConv(nn.Module):

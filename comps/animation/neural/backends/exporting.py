@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from comps.animation.neural.backend import Task
-from comps.animation.neural.folding import fold_batch_norms
+from comps.animation.neural.folding import fold_batch_norms, fold_parts
 
 
-def exported(task: Task) -> torch.export.ExportedProgram:
+def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:
     """The folded network's graph, for any batch size.
+
+    Args:
+        task: what to export.
+        float32: whether it is going to be computed in float32, for which more can be folded than for less.
 
     Raises what torch.export does, when the network branches on values or has the batch size in it.
     """
@@ -21,12 +25,14 @@ def exported(task: Task) -> torch.export.ExportedProgram:
     examples = tuple(_at_least_two(example) for example in task.examples)
     with torch.no_grad():
         module = fold_batch_norms(task.module, task.examples)
+        if float32:
+            fold_parts(module)
         return torch.export.export(module, examples, dynamic_shapes=_any_batch(module, len(examples)))
 
 
-def onnx_model(task: Task) -> Any:
+def onnx_model(task: Task, *, float32: bool) -> Any:
     """The same as an ``onnx.ModelProto`` with its weights inside (so below 2 GiB)."""
-    program: Any = torch.onnx.export(exported(task), dynamo=True, verbose=False)
+    program: Any = torch.onnx.export(exported(task, float32=float32), dynamo=True, verbose=False)
     return program.model_proto
 
 

@@ -19,7 +19,7 @@ def build(task: Task) -> OnnxProgram:
     options.inter_op_num_threads = 1
     # Its threads would otherwise spin between calls and take the cores from everything else.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = onnx_model(task).SerializeToString()
+    model = onnx_model(task, float32=True).SerializeToString()
     return OnnxProgram(onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]))
 
 

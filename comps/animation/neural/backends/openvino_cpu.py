@@ -22,7 +22,7 @@ def build(task: Task, precision: Literal["f32", "bf16"]) -> OpenVinoProgram:
         raise EngineUnavailableError(
             "backend 'openvino-bf16' needs a processor with AVX-512 BF16 or AMX: choose 'openvino'"
         )
-    model = openvino.convert_model(exported(task))
+    model = openvino.convert_model(exported(task, float32=precision == "f32"))
     name = "openvino" if precision == "f32" else "openvino-bf16"
     return OpenVinoProgram(name, partial(_compile, core, model, task.threads, precision))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.backend import Program, Task
-from comps.animation.neural.folding import fold_batch_norms
+from comps.animation.neural.folding import fold_batch_norms, fold_parts
 from comps.animation.neural.quick_convolutions import with_quick_convolutions
 
 
@@ -67,12 +67,12 @@ def eager(task: Task) -> TorchProgram:
 
 def folded(task: Task) -> TorchProgram:
     """Batch norms folded, channels last: exact to rounding."""
-    return TorchProgram("folded", folded_module(task), task.device, channels_last=True)
+    return TorchProgram("folded", fold_parts(folded_module(task)), task.device, channels_last=True)
 
 
 def winograd(task: Task) -> TorchProgram:
     """Folded, channels last, with fewer multiplications: exact to rounding."""
-    module = with_quick_convolutions(folded_module(task), task.examples)
+    module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples)
     return TorchProgram("winograd", module, task.device, channels_last=True)
 
 

@@ -29,7 +29,7 @@ def quantised_onnx(task: Task) -> Any:
     """The quantised ``onnx.ModelProto``."""
     with tempfile.TemporaryDirectory(prefix="quantise-") as folder:
         plain, ready, made = (str(Path(folder) / name) for name in ("plain.onnx", "ready.onnx", "int8.onnx"))
-        model = onnx_model(task)
+        model = onnx_model(task, float32=False)
         names = [each.name for each in model.graph.input]
         onnx.save(model, plain)
         quant_pre_process(plain, ready, skip_symbolic_shape=True)

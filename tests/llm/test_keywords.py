@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comps.core.language.families import family
 from comps.llm.knowledge.keywords import KeywordIndex
 from comps.llm.knowledge.topic import Topic
-from comps.llm.knowledge.words import family, telling
+from comps.llm.knowledge.words import telling
 
 PARKING = Topic("parking", "parking", "en", ("How do I park?",), ("Behind the house.",))
 LEAVE = Topic("leave", "Annual leave", "en", (), ("You have thirty days of holiday each year.",))
-
-
-@pytest.mark.parametrize(
-    "relatives",
-    [
-        "deliver delivery delivered delivering deliveries",
-        "park parking parked",
-        "cancel cancelled cancelling cancellation",
-        "print printer printers printing",
-        "pay paid payment paying",
-        "city cities",
-        "child children",
-        "open opening opens",
-        "insure insured insurance",
-    ],
-)
-def test_relatives_are_one_family(relatives: str) -> None:
-    assert len({family(word) for word in relatives.split()}) == 1
-
-
-@pytest.mark.parametrize("strangers", ["water wat", "story store", "bus busy", "need needle", "park part", "card care"])
-def test_strangers_are_not(strangers: str) -> None:
-    one, other = strangers.split()
-    assert family(one) != family(other)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=20))

@@ -118,6 +118,20 @@ def test_a_small_folder_works_without_examples() -> None:
     assert ask(retriever, "who is the president of france") == UNKNOWN
 
 
+def test_a_question_of_the_folder_comes_before_the_same_small_talk() -> None:
+    own = Topic("way", "The way here", "en", ("Where are you?",), ("We are in Mill Lane twelve.",))
+    talk = Topic("talk-where-you-live", "where you live", "en", ("Where are you?",), ("On this computer.",))
+    assert ask(Retriever(KnowledgeBase([talk, own])), "Where are you?") == "way"
+
+
+def test_a_question_is_no_compliment() -> None:
+    own = Topic("parking", "Parking", "en", (), ("Behind the house.",))
+    praise = Topic("talk-compliment", "a compliment", "en", ("Good job", "You are great"), ("Thank you.",))
+    retriever = Retriever(KnowledgeBase([praise, own]))
+    assert ask(retriever, "good job") == ask(retriever, "you did a good job") == "talk-compliment"
+    assert ask(retriever, "do you have a job for me") == UNKNOWN
+
+
 def test_frames_are_cut_off_but_never_everything() -> None:
     assert frame_length(["how", "do", "i", "start", "it"], "en") == 3
     assert frame_length(["tell", "me", "about", "the"], "en") < 4

@@ -211,6 +211,13 @@ _ZH_FILLERS = """
 FILLERS = frozenset(_EN_FILLERS.split()) | frozenset(_ZH_FILLERS) - {"\n"}
 """Words and Chinese characters that name no topic: they count, but little."""
 
+_EN_ASKING = """
+what who whom whose when where why how which do does did can could will would should may is are was were am
+"""
+
+ASKING = frozenset(_EN_ASKING.split())
+"""English words that begin a question."""
+
 FRAMES = {"en": tuple(_EN), "zh": tuple(_ZH)}
 """Frames by language; others have none and rely on the folder's own words."""
 

@@ -13,10 +13,12 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.llm.knowledge.synonyms import COMPANY, SAME, SYNONYMS
+from comps.core.language.families import family
+from comps.core.language.word_groups import COMPANY, SAME
+from comps.llm.knowledge.synonyms import SYNONYMS
 from comps.llm.knowledge.text import tokens
 from comps.llm.knowledge.topic import Topic
-from comps.llm.knowledge.words import family, telling
+from comps.llm.knowledge.words import telling
 
 Shares = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from comps.llm.knowledge.base import KnowledgeBase
 from comps.llm.knowledge.features import Features, letters, sound_runs, stems
-from comps.llm.knowledge.frames import FRAMES, frame_length
+from comps.llm.knowledge.frames import ASKING, FRAMES, frame_length
 from comps.llm.knowledge.index import NgramIndex, Scores
 from comps.llm.knowledge.keywords import KeywordIndex
 from comps.llm.knowledge.phonetics import sounds
@@ -26,6 +26,9 @@ _FOREIGN_WORD, _MOST_FOREIGN = 0.1, 2
 _CONTENT_WORD = 1.0
 _FOREIGN_IN = frozenset({"en"})  # where fillers and word families are known
 # What each word costs that no topic knows: "how do I start a motorcycle" is not about starting the program.
+
+_NO_QUESTION = 0.3
+# What a question loses as small talk that is never asked: "do you have a job for me" is no compliment ("good job").
 
 _SCALES = {"zh": 1.2}
 # Chinese questions share fewer n-grams with what they mean: fits are put on the scale of `KNOWN`.
@@ -54,7 +57,8 @@ class _LanguageIndex:
 
     def __init__(self, language: str, topics: Sequence[Topic]) -> None:
         self.language = language
-        self.topics = topics
+        # Of topics that fit alike the first is chosen: the folder's own before small talk.
+        self.topics = topics = sorted(topics, key=lambda topic: topic.reserved)
         entries = [(number, text) for number, topic in enumerate(topics) for text in _questions(topic)]
         self._owners = np.array([number for number, _ in entries], dtype=np.int32)
         texts = [text for _, text in entries]
@@ -65,6 +69,7 @@ class _LanguageIndex:
         self._about = [number for number, topic in enumerate(topics) if topic.id != OFF_TOPIC]
         self._content = NgramIndex([_content(topic) for topic in topics], frames, stems)
         self._own = [number for number, topic in enumerate(topics) if not topic.reserved]
+        self._said = [n for n, topic in enumerate(topics) if topic.reserved and not any(map(_asks, topic.examples))]
         self._keywords = KeywordIndex([topics[number] for number in self._own])
 
     def _sound_runs(self, text: str) -> Features:
@@ -83,6 +88,8 @@ class _LanguageIndex:
         fit = combine(by_letters, by_sound, content)
         if self.language in _FOREIGN_IN:
             fit[self._about] -= _FOREIGN_WORD * min(self._content.unseen(question, _CONTENT_WORD), _MOST_FOREIGN)
+            if _asks(question):
+                fit[self._said] -= _NO_QUESTION
             likeness = fit[self._own]
             fit[self._own] = np.maximum(likeness, self._by_words(question, likeness))
         scaled: Scores = fit * np.float32(_SCALES.get(self.language, 1.0))
@@ -114,6 +121,11 @@ def _questions(topic: Topic) -> list[str]:
     if topic.id == UNKNOWN:
         return []
     return [topic.title, f"{topic.context} {topic.title}"] if topic.context else [topic.title]
+
+
+def _asks(text: str) -> bool:
+    """Whether `text` begins as English questions do."""
+    return not ASKING.isdisjoint(tokens(text)[:1])
 
 
 def _content(topic: Topic) -> str:

@@ -38,3 +38,12 @@ def test_the_dictionary_has_every_word_of_the_model(tmp_path: Path) -> None:
     model, words = built(SHOP, tmp_path)
     known = {line.split()[0] for line in model.dictionary.read_text(encoding="utf-8").splitlines()}
     assert words - known == {"<s>", "</s>"}
+
+
+def test_a_small_base_knows_its_questions_whole_and_a_large_one_does_not(tmp_path: Path) -> None:
+    small, _ = built(SHOP, tmp_path)
+    assert small.whole is not None
+    assert {("how", "do", "i", "park"), ("opening", "hours")} <= small.whole.questions
+    assert ("what", "is", "parking") not in small.whole.questions
+    large, _ = built(SHIPPED_KNOWLEDGE, tmp_path)
+    assert large.whole is None

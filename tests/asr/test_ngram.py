@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comps.asr.adaptation.corpus import Sentence
-from comps.asr.adaptation.general import GeneralEnglish
+from comps.asr.adaptation.general import GeneralEnglish, general_model
+from comps.asr.adaptation.interpolation import interpolate
 from comps.asr.adaptation.ngram import END, START, arpa, train
 
 _WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=6)
@@ -35,18 +36,29 @@ def test_what_may_follow_any_context_adds_up_to_one(sentences: list[Sentence], c
 
 
 @given(_SENTENCES, st.lists(st.sampled_from(["a", "b", "x", "y"]), min_size=1, max_size=4), st.floats(0.05, 0.95))
-def test_general_english_takes_its_share_and_it_still_adds_up(
-    sentences: list[Sentence], context: list[str], share: float
-) -> None:
-    model = train(sentences, _ENGLISH, share)
+def test_two_models_as_one_add_up_to_one(sentences: list[Sentence], context: list[str], share: float) -> None:
+    model = interpolate(train(sentences), general_model(_ENGLISH), share)
     assert sum(model.probability((START, *context, word)) for (word,) in model.probabilities[0]) == pytest.approx(1.0)
-    assert model.probability(("x",)) == pytest.approx(0.4 * share, rel=0.01)
+    assert model.probability(("x",)) == pytest.approx(0.4 * (1 - share), rel=0.01)
 
 
 def test_what_the_base_says_stays_likelier_than_what_it_does_not() -> None:
-    model = train(_sentences("how do i a it", "how do i a this"), _ENGLISH, 0.5)
-    assert model.probability(("do", "i", "a")) > 10 * model.probability(("do", "i", "x")) > 0
+    model = interpolate(train(_sentences("how do i a it", "how do i a this")), general_model(_ENGLISH), 0.5)
+    assert model.probability(("do", "i", "a")) > 5 * model.probability(("do", "i", "x")) > 0
     assert model.probability(("b", "x", "y")) > model.probability(("b", "x", "it"))
+
+
+def test_a_word_expected_anywhere_is_likelier_after_a_context_that_the_base_knows() -> None:
+    sentences = _sentences("where do i a", "when do i b")
+    bare, hinted = (interpolate(train(sentences, hints), general_model(_ENGLISH), 0.5) for hints in ({}, {"y": 2.0}))
+    assert hinted.probability(("do", "i", "y")) > 1.5 * bare.probability(("do", "i", "y"))
+
+
+def test_with_little_novelty_only_whole_sentences_are_likely() -> None:
+    sentences = _sentences("where do i park", "when do you open")
+    loose, strict = (train(sentences, novelty=novelty) for novelty in (1.0, 0.02))
+    assert strict.probability(("do", "i", "open")) < 0.05 * loose.probability(("do", "i", "open"))
+    assert strict.probability(("do", "i", "park")) > 0.9
 
 
 def test_seen_words_are_likelier_than_unseen_ones() -> None:

@@ -1,13 +1,15 @@
-"""A folder of five topics heard and answered: `tests/data/small_bases/shop`."""
+"""Folders of a few topics heard and answered: `tests/data/small_bases/shop`, of five, and `corner`, of three."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from comps.asr.adaptation.spoken import spoken_words
 from comps.asr.engine import AsrOptions
 from comps.asr.engines.pocketsphinx import PocketSphinxEngine
 from comps.asr.settings import AsrSettings
@@ -16,16 +18,25 @@ from comps.llm.knowledge.retriever import KNOWN, Retriever
 from tests.asr.conftest import cut, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SHOP = Path(__file__).parent.parent / "data" / "small_bases" / "shop"
+BASES = Path(__file__).parent.parent / "data" / "small_bases"
+SHOP, CORNER = BASES / "shop", BASES / "corner"
 VOICES = ("gmw/en-US", "gmw/en")
+
+
+@asynccontextmanager
+async def listening_for(folder: Path) -> AsyncIterator[PocketSphinxEngine]:
+    made = PocketSphinxEngine(AsrSettings(decoders=1, knowledge_dir=folder))
+    await made.load()
+    try:
+        yield made
+    finally:
+        await made.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[PocketSphinxEngine]:
-    made = PocketSphinxEngine(AsrSettings(decoders=1, knowledge_dir=SHOP))
-    await made.load()
-    yield made
-    await made.close()
+    async with listening_for(SHOP) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +88,11 @@ async def test_other_speech_is_not_forced_into_the_words_of_the_base(
 ) -> None:
     found = await answers(engine, retriever, OUTSIDE)
     assert sum(topic != "none" for _, topic in found) <= 1
+
+
+async def test_headings_and_questions_of_a_folder_are_heard_word_for_word() -> None:
+    said = ("Where can I park?", "Can I bring my dog?", "Opening hours")
+    async with listening_for(CORNER) as made:
+        heard = [(text, await hear(made, text, voice)) for text in said for voice in (*VOICES, "gmw/en-US+f3")]
+    right = sum(spoken_words(text) == spoken_words(words) for text, words in heard)
+    assert right >= len(heard) - 1, heard

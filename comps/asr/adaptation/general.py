@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from comps.asr.adaptation.ngram import Gram, NgramModel, smooth
+
 _FILE = Path(__file__).with_name("general_english.txt")
 """Lines of ``word n``, an empty line, and lines of ``word next n next n ...``; n per ten million words.
 
@@ -15,8 +17,8 @@ most beyond the words themselves. ``<s>`` and ``</s>`` are the beginning and the
 _PER = 1e-7
 _END_SHARE = 0.075
 """Share of sentence ends among words and ends: sentences of twelve words."""
-
-Gram = tuple[str, ...]
+_RUNNING_WORDS = 1e5
+"""Length of the text whose counts the shares are taken for when they are smoothed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class GeneralEnglish:
             {gram: share for gram, share in self.words.items() if known.issuperset(gram)},
             {gram: share for gram, share in self.pairs.items() if known.issuperset(gram)},
         )
+
+
+def general_model(english: GeneralEnglish) -> NgramModel:
+    """The shares as a model of n-grams: the listed pairs, and single words wherever no pair is listed."""
+    counts = [
+        {gram: share * _RUNNING_WORDS for gram, share in table.items()} for table in (english.words, english.pairs)
+    ]
+    return smooth([*counts, {}])
 
 
 def general_english() -> GeneralEnglish:

@@ -1,13 +1,12 @@
-"""A trigram model with Witten-Bell smoothing, counted from weighted sentences and general English, as ARPA text."""
+"""A trigram model with Witten-Bell smoothing, counted from weighted sentences, as ARPA text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from comps.asr.adaptation.corpus import Sentence
-from comps.asr.adaptation.general import GeneralEnglish
 
 ORDER = 3
 START, END = "<s>", "</s>"
@@ -37,41 +36,37 @@ class NgramModel:
         return self.backoffs.get(words[:-1], 1.0) * self.probability(words[1:])
 
 
-def train(
-    sentences: Iterable[Sentence], general: GeneralEnglish | None = None, general_share: float = 0.0
-) -> NgramModel:
+def train(sentences: Iterable[Sentence], hints: Mapping[str, float] | None = None, novelty: float = 1.0) -> NgramModel:
     """Count `sentences` and smooth.
 
     Args:
         sentences: what is expected to be said.
-        general: what else may be said.
-        general_share: of all words counted, those of `general`, 0 to below 1.
+        hints: words that are expected in any place, and how often each counts.
+        novelty: factor on the weight of what was never seen after a context; near 0, only whole sentences are likely.
     """
     counts = _count(sentences)
-    if general:
-        _add(counts, general, sum(counts[0].values()) * general_share / (1 - general_share))
+    for word, count in (hints or {}).items():
+        counts[0][word,] = counts[0].get((word,), 0.0) + count
+    return smooth(counts, novelty)
+
+
+def smooth(counts: Sequence[Mapping[Gram, float]], novelty: float = 1.0) -> NgramModel:
+    """A model of counted n-grams, ``counts[n - 1]`` those of n words; `novelty` as for `train`."""
     unigrams = _unigrams(counts[0])
     probabilities: list[dict[Gram, float]] = [unigrams]
     backoffs: dict[Gram, float] = {}
-    for order in range(2, ORDER + 1):
-        shares = _novelty(counts[order - 1])
+    for table in counts[1:]:
+        shares = _novelty(table, novelty)
         backoffs.update({context: share for context, (share, _) in shares.items()})
         shorter = NgramModel(tuple(probabilities), backoffs)
         probabilities.append(
             {
                 gram: (1 - share) * count / total + share * shorter.probability(gram[1:])
-                for gram, count in counts[order - 1].items()
+                for gram, count in table.items()
                 for share, total in (shares[gram[:-1]],)
             }
         )
     return NgramModel(tuple(probabilities), backoffs)
-
-
-def _add(counts: tuple[dict[Gram, float], ...], general: GeneralEnglish, words: float) -> None:
-    """Count general English as if it had said that many words."""
-    for table, shares in zip(counts, (general.words, general.pairs), strict=False):
-        for gram, part in shares.items():
-            table[gram] = table.get(gram, 0.0) + part * words
 
 
 def _count(sentences: Iterable[Sentence]) -> tuple[dict[Gram, float], ...]:
@@ -90,15 +85,15 @@ def _unigrams(counts: Mapping[Gram, float]) -> dict[Gram, float]:
     return {gram: count / total for gram, count in counts.items()}
 
 
-def _novelty(counts: Mapping[Gram, float]) -> dict[Gram, tuple[float, float]]:
-    """Of every context: the Witten-Bell weight of what was never seen after it, and how often it was seen."""
+def _novelty(counts: Mapping[Gram, float], factor: float) -> dict[Gram, tuple[float, float]]:
+    """Of every context: `factor` times the Witten-Bell weight of what was never seen after it, and how often it was seen."""
     totals: dict[Gram, float] = {}
     kinds: dict[Gram, float] = {}
     for gram, count in counts.items():
         context = gram[:-1]
         totals[context] = totals.get(context, 0.0) + count
         kinds[context] = kinds.get(context, 0.0) + min(1.0, count)
-    return {context: (kinds[context] / (kinds[context] + total), total) for context, total in totals.items()}
+    return {context: (factor * kinds[context] / (kinds[context] + total), total) for context, total in totals.items()}
 
 
 def arpa(model: NgramModel) -> str:

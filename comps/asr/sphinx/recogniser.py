@@ -1,4 +1,4 @@
-"""One PocketSphinx decoder that listens with two language models: general English, and the knowledge base's."""
+"""One PocketSphinx decoder that listens with several language models: general English, and the knowledge base's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from comps.asr.adaptation.model import AdaptedModel
 from comps.asr.engine import SAMPLE_RATE
 from comps.asr.sphinx.conditioning import Pcm16
 
-GENERAL, ADAPTED = "general", "adapted"
+ADAPTED, WHOLE = "adapted", "whole"
+WHOLE_BIAS = 5.0
+"""Log score per frame by which a whole question of the base must be better than what else was heard.
+
+Its words are no surprise to its model, so that it is better by 10 and more where it was said, and seldom by 3 where not.
+"""
 _VARIANT = re.compile(r"\(\d+\)$")
 _MARKS = ("<", "[", "+")
 _FRAMES_PER_SECOND = 100
@@ -62,8 +67,11 @@ class Recogniser:
         self._adapted = model is not None
         self._bias = model.bias if model else 0.0
         self._general_name = self._decoder.current_search()
+        self._whole = model.whole if model else None
         if model:
             self._decoder.add_lm_file(ADAPTED, str(model.language_model))
+        if self._whole:
+            self._decoder.add_lm_file(WHOLE, str(self._whole.language_model))
 
     def decode(self, pcm: Pcm16) -> Heard:
         """The better of what the models hear in an utterance (int16 `[n]` at `SAMPLE_RATE`)."""
@@ -71,8 +79,17 @@ class Recogniser:
         if not self._adapted:
             return general
         adapted = self._decode_with(ADAPTED, pcm)
-        margin = self._bias * len(pcm) * _FRAMES_PER_SECOND / SAMPLE_RATE
-        return adapted if adapted.words and adapted.score > general.score + margin else general
+        frames = len(pcm) * _FRAMES_PER_SECOND / SAMPLE_RATE
+        likelier = adapted.words and adapted.score > general.score + self._bias * frames
+        heard = adapted if likelier else general
+        return self._whole_question(pcm, heard, max(general.score, adapted.score) + WHOLE_BIAS * frames) or heard
+
+    def _whole_question(self, pcm: Pcm16, heard: Heard, needed: float) -> Heard | None:
+        """A question as the base has it, when `heard` is other speech and it explains the utterance better than `needed`."""
+        if self._whole is None or not heard.words or _text(heard) in self._whole.questions:
+            return None
+        whole = self._decode_with(WHOLE, pcm)
+        return whole if whole.score > needed and _text(whole) in self._whole.questions else None
 
     def start(self) -> None:
         """Begin to decode live, for `feed`."""
@@ -117,6 +134,10 @@ class Recogniser:
             for segment in self._decoder.seg()
             if not segment.word.startswith(_MARKS)
         )
+
+
+def _text(heard: Heard) -> tuple[str, ...]:
+    return tuple(word.word for word in heard.words)
 
 
 def _plain(word: str) -> str:

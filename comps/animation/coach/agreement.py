@@ -1,7 +1,7 @@
 """Whether picture, recording and prompt speak of the same person in the same mood; hints, each with how sure it is.
 
-What can be told: the sex of a voice by its pitch and how aroused it sounds; of a picture, what is stated of it. A face's
-sex, age or glasses are not told from pixels here.
+What can be told: the sex of a voice by its pitch and how aroused it sounds; of a picture, what is stated of it, and with
+landmarks whether the face smiles. A face's sex, age or glasses are not told from pixels here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from comps.animation.coach.finding import Finding, Measured, Report, Rule, Sever
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.sex import stated_sex
 from comps.animation.coach.prompt.stated import stated_age, stated_arousal, stated_glasses
+from comps.animation.direction.direction import read_prompt
 
 _BETWEEN, _SLOPE = 7.5, 0.7
 """Semitones above 100 Hz half-way between calm men and women, and how fast certainty grows from there."""
 _SUREST = 0.85
 """Of an orator, whose voice is raised, of low women, high men and children the pitch tells otherwise."""
 _PITCHES = 40.0, 500.0
+_UNSMILING = frozenset({"sadness", "anger", "fear", "disgust", "grief"})
+"""Moods, as `read_prompt` names them, that no broad smile goes with."""
 
 
 def _rule(
@@ -64,8 +67,16 @@ PICTURE_GLASSES = _rule(
     "glasses in the prompt and in the picture",
     "The look comes from the picture: name glasses only if it shows them.",
 )
+PICTURE_MOOD = _rule(
+    "together_picture_mood",
+    "how broadly the face smiles, 0 to 1, where the prompt names a mood that does not; told with landmarks only",
+    "Use a picture with a neutral face, or write the mood that it shows: a smile stays in every word.",
+    most=0.75,
+)
 
-AGREEMENT_RULES: tuple[Rule, ...] = (VOICE_SEX, VOICE_PICTURE, MOOD, PICTURE_SEX, PICTURE_AGE, PICTURE_GLASSES)
+AGREEMENT_RULES: tuple[Rule, ...] = (
+    VOICE_SEX, VOICE_PICTURE, MOOD, PICTURE_SEX, PICTURE_AGE, PICTURE_GLASSES, PICTURE_MOOD,
+)  # fmt: skip
 """In the order in which they are judged."""
 
 
@@ -101,6 +112,7 @@ def check_agreement(
     if prompt:
         measured |= _stated(prompt)
         findings += _of_picture(prompt, shown)
+        findings += _of_smile(prompt, image)
     return Report(measured, tuple(findings))
 
 
@@ -146,6 +158,16 @@ def _of_voice(voice: _Voice, prompt: str, shown: PictureFacts | None) -> Iterato
             yield Finding(
                 MOOD, apart, f"the voice sounds {sounds} than the prompt says (confidence {_mood_trust(apart):.2f})"
             )
+
+
+def _of_smile(prompt: str, image: Report | None) -> Iterator[Finding]:
+    smile = None if image is None or not image.usable else image.measured.get("smile")
+    mood = read_prompt(prompt).emotion
+    if smile is not None and mood in _UNSMILING and not PICTURE_MOOD.passes(float(smile)):
+        sentence = (
+            f"the prompt speaks of {mood}, and the face in the picture smiles (confidence {_SUREST * float(smile):.2f})"
+        )
+        yield Finding(PICTURE_MOOD, smile, sentence)
 
 
 def _mood_trust(apart: float) -> float:

@@ -81,6 +81,19 @@ def test_the_voice_against_the_picture_needs_no_prompt() -> None:
     assert codes(check_agreement(None, None, voice(110), picture=PictureFacts(sex="male"))) == set()
 
 
+SAD = "A sad man in a grey room."
+
+
+def test_a_smile_against_a_sad_prompt() -> None:
+    smiling, plain = Report({"smile": 0.92}), Report({"smile": 0.3})
+    assert codes(check_agreement(SAD, smiling)) == {"together_picture_mood"}
+    assert codes(check_agreement(SAD, plain)) == set()
+    assert codes(check_agreement("A cheerful man.", smiling)) == set()
+    assert codes(check_agreement("A man.", smiling)) == set()
+    # without landmarks nothing is told of the smile
+    assert codes(check_agreement(SAD, Report({"width": 512}))) == set()
+
+
 def test_everything_is_a_hint_with_its_confidence() -> None:
     facts = PictureFacts(sex="female", age=20, glasses=False, confidence=0.7)
     report = check_agreement(MAN + " He is laughing.", None, voice(230, -0.8), picture=facts)
@@ -106,7 +119,8 @@ def test_every_rule_is_tested() -> None:
         ).findings
     }
     voice_only = check_agreement(None, None, voice(110), picture=PictureFacts(sex="female"))
-    assert broken | codes(voice_only) == {rule.code for rule in AGREEMENT_RULES}
+    smile = check_agreement(SAD, Report({"smile": 0.9}))
+    assert broken | codes(voice_only) | codes(smile) == {rule.code for rule in AGREEMENT_RULES}
 
 
 def test_nothing_to_compare() -> None:

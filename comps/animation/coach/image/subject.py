@@ -38,16 +38,18 @@ def find_subject(picture: Picture, find_meshes: FindMeshes | None = None) -> Sub
 
 def _by_meshes(picture: Picture, evened: Picture, search: MeshSearch) -> Subject | None:
     """The subject by its mesh, or None when no face has one."""
-    meshes = search.whole()
+    meshes, turned = search.whole(), False
     if meshes:
         known = [face_of(mesh) for mesh in meshes]
         # The search of the whole picture is blind to small faces; what the cascades see counts if it has a mesh too.
-        others = search.near(find_more(cv2.cvtColor(evened, cv2.COLOR_RGB2GRAY).astype(np.uint8), known))
-        subject = _of_meshes(picture, evened, (*meshes, *others), turned=False)
-        return _right_way_up(subject, lambda: _upside_down_mesh(picture, evened, search))
-    sighting = look(evened)
-    found = search.near(sighting.faces)
-    return _of_meshes(picture, evened, found, turned=sighting.turned) if found else None
+        meshes += search.near(find_more(cv2.cvtColor(evened, cv2.COLOR_RGB2GRAY).astype(np.uint8), known))
+    else:
+        sighting = look(evened)
+        meshes, turned = search.near(sighting.faces), sighting.turned
+    if not meshes:
+        return None
+    subject = _of_meshes(picture, evened, meshes, turned=turned)
+    return _right_way_up(subject, lambda: _upside_down_mesh(picture, evened, search))
 
 
 def _of_meshes(picture: Picture, evened: Picture, meshes: tuple[FaceMesh, ...], *, turned: bool) -> Subject:

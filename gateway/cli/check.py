@@ -156,7 +156,7 @@ def _free(folder: Path, stem: str, suffix: str) -> Path:
 
 def _show(answer: dict[str, Any], written: dict[str, str]) -> None:
     console = Console()
-    for name in ("image", "audio", "prompt", "together"):
+    for name in ("image", "audio", "prompt", "together", "engine"):
         report = answer.get(name)
         if report is not None:
             _show_report(console, name, report)

@@ -10,6 +10,7 @@ import pytest
 from comps.animation.coach.agreement import AGREEMENT_RULES
 from comps.animation.coach.engines import ENGINE_RULES
 from comps.animation.coach.finding import Rule
+from comps.animation.coach.memory import MEMORY_RULES
 from comps.animation.coach.prompt.rules import PROMPT_RULES
 from comps.animation.coach.sound.rules import AUDIO_RULES
 
@@ -22,7 +23,13 @@ def row(rule: Rule) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("title", "rules"), [("Sound", AUDIO_RULES), ("Prompt", PROMPT_RULES), ("Agreement", AGREEMENT_RULES)]
+    ("title", "rules"),
+    [
+        ("Sound", AUDIO_RULES),
+        ("Prompt", PROMPT_RULES),
+        ("Agreement", AGREEMENT_RULES),
+        ("Engine", MEMORY_RULES),
+    ],
 )
 def test_the_table_is_the_rules(title: str, rules: tuple[Rule, ...]) -> None:
     section = re.search(
@@ -35,7 +42,9 @@ def test_the_table_is_the_rules(title: str, rules: tuple[Rule, ...]) -> None:
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [row(rule) for rule in rules]
 
 
-@pytest.mark.parametrize("rule", [*AUDIO_RULES, *PROMPT_RULES, *AGREEMENT_RULES], ids=lambda rule: rule.code)
+@pytest.mark.parametrize(
+    "rule", [*AUDIO_RULES, *PROMPT_RULES, *AGREEMENT_RULES, *MEMORY_RULES], ids=lambda rule: rule.code
+)
 def test_every_rule_says_what_to_do(rule: Rule) -> None:
     assert rule.advice.endswith(".")
     assert rule.measure

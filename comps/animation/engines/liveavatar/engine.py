@@ -9,18 +9,16 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import anyio
 import anyio.to_thread
 
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar, Performance
 from comps.animation.engines.liveavatar.groups import Groups
-from comps.animation.engines.liveavatar.launch.gpus import Gpu, chosen, read_gpus
-from comps.animation.engines.liveavatar.launch.ladder import settle
-from comps.animation.engines.liveavatar.launch.memory import GIB, has_fp8
-from comps.animation.engines.liveavatar.launch.observed import Observed
-from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, for_preset, make_plan
+from comps.animation.engines.liveavatar.launch.fit import fit, planned
+from comps.animation.engines.liveavatar.launch.gpus import Gpu, read_gpus
+from comps.animation.engines.liveavatar.launch.memory import GIB
+from comps.animation.engines.liveavatar.launch.plan import Plan, for_preset
 from comps.animation.engines.liveavatar.launch.program import Program
 from comps.animation.engines.liveavatar.live.channel import CHUNK_SAMPLES, RATE
 from comps.animation.engines.liveavatar.live.performance import LivePerformance
@@ -161,41 +159,14 @@ def prepare(settings: LiveAvatarSettings) -> tuple[Program, list[tuple[Plan, tup
     """The program, and a plan that fits for each group of GPUs; blocks. Raises EngineUnavailableError."""
     program = Program.of(settings)
     found = read_gpus(settings.liveavatar_nvidia_smi)
-    numbers = settings.liveavatar_groups or (_best(settings, found),)
-    plans = [make_plan(settings, group) for group in numbers]
-    if len({plan.mode for plan in plans}) > 1:
-        raise EngineUnavailableError(
-            "LiveAvatar's groups of GPUs are all single ones or all of five: change the setting"
-        )
-    program.check(streaming=plans[0].mode == "stream")
-    groups = []
-    for plan in plans:
-        gpus = chosen(found, plan.gpus)
-        groups.append((_fitted(settings, plan, gpus), gpus))
-    return program, groups
-
-
-def _margin(settings: LiveAvatarSettings, plan: Plan) -> float | None:
-    """The margin that is set, else the one that was seen when the program ran like this."""
-    set_here = settings.liveavatar_margin_gib
-    return Observed(settings.liveavatar_peaks_dir).margin_gib(plan) if set_here is None else set_here
-
-
-def _best(settings: LiveAvatarSettings, gpus: Sequence[Gpu]) -> tuple[int, ...]:
-    """The GPUs to take when none are named: the first five, else the one with most free memory."""
-    if settings.liveavatar_mode != "offline" and len(gpus) >= STREAM_GPUS:
-        return tuple(gpu.index for gpu in gpus[:STREAM_GPUS])
-    return (max(gpus, key=lambda gpu: gpu.free_gib).index,)
+    groups = planned(settings, found)
+    program.check(streaming=groups[0][0].mode == "stream")
+    return program, [(_fitted(settings, plan, gpus), gpus) for plan, gpus in groups]
 
 
 def _fitted(settings: LiveAvatarSettings, plan: Plan, gpus: Sequence[Gpu]) -> Plan:
     """The plan, with remedies until it fits; says so in the log."""
-    if plan.fp8 and not has_fp8(gpus):
-        raise EngineUnavailableError(
-            "these GPUs do not multiply 8-bit floats (compute capability 8.9 or newer): "
-            "set AVATAR_ANIMATION_LIVEAVATAR_FP8=off"
-        )
-    fitted, verdict = settle(plan, gpus, settings.liveavatar_remedies, partial(_margin, settings))
+    fitted, verdict = fit(settings, plan, gpus)
     if not verdict.fits:
         raise EngineUnavailableError(f"LiveAvatar does not fit: it {verdict}. Another engine, such as portrait, does.")
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB

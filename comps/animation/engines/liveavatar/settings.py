@@ -109,6 +109,13 @@ class LiveAvatarSettings(ServiceSettings):
     liveavatar_peaks_dir: Path = Field(
         default_factory=_peaks_dir, description="LiveAvatar: folder of the memory that runs were seen to take"
     )
+    liveavatar_gpu_gib: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="LiveAvatar: free memory of each GPU, GiB, that the coach judges by where the GPUs are not; "
+        "empty asks nvidia-smi",
+    )
     liveavatar_nvidia_smi: str = Field("nvidia-smi", description="LiveAvatar: program that lists the GPUs")
     liveavatar_prompt: str = Field(
         "", max_length=4000, description="LiveAvatar: what the video shows, in English; empty is a calm speaker"

@@ -13,6 +13,7 @@ from comps.animation.engines.liveavatar.launch.preset import CLIP_FRAMES
 from comps.animation.engines.liveavatar.settings import Order
 
 _PREFIX = "AVATAR_ANIMATION_LIVEAVATAR_"
+_SAVING = "to save memory: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,14 @@ def settle(
         if rung is None:
             return plan, replace(first, remedies=advice(plan, gpus, order), least_gib=verdict.need_gib)
         remedy, better = rung
-        changed = better.noted(f"to save memory: {remedy.advice(better)}")
+        changed = better.noted(f"{_SAVING}{remedy.advice(better)}")
         verdict = preflight(changed, gpus, largest_size(changed.size), margin_gib(changed))
     return changed, verdict
+
+
+def saved(plan: Plan) -> tuple[str, ...]:
+    """The remedies that `settle` gave `plan`, as settings with their prices."""
+    return tuple(note.removeprefix(_SAVING) for note in plan.notes if note.startswith(_SAVING))
 
 
 def advice(plan: Plan, gpus: Sequence[Gpu], order: Order) -> tuple[str, ...]:

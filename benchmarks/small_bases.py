@@ -2,9 +2,11 @@
 
 Asks three small bases (`tests/data/small_bases`: a shop with a question or two for each topic, a practice with more, a
 handbook without any) questions that they can answer, in other words, and questions that they cannot. Run:
-python -m benchmarks.small_bases [--set tuning|held_out] [--typed] [--base NAME] [--unadapted] [--quick] [--show] [--processes N] [--json FILE]
+python -m benchmarks.small_bases [--set tuning|held_out|examples] [--typed] [--base NAME] [--unadapted] [--quick] [--show] [--processes N] [--json FILE]
 
-By the set ``tuning`` thresholds and tables of words were chosen, by ``held_out`` nothing. ``wrong`` answers come from
+By the set ``tuning`` thresholds and tables of words were chosen, by ``held_out`` nothing. ``examples`` are the headings and
+example questions of the bases themselves, word for word, also of a shop of three topics (``corner``), and also in a
+voice by which nothing was chosen. ``wrong`` answers come from
 another topic than the one meant, ``outside answered`` is the share of foreign questions that a topic of the base
 answers; small talk counts as no answer. ``unadapted`` hears without the base, but answers from it.
 """
@@ -22,7 +24,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.asr_adaptation import TUNING_VOICES, Hear, Score, engine, speak
+from benchmarks.asr_adaptation import ESPEAK_HELD_OUT, TUNING_VOICES, Hear, Score, engine, speak
 from comps.asr.engine import SAMPLE_RATE
 from comps.asr.settings import AsrSettings
 from comps.llm.knowledge.base import KnowledgeBase
@@ -30,6 +32,9 @@ from comps.llm.knowledge.retriever import KNOWN, Retriever
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data" / "small_bases"
 BASES = ("shop", "clinic", "handbook")
+EXAMPLES = "examples"
+WITHOUT_QUESTIONS = ("corner",)
+"""Bases that only their own examples are asked of."""
 NOTHING = "none"
 
 
@@ -65,6 +70,9 @@ class Outcome:
 
 
 def questions(base: str, chosen: str) -> list[Question]:
+    if chosen == EXAMPLES:
+        own = [topic for topic in KnowledgeBase.load(DATA / base) if not topic.reserved]
+        return [Question(base, topic.id, text) for topic in own for text in (topic.title, *topic.examples)]
     with (DATA / f"{base}.tsv").open(encoding="utf-8", newline="") as file:
         return [Question(base, topic, text) for topic, text, part in csv.reader(file, delimiter="\t") if part == chosen]
 
@@ -95,7 +103,7 @@ def outcome(asked: list[Asked]) -> Outcome:
 
 def share(values: Iterable[bool]) -> float:
     counted = list(values)
-    return sum(counted) / len(counted)
+    return sum(counted) / len(counted) if counted else 0.0
 
 
 def word_errors(asked: list[Asked]) -> float:
@@ -136,18 +144,18 @@ def listen_with(hear: Hear, base: str, voice: str, asked: list[Question]) -> Lis
 
 
 def spoken(
-    names: list[str], asked: dict[str, list[Question]], processes: int, *, quick: bool
+    names: list[str], asked: dict[str, list[Question]], voices: list[str], processes: int, *, quick: bool
 ) -> dict[str, dict[str, Listening]]:
     """By hearer and base, all voices together."""
     if not names:
         return {}
     found: dict[str, dict[str, Listening]] = {name: {base: Listening([]) for base in asked} for name in names}
-    turns = len(TUNING_VOICES)
+    turns = len(voices)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         jobs: list[tuple[str, Future[dict[str, Listening]]]] = [
             (base, pool.submit(listen, names, base, voice, given[turn::turns] if quick else given))
             for base, given in asked.items()
-            for turn, voice in enumerate(TUNING_VOICES.values())
+            for turn, voice in enumerate(voices)
         ]
         for base, job in jobs:
             for name, part in job.result().items():
@@ -176,8 +184,13 @@ def report(title: str, by_base: dict[str, list[Asked]], *, show: bool) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=["tuning", "held_out"], default="held_out")
-    parser.add_argument("--base", choices=BASES, action="append", help="only this one; may be given several times")
+    parser.add_argument("--set", choices=["tuning", "held_out", EXAMPLES], default="held_out")
+    parser.add_argument(
+        "--base",
+        choices=(*BASES, *WITHOUT_QUESTIONS),
+        action="append",
+        help="only this one; may be given several times",
+    )
     parser.add_argument("--typed", action="store_true", help="leave out speech, which takes minutes")
     parser.add_argument("--unadapted", action="store_true", help="also hear without the base, for comparison")
     parser.add_argument("--quick", action="store_true", help="ask every question in one of the voices, in turn")
@@ -185,13 +198,19 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=min(4, os.cpu_count() or 1), help="that hear at the same time")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
-    asked = {base: questions(base, options.set) for base in options.base or BASES}
+    bases: tuple[str, ...] = BASES
+    voices = [*TUNING_VOICES.values()]
+    if options.set == EXAMPLES:
+        bases, voices = (*bases, *WITHOUT_QUESTIONS), [*voices, *ESPEAK_HELD_OUT.values()]
+    elif not {*(options.base or ())} <= {*bases}:
+        parser.error(f"of {', '.join(WITHOUT_QUESTIONS)} there are only --set {EXAMPLES}")
+    asked = {base: questions(base, options.set) for base in options.base or bases}
     typed = {base: answers(base, [(one, one.text) for one in given]) for base, given in asked.items()}
     figures = {"typed": report("typed", typed, show=options.show)}
     names = [] if options.typed else ["unadapted", "adapted"] if options.unadapted else ["adapted"]
-    for name, heard in spoken(names, asked, options.processes, quick=options.quick).items():
+    for name, heard in spoken(names, asked, voices, options.processes, quick=options.quick).items():
         figures[name] = report(
-            f"spoken in {len(TUNING_VOICES)} voices, {name}",
+            f"spoken in {len(voices)} voices, {name}",
             {base: part.asked for base, part in heard.items()},
             show=options.show,
         )

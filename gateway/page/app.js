@@ -3,12 +3,13 @@
 import { Advice } from "./advice.js";
 import { ask, getJson, toBase64, videoOf, ServerError } from "./api.js";
 import { Cast, pictureOf } from "./cast.js";
-import { Conversation, formatSeconds } from "./conversation.js";
+import { Conversation } from "./conversation.js";
 import { Player } from "./player.js";
 import { PointEditor } from "./points.js";
 import { Presets } from "./presets.js";
 import { Question } from "./question.js";
 import { Recorder } from "./recorder.js";
+import { Steps } from "./steps.js";
 import { Voices } from "./voices.js";
 
 const $ = (id) => document.getElementById(id);
@@ -29,6 +30,7 @@ const presets = new Presets(
   { row: $("preset-row"), box: $("preset"), size: $("preset-size"), cost: $("preset-cost"), measure: $("measure") },
   attempt,
 );
+const steps = new Steps($("steps"));
 const advice = new Advice($("advice"), { onMended: replaceAvatar });
 const recorder = new Recorder($("level"), $("recording-time"));
 const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
@@ -60,7 +62,8 @@ async function submit(typed, sound) {
   shown = turn;
   running = new AbortController();
   setBusy(true);
-  startSteps(Boolean(sound));
+  steps.start(Boolean(sound));
+  busyOnScreen(sound ? "Listening" : "Thinking");
   try {
     const body = { ...voices.choice, ...presets.choice, avatar: cast.id ?? "", messages: history };
     if (sound) body.audio = await toBase64(sound);
@@ -87,14 +90,14 @@ function receive(turn, name, data) {
   else if (name === "text_delta") turn.wrote(data.text);
   else if (name === "sentence") turn.spoke(data);
   else if (name === "media") showMedia(data);
-  else if (name === "timing" && data.seconds !== null) markStep(data.stage, "done", data.seconds);
+  else if (name === "timing" && data.seconds !== null) steps.done(data.stage, data.seconds);
   else if (name === "done") {
     turn.finish(data);
     player.finish(videoOf(data));
   }
-  if (name === "transcript") advance("llm");
-  if (name === "text_delta") advance("tts");
-  if (name === "sentence") advance("animation");
+  if (name === "transcript") steps.advance("llm");
+  if (name === "text_delta") steps.advance("tts");
+  if (name === "sentence") steps.advance("animation");
 }
 
 function showMedia(data) {
@@ -113,10 +116,10 @@ function fail(turn, cause) {
   turn.stopped(stopped ? "Stopped" : "No answer", !stopped);
   if (!stopped) {
     question.keep(); // it would fail as well, and hide why
-    failSteps(cause.service);
+    steps.fail(cause.service);
     tell(cause instanceof ServerError ? cause.message : `Something in this page failed: ${cause.message}`);
     if (!(cause instanceof ServerError)) console.error(cause);
-  } else resetSteps();
+  } else steps.reset();
 }
 
 function stop() {
@@ -194,52 +197,10 @@ function busyOnScreen(text) {
   $("screen-busy-text").textContent = text;
 }
 
-// --- progress ---------------------------------------------------------------------------------
-
-const stages = () => [...$("steps").children];
-const stageOf = (name) => $("steps").querySelector(`[data-stage="${name}"]`);
-
-function resetSteps() {
-  for (const step of stages()) {
-    delete step.dataset.state;
-    step.lastElementChild.textContent = "";
-  }
-}
-
-function startSteps(spoken) {
-  resetSteps();
-  stageOf("asr").hidden = !spoken;
-  $("steps").style.gridTemplateColumns = `repeat(${spoken ? 4 : 3}, 1fr)`;
-  markStep(spoken ? "asr" : "llm", "active");
-  busyOnScreen(spoken ? "Listening" : "Thinking");
-}
-
-function advance(name) {
-  if (!stageOf(name).dataset.state) markStep(name, "active");
-}
-
-function markStep(name, state, seconds) {
-  const step = stageOf(name);
-  if (!step) return;
-  step.dataset.state = state;
-  if (seconds !== undefined) step.lastElementChild.textContent = formatSeconds(seconds);
-}
-
-function failSteps(service) {
-  const active = stageOf(service) ?? stages().find((step) => step.dataset.state === "active");
-  stages().forEach((step) => step.dataset.state === "active" && delete step.dataset.state);
-  if (active) active.dataset.state = "failed";
-}
-
-/** The mark of a failed stage goes with the notice that explains it. */
-function forgetFailure() {
-  if (stages().some((step) => step.dataset.state === "failed")) resetSteps();
-}
-
 // --- notices and health -----------------------------------------------------------------------
 
 function tell(message) {
-  if (!message && !running) forgetFailure();
+  if (!message && !running) steps.forgetFailure(); // the mark goes with the notice that explains it
   $("notice").hidden = !message;
   $("notice-text").textContent = message.charAt(0).toUpperCase() + message.slice(1);
 }
@@ -351,7 +312,7 @@ function wire() {
     event.preventDefault();
     question.send();
   });
-  $("question").addEventListener("input", forgetFailure);
+  $("question").addEventListener("input", () => steps.forgetFailure());
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || $("editor").open) return;
     if (recorder.active) recorder.cancel();
@@ -388,7 +349,7 @@ function newConversation() {
   question.keep();
   stop();
   conversation.clear();
-  resetSteps();
+  steps.reset();
   tell("");
   $("welcome").hidden = false;
   delete document.body.dataset.talking;

@@ -25,8 +25,10 @@ _WORTH = 0.9
 _TIMED_S = 0.25
 """After which a layer is not timed again."""
 _MOST_TIMES = 3
-_MOST_VALUES = 1 << 22
-"""Of a layer's input while it is timed: a larger batch tells no more."""
+_MOST_VALUES = 1 << 21
+"""Of a layer's input while it is timed: more pictures, or more of their rows, tell no more."""
+_LEAST_ROWS = 32
+"""Of a picture, if it has as many."""
 
 Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
 """Whether the second module is worth taking instead of the first, on an input."""
@@ -63,9 +65,7 @@ def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quick
             return
         chosen[layer] = layer
         other = ways[layer](layer).eval()
-        (one,) = inputs
-        items = min(batch, max(1, _MOST_VALUES // one.numel()))
-        if quicker(layer, other, torch.cat([one] * items)):
+        if quicker(layer, other, _part(inputs[0], batch)):
             chosen[layer] = other
 
     ways = {part: way for part in quick.modules() if (way := _other_way(part)) is not None}
@@ -78,6 +78,13 @@ def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quick
         for name, child in list(parent.named_children()):
             setattr(parent, name, chosen.get(child, child))
     return quick
+
+
+def _part(x: Tensor, batch: int) -> Tensor:
+    """As much of a layer's input as it is timed on: `x` `[1, ..., h, w]` up to `batch` times, or only its first rows."""
+    items = min(batch, max(1, _MOST_VALUES // x.numel()))
+    rows = max(_LEAST_ROWS, x.shape[-2] * _MOST_VALUES // x.numel())
+    return torch.cat([x[..., :rows, :]] * items)
 
 
 def _other_way(part: Any) -> Callable[[Any], nn.Module] | None:

@@ -47,10 +47,12 @@ class Judge:
     def __init__(self, side: int) -> None:
         self.side = side
         self.asked: list[tuple[type[nn.Module], int]] = []
+        self.rows: list[int] = []
 
     def __call__(self, layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
         assert difference(layer(x), other(x)) <= 1e-4
         self.asked.append((type(other), len(x)))
+        self.rows.append(x.shape[-2])
         return x.shape[-1] >= self.side
 
 
@@ -124,3 +126,12 @@ def test_slow_layers_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, other = Busy(0.02), Busy(0.001)
     assert is_quicker(layer, other, torch.zeros(1))
     assert (layer.calls, other.calls) == (1, 1)
+
+
+def test_large_pictures_are_timed_in_part(mixed: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_convolutions, "_MOST_VALUES", 130 * 12 * 32)
+    monkeypatch.setattr(quick_convolutions, "_LEAST_ROWS", 10)
+    judge = Judge(0)
+    with_quick_convolutions(mixed[0], (mixed[1],), judge)
+    assert [items for _, items in judge.asked] == [1, 1, 1]
+    assert judge.rows == [12, 12, 16]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from comps.animation.coach.image import exposure, sharpness
+from comps.animation.coach.image import exposure, pose, sharpness
 from comps.animation.coach.image.exposure import clipped, contrast, luminance, shadow
 from comps.animation.coach.image.expression import mouth_curve, mouth_open, mouth_width
 from comps.animation.coach.image.framing import face_share, room
 from comps.animation.coach.image.occlusion import eyes_seen, mouth_clarity
 from comps.animation.coach.image.pose import head_pose
+from comps.animation.coach.image.profile import profile_side
 from comps.animation.coach.image.sharpness import blockiness, edge_width
 from comps.animation.coach.image.subject import find_subject
 from comps.animation.coach.image.symmetry import best_axis, lean
@@ -100,6 +103,25 @@ def test_the_turn_is_near_the_planted_one(name: str, yaw: int) -> None:
 def test_the_nod_has_the_planted_sign(name: str) -> None:
     pitches = [head_pose(seen(plants.looking(*presenter(name), pitch=p))).pitch for p in (-25, 0, 25)]
     assert pitches[0] + 8 < pitches[1] < pitches[2] - 3
+
+
+@BOTH
+def test_a_turned_head_passes_for_a_profile_from_its_side_alone(name: str) -> None:
+    assert profile_side(seen(presenter(name)[0]).canvas) == 0
+    picture, rig = presenter("ada")
+    assert [profile_side(seen(plants.looking(picture, rig, yaw)).canvas) for yaw in (-35, 35)] == [-1, 1]
+
+
+def test_where_no_border_shows_the_mouth_tells_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in front of a wall of the colour of skin, with the hair out of the picture."""
+    view = seen(presenter("ada")[0])
+    monkeypatch.setattr(pose, "unlike_skin", lambda canvas, places: np.zeros_like(canvas.lightness))
+    assert pose.outline_shift(view.canvas) is None
+    assert abs(head_pose(view).yaw) < 8
+    aside = replace(
+        view, anchors=replace(view.anchors, line=replace(view.anchors.line, points=view.anchors.line.points - [30, 0]))
+    )
+    assert head_pose(aside).yaw < -25
 
 
 def test_symmetry_finds_its_axis_and_its_lean() -> None:

@@ -1,7 +1,7 @@
 """Which way the head is turned, in degrees, from what is sure of a face without a network.
 
-Yaw moves the borders of the face, which lie well behind the eyes, against the eyes; pitch changes how far nose and mouth
-lie below them; roll is the slope of the eye line.
+Yaw moves the borders of the face, which lie well behind the eyes, against the eyes, and nose and mouth, which lie before
+them, to the other side; pitch changes how far nose and mouth lie below them; roll is the slope of the eye line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.coach.image.profile import profile_side
 from comps.animation.coach.image.symmetry import best_axis
 from comps.animation.coach.image.view import SYMMETRIC, FaceView
 from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT, Canvas
@@ -26,6 +27,9 @@ _LEVELS = np.arange(0.25, 0.95, 0.1)
 _NEAR, _FAR = 0.45, 1.6
 """Where the border of the face is looked for, in eye distances from the middle."""
 _NOT_SKIN = 0.8
+_STRAIGHT, _PROFILE_GAIN = 10.0, 1.25
+"""Degrees up to which a head looks straight ahead; and by how much more than is seen one is turned that passes for a face
+from that side alone: then the far cheek hides the border it should show."""
 _PITCH_SPREAD, _PITCH_LEVEL = 0.35, 8.0
 """Spread in radians, and the reading in degrees of heads that look straight ahead."""
 
@@ -52,7 +56,16 @@ def _pitch(view: FaceView) -> float:
 
 
 def _yaw(view: FaceView) -> float:
-    outline = -_angle(outline_shift(view.canvas) / OUTLINE_DEPTH)
+    seen = _seen_yaw(view)
+    away = abs(seen) > _STRAIGHT and profile_side(view.canvas) == np.sign(seen)
+    return _PROFILE_GAIN * seen if away else seen
+
+
+def _seen_yaw(view: FaceView) -> float:
+    shift = outline_shift(view.canvas)
+    if shift is None:
+        return _angle(view.mouth[0] / AXIS_DEPTH)
+    outline = -_angle(shift / OUTLINE_DEPTH)
     axis, likeness = symmetry_axis(view.canvas)
     if likeness < SYMMETRIC:
         return outline
@@ -63,8 +76,9 @@ def _angle(sine: float) -> float:
     return float(np.degrees(np.arcsin(np.clip(sine, -1, 1))))
 
 
-def outline_shift(canvas: Canvas) -> float:
-    """How far the middle between the face's borders lies right of the middle between the eyes, in eye distances."""
+def outline_shift(canvas: Canvas) -> float | None:
+    """How far the middle between the face's borders lies right of the middle between the eyes, in eye distances; None where
+    at most heights neither border is found, since hair, neck and wall are alike to skin."""
     x, y = ORIGIN
     cheeks = np.array([[-0.45, 0.55], [0.45, 0.55], [0.0, 0.3], [-0.3, 0.75], [0.3, 0.75]]) * UNIT + (x, y)
     other = cv2.blur(unlike_skin(canvas, cheeks), (7, 9))
@@ -73,8 +87,9 @@ def outline_shift(canvas: Canvas) -> float:
     for level in _LEVELS:
         row = other[int(y + level * UNIT)]
         ends = [_first(row[np.clip(x + side * reach, 0, len(row) - 1).astype(int)]) for side in (-1, 1)]
-        middles.append((ends[1] - ends[0]) / 2 / UNIT)
-    return float(np.median(middles))
+        middles.append((ends[1] - ends[0]) / 2 / UNIT if min(ends) < len(reach) else np.nan)
+    unseen = np.isnan(middles).mean()
+    return None if unseen > 0.5 else float(np.nanmedian(middles))
 
 
 def _first(values: NDArray[np.float32]) -> int:

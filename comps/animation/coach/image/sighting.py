@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from threading import Lock
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.coach.image.profile import profiles
 from comps.animation.engines.portrait.rig.faces import SURE, Face, face_boxes, find_faces, find_more
 
 Grey = NDArray[np.uint8]
@@ -95,21 +93,8 @@ def _turned(grey: Grey) -> list[Face]:
     return []
 
 
-_one_at_a_time = Lock()
-"""A cascade keeps the picture it searches."""
-
-
-@lru_cache(maxsize=1)
-def _profile_cascade() -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_profileface.xml"))
-
-
 def _profile(grey: Grey) -> bool:
     """Whether a face is seen from either side."""
     scale = min(1.0, _SIDE / max(grey.shape))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    with _one_at_a_time:
-        return any(
-            len(_profile_cascade().detectMultiScale(side, 1.1, 4, minSize=(40, 40))) > 0
-            for side in (small, np.ascontiguousarray(small[:, ::-1]))
-        )
+    return any(profiles(small.astype(np.uint8), 40, 4))

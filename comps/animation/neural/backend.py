@@ -6,9 +6,9 @@
 | backend | what it does | extra |
 |---|---|---|
 | ``eager`` | the module as it is, float32 | neural |
-| ``folded`` | batch norms folded into convolutions, channels last, float32 | neural |
-| ``winograd`` | ``folded``, large convolutions with fewer products (`quick_convolutions.py`), float32: much memory | neural |
-| ``bf16`` | ``folded`` in bfloat16 | neural |
+| ``folded`` | batch norms and residuals folded into convolutions, channels last, float32 | neural |
+| ``winograd`` | ``folded``, convolutions that gain by it with fewer products (`quick_convolutions.py`): much memory | neural |
+| ``bf16`` | batch norms folded into convolutions, channels last, bfloat16 | neural |
 | ``compile`` | ``torch.compile`` of ``folded`` with frozen weights, made in the background | neural |
 | ``onnxruntime`` | ONNX Runtime, float32 | onnx |
 | ``openvino``, ``openvino-bf16`` | OpenVINO, float32 or bfloat16 | openvino |

@@ -96,7 +96,7 @@ class Footage:
             raise UnprocessableError("the video of this avatar is damaged: upload it again") from error
         self._stream = self._container.streams.video[0]
         self._stream.codec_context.thread_count = 1
-        self.fps = round(self._stream.average_rate or 25)
+        self.fps = round(Fraction(self._stream.average_rate or 25))
         self.size = (self._stream.codec_context.width, self._stream.codec_context.height)
         self._frames = self._stream.frames
         self._groups: OrderedDict[int, list[av.VideoFrame]] = OrderedDict()

@@ -75,5 +75,6 @@ async def test_a_route_takes_them() -> None:
 
 @pytest.mark.parametrize("depth", [2000, 400_000])
 async def test_deeply_nested_json_is_no_json(depth: int) -> None:
-    with pytest.raises(ValueError, match=r"nested too deeply|recursion"):
+    # how deep Python's own parser goes before it says what is wrong differs by its version
+    with pytest.raises(ValueError, match=r"nested too deeply|recursion|Expecting value"):
         await parsed(b"[" * depth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,25 +44,45 @@ class CheckRequest:
 def check_inputs(request: CheckRequest) -> None:
     """Print the findings; exit code 1 when something given cannot work, 2 when a file cannot be read."""
     material, unreadable = run_plain(lambda: _material(request))
+    if unreadable:
+        say_error("\n".join(unreadable))
+    try:
+        _report(request, material)
+    except typer.Exit as end:
+        raise typer.Exit(USAGE if unreadable and end.exit_code == FAILED else end.exit_code) from None
+    if unreadable:
+        raise typer.Exit(USAGE)
+
+
+def _report(request: CheckRequest, material: dict[str, str]) -> None:
+    """Print what is found in the material; ends the command when nobody answers, or some of it cannot work."""
     answer = run(lambda: _checked(request, material))
     written = _written(request, answer)
     if request.as_json:
         print_json({**answer, "fixed": written})
     else:
         _show(answer, written)
-    if unreadable:
-        say_error("\n".join(unreadable))
-        raise typer.Exit(USAGE)
     if not answer["usable"]:
         raise typer.Exit(FAILED)
 
 
-def refuse_bare(files: Sequence[Path]) -> None:
+def refuse_bare(context: typer.Context) -> None:
     """End the command when files were given without the options that say what they are."""
-    if files:
-        asked = " ".join(_option(file) for file in files)
+    if context.args:
+        asked = " ".join([*_given(context), *(_option(Path(file)) for file in context.args)])
         say_error(f"say what each file is: avatarchatbot check {asked}")
         raise typer.Exit(USAGE)
+
+
+def _given(context: typer.Context) -> Iterator[str]:
+    """The options of the command line, as they can be typed again."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[parameter.name or ""]
+        option = max(parameter.opts, key=len)
+        yield option if value is True else f"{option} {shlex.quote(str(value))}"
 
 
 def _option(file: Path) -> str:

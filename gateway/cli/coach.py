@@ -36,7 +36,7 @@ def check(
     """
     from gateway.cli.check import CheckRequest, check_inputs, refuse_bare
 
-    refuse_bare([Path(argument) for argument in context.args])
+    refuse_bare(context)
     fixed = folder if fix else None
     check_inputs(CheckRequest(image, audio, prompt, engine, preset, fixed, url, as_json))
 

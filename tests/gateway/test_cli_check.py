@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from comps.animation.avatars import PRESENTERS
 from gateway.cli.main import app
+from tests.gateway.conftest import free_ports
 
 ROOT = Path(__file__).parents[2]
 QUESTION = ROOT / "examples" / "question.wav"
@@ -59,12 +60,27 @@ async def test_one_file_that_cannot_be_read_hides_nothing_of_the_others(tmp_path
     assert "audio" not in answer
 
 
+async def test_files_that_cannot_be_read_are_told_also_when_no_gateway_answers(tmp_path: Path) -> None:
+    absent, nobody = tmp_path / "none.jpg", f"http://127.0.0.1:{free_ports(1)}"
+    result = await invoke("check", "--image", absent, "--prompt", "hello", "--url", nobody)
+    assert result.exit_code == 2
+    assert f"there is no file {absent}\n" in result.stderr
+    assert f"no gateway answers at {nobody}" in result.stderr
+
+
 async def test_files_without_options_are_told_theirs() -> None:
     result = await invoke("check", "me.jpg", "my voice.wav", "prompt.txt", "odd.xyzzy")
     assert result.exit_code == 2
     assert (
         "avatarchatbot check --image me.jpg --audio 'my voice.wav' --prompt @prompt.txt --image|--audio|--prompt odd.xyzzy"
     ) in result.stderr.replace("\n", "")
+
+
+async def test_the_command_told_has_the_options_given_already() -> None:
+    result = await invoke("check", "a.png", "--prompt", "hello you", "--fix", "-o", "mended")
+    assert result.exit_code == 2
+    asked = "avatarchatbot check --prompt 'hello you' --fix --output mended --image a.png"
+    assert asked in result.stderr.replace("\n", "")
 
 
 async def test_mended_versions_are_new_files(tmp_path: Path) -> None:

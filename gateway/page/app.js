@@ -53,6 +53,10 @@ async function submit(typed, sound) {
     tell("The last answer is still being made. Wait for it, or stop it.");
     return;
   }
+  if (recorder.active) {
+    tell("A question is being recorded. End the recording, or give it up with Escape.");
+    return;
+  }
   tell("");
   $("welcome").hidden = true;
   document.body.dataset.talking = "";
@@ -82,6 +86,7 @@ async function submit(typed, sound) {
 /** Why a typed question has to wait; empty when it need not. */
 function obstacle() {
   if (running) return "Asked when this answer is ready or stopped.";
+  if (recorder.active) return "Asked after the question that is being recorded.";
   return opened ? "" : "Asked as soon as the services are ready.";
 }
 
@@ -248,6 +253,8 @@ async function toggleRecording() {
   const sound = await attempt(() => recorder.start());
   showRecording(false);
   if (sound?.size) submit("", sound);
+  else if (sound === undefined) question.keep(); // asked at once, it would hide why nothing was recorded
+  else question.release();
   return undefined;
 }
 

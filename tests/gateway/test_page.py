@@ -445,6 +445,41 @@ def test_a_question_sent_during_an_answer_waits_and_says_so(page: Page) -> None:
     expect(page.get_by_role("button", name="Replay")).to_have_count(2, timeout=30_000)
 
 
+@pytest.mark.parametrize("end", ["Enter", "Escape"])
+def test_a_question_that_waits_lets_a_recording_end(browser: Browser, up: str, end: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    tab = context.new_page()
+    avatars = holding(tab, "**/v1/avatars")
+    tab.goto(up)
+    while not avatars:
+        tab.wait_for_timeout(50)
+    ask(tab, "What can you do?")
+    record = tab.get_by_role("button", name="Record a question")
+    record.click()
+    expect(tab.get_by_role("timer")).to_have_text("0:01", timeout=10_000)
+    avatars.pop().continue_()
+    note = tab.locator("#question-note")
+    expect(note).to_have_text("Asked after the question that is being recorded.")
+    tab.get_by_role("button", name="What").first.click()  # a suggestion
+    expect(tab.get_by_role("alert")).to_contain_text("A question is being recorded.")
+    expect(tab.locator(".asked")).to_have_count(0)
+    if end == "Escape":
+        tab.keyboard.press("Escape")
+    else:
+        held = holding(tab, "**/v1/avatarchatbot/stream")
+        tab.get_by_role("button", name="Stop recording and ask").click()
+        while not held:
+            tab.wait_for_timeout(50)
+        assert len(held[0].request.post_data_json["audio"]) > 1000
+        tab.get_by_role("button", name="Stop").click()  # the browser's test tone is no speech
+        while len(held) < 2:
+            tab.wait_for_timeout(50)
+        held[1].continue_()
+    expect(tab.locator(".asked").last).to_have_text("What can you do?")
+    expect(note).to_be_hidden()
+    context.close()
+
+
 def test_what_waits_is_not_asked_after_a_failure(page: Page) -> None:
     held = holding(page, "**/v1/avatarchatbot/stream")
     ask(page, "What can you do?")

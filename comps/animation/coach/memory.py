@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from comps.animation.coach.finding import Finding, Measured, Report, Rule, Severity, Subject
-from comps.animation.engines.liveavatar.launch.fit import judged
+from comps.animation.engine import AnimationEngine
+from comps.animation.engines.liveavatar.engine import LiveAvatarEngine
+from comps.animation.engines.liveavatar.launch.fit import LookAtGpus, judged
+from comps.animation.engines.liveavatar.launch.gpus import read_gpus
 from comps.animation.engines.liveavatar.launch.ladder import saved
 from comps.animation.presets import PresetName
 from comps.animation.settings import AnimationSettings
@@ -45,13 +48,25 @@ ABSENT = Rule(
 MEMORY_RULES: tuple[Rule, ...] = (SHORT, TIGHT, ABSENT)
 
 
-def memory_report(engine: str, settings: AnimationSettings, preset: PresetName) -> Report | None:
-    """What the GPUs are good for; None for another engine, and for LiveAvatar where nothing is set. Blocks."""
+def memory_report(
+    engine: str,
+    settings: AnimationSettings,
+    preset: PresetName,
+    look: LookAtGpus = read_gpus,
+    loaded: AnimationEngine | None = None,
+) -> Report | None:
+    """What the GPUs are good for; None for another engine, and for LiveAvatar where nothing is set. Blocks.
+
+    Args:
+        look: what reads the GPUs of this machine.
+        loaded: the engine where it is loaded; the memory that its programs hold counts as free.
+    """
     unset = settings.liveavatar_dir is None and settings.liveavatar_gpu_gib is None
     if engine != "liveavatar" or unset:
         return None
+    occupied = loaded.occupied if isinstance(loaded, LiveAvatarEngine) else ()
     try:
-        found = judged(settings, preset)
+        found = judged(settings, preset, look, occupied)
     except EngineUnavailableError as error:
         return Report(findings=(_weighed(Finding(ABSENT, "none", error.message), settings),))
     free = round(found.verdict.free_gib, 2)

@@ -173,7 +173,8 @@ class _Aim:
 
     def memory(self) -> Report | None:
         """Whether the GPUs hold the engine, where that is a question; blocks."""
-        return memory_report(self.engine, self.studio.settings, self.preset)
+        loaded = self.studio.engines.loaded.get(self.engine)
+        return memory_report(self.engine, self.studio.settings, self.preset, loaded=loaded)
 
 
 def _looked_at(coach: Coach, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from comps.animation.coach.memory import memory_report
+from comps.animation.engines.liveavatar.engine import LiveAvatarEngine
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import pack_speech, unpack
@@ -96,6 +98,28 @@ async def test_a_client_that_leaves_ends_its_answer_and_not_the_program(
         await eventually(lambda: service.app.state.studio.sessions == 0)
         assert greys(await streamed(service, 1.0)) == expected(25)
         assert machine.processes() == before
+
+
+async def test_what_the_running_program_holds_is_not_held_against_it(
+    machine: Machine, make_settings: MakeSettings
+) -> None:
+    async with served(make_settings()) as service:
+        await streamed(service, 0.5)
+        machine.cards(*[CARD.format(free=9_000)] * 5)
+        wanted = {"prompt": "a calm newsreader", "engine": "liveavatar"}
+        report = (await service.client.post("/v1/check", json=wanted)).json()["engine"]
+        assert (report["usable"], report["findings"]) == (True, [])
+        assert report["measured"]["free_gib"] == pytest.approx(81_000 / 1024, abs=0.01)
+
+
+async def test_what_another_program_holds_is_held_against_it(machine: Machine, make_settings: MakeSettings) -> None:
+    engine = LiveAvatarEngine(make_settings())
+    await engine.load()
+    machine.cards(*[CARD.format(free=9_000)] * 5)
+    report = memory_report("liveavatar", make_settings(), "standard", loaded=engine)
+    assert report is not None
+    assert report.codes() == {"engine_memory"}
+    await engine.close()
 
 
 async def test_what_was_changed_is_told(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,13 +102,18 @@ class LiveAvatarEngine(AnimationEngine):
 
     async def check(self) -> dict[str, str]:
         """The state of each group of GPUs: of a live program, or of the job being made with the time it will take."""
-        members: Sequence[Worker | Bench] = ()
-        if self._workers is not None:
-            members = self._workers.members
-        elif self._benches is not None:
-            members = self._benches.members
-        states = {f"GPU {','.join(map(str, member.plan.gpus))}": str(member) for member in members}
+        states = {f"GPU {','.join(map(str, member.plan.gpus))}": str(member) for member in self._members}
         return {**states, **({"program": self._why} if self._why else {})}
+
+    @property
+    def occupied(self) -> tuple[Gpu, ...]:
+        """The GPUs that its programs run on, each with the memory that was free when the engine was loaded."""
+        return tuple(gpu for member in self._members if member.running for gpu in member.gpus)
+
+    @property
+    def _members(self) -> Sequence[Worker | Bench]:
+        lent = self._workers or self._benches
+        return () if lent is None else lent.members
 
     async def open(self, avatar: Avatar, options: AnimationOptions) -> Performance:
         """Prepare an answer; the first one sets a live program going, which takes minutes.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from comps.animation.engines.liveavatar.launch.frame_size import largest_size
@@ -14,6 +14,9 @@ from comps.animation.engines.liveavatar.launch.observed import Observed
 from comps.animation.engines.liveavatar.launch.plan import STREAM_GPUS, Plan, for_preset, make_plan
 from comps.animation.engines.liveavatar.settings import LiveAvatarSettings, PresetName
 from comps.core.errors import EngineUnavailableError
+
+LookAtGpus = Callable[[str], Sequence[Gpu]]
+"""Reads the cards by a program of the name of `nvidia-smi`; see `read_gpus`."""
 
 
 def planned(settings: LiveAvatarSettings, found: Sequence[Gpu]) -> list[tuple[Plan, tuple[Gpu, ...]]]:
@@ -49,16 +52,33 @@ class Judgement:
     verdict: Verdict
 
 
-def judged(settings: LiveAvatarSettings, preset: PresetName) -> Judgement:
+def judged(
+    settings: LiveAvatarSettings, preset: PresetName, look: LookAtGpus = read_gpus, occupied: Sequence[Gpu] = ()
+) -> Judgement:
     """Whether an answer of a preset fits the GPUs, those of this machine or those that are stated; blocks.
 
-    Of several groups the one that is worst off counts. Raises EngineUnavailableError when there are no GPUs, or they
-    cannot work as set.
+    Of several groups the one that is worst off counts.
+
+    Args:
+        look: what reads the GPUs of this machine.
+        occupied: those that LiveAvatar runs on, as they were before: what it holds is at its own disposal.
+
+    Raises:
+        EngineUnavailableError: there are no GPUs, or they cannot work as set.
     """
     stated = settings.liveavatar_gpu_gib
-    found = read_gpus(settings.liveavatar_nvidia_smi) if stated is None else _stated(settings, stated)
+    if stated is None:
+        found = _without_own(look(settings.liveavatar_nvidia_smi), occupied)
+    else:
+        found = _stated(settings, stated)
     groups = [_judged(settings, for_preset(plan, preset), gpus) for plan, gpus in planned(settings, found)]
     return max(groups, key=lambda group: (not group.verdict.fits, group.asked_gib - group.verdict.free_gib))
+
+
+def _without_own(found: Sequence[Gpu], occupied: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """The GPUs `found`, where LiveAvatar runs with no less free memory than before it did."""
+    before = {gpu.index: gpu.free_gib for gpu in occupied}
+    return tuple(replace(gpu, free_gib=max(gpu.free_gib, before.get(gpu.index, 0.0))) for gpu in found)
 
 
 def _judged(settings: LiveAvatarSettings, plan: Plan, gpus: Sequence[Gpu]) -> Judgement:

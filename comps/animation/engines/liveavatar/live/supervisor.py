@@ -40,7 +40,8 @@ class Worker:
         self.state: State = "stopped"
         self.reason = ""
         self.stale = 0
-        self._settings, self._program, self._gpus = settings, program, tuple(gpus)
+        self.gpus = tuple(gpus)
+        self._settings, self._program = settings, program
         self._generation = 0
         self._line: Line | None = None
         self._attempt: Attempt | None = None
@@ -54,6 +55,11 @@ class Worker:
     def pid(self) -> int | None:
         """Number of the process at the head of the program's session, None while there is none."""
         return self._attempt.pid if self._attempt is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether a program is started, or being started, on its GPUs."""
+        return self._attempt is not None
 
     @property
     def may_be_tried_again(self) -> bool:
@@ -148,7 +154,7 @@ class Worker:
                 return
             steady = self._ready_at is not None and time.monotonic() - self._ready_at > STEADY_S
             failures = 1 if steady else failures + 1
-            better = mended(self.plan, failure, self._gpus, self._settings.liveavatar_remedies)
+            better = mended(self.plan, failure, self.gpus, self._settings.liveavatar_remedies)
             if better is None or failures > self._settings.liveavatar_restarts:
                 await self._give_up(str(failure))
                 return

@@ -40,6 +40,11 @@ class Bench:
         self.plan, self.gpus = plan, tuple(gpus)
         self.job: OfflineJob | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether a job is being made on its GPUs."""
+        return self.job is not None
+
     def __str__(self) -> str:
         return str(self.job.progress) if self.job is not None else "idle"
 

@@ -179,16 +179,17 @@ class _Aim:
 
 def _looked_at(coach: Coach, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
     """The reply; blocks."""
-    document = _advice(aim.matters(coach.check(inputs), inputs.prompt))
-    if (engine := aim.memory()) is not None:
-        document |= {"usable": document["usable"] and engine.usable, "engine": _report(engine)}
+    engine = aim.memory()
+    document = _advice(aim.matters(coach.check(inputs), inputs.prompt), engine)
     if fix:
-        document |= _mended(coach.mend(inputs), aim)
+        document |= _mended(coach.mend(inputs), aim, engine)
     return orjson.dumps(document)
 
 
-def _advice(advice: Advice) -> Document:
-    return {"usable": advice.usable, **{name: _report(report) for name, report in advice.reports.items()}}
+def _advice(advice: Advice, engine: Report | None) -> Document:
+    reports = advice.reports if engine is None else {**advice.reports, "engine": engine}
+    usable = advice.usable and (engine is None or engine.usable)
+    return {"usable": usable, **{name: _report(report) for name, report in reports.items()}}
 
 
 def _report(report: Report) -> Document:
@@ -199,7 +200,8 @@ def _report(report: Report) -> Document:
     }
 
 
-def _mended(mended: Mended, aim: _Aim) -> Document:
+def _mended(mended: Mended, aim: _Aim, engine: Report | None) -> Document:
+    """What mending made; it changes nothing of the `engine`'s report."""
     made = mended.inputs
     files = {
         "image": None if made.image is None else base64.b64encode(made.image).decode(),
@@ -209,5 +211,5 @@ def _mended(mended: Mended, aim: _Aim) -> Document:
     return {
         "fixed": {name: value for name, value in files.items() if value is not None and mended.steps[name]},
         "steps": {name: list(steps) for name, steps in mended.steps.items()},
-        "after": _advice(aim.matters(mended.advice, made.prompt)),
+        "after": _advice(aim.matters(mended.advice, made.prompt), engine),
     }

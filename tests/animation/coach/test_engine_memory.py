@@ -73,6 +73,17 @@ def test_five_cards_are_judged_each_by_itself() -> None:
     assert two.codes() == {"engine_gpus"}
 
 
+@pytest.mark.parametrize(("mode", "alike"), [("offline", False), ("stream", True)])
+def test_a_preset_matters_offline_alone(mode: str, alike: bool) -> None:
+    presets: tuple[PresetName, ...] = ("quick", "standard", "quality")
+    needs = set()
+    for preset in presets:
+        report = memory_report("liveavatar", stated(141, liveavatar_mode=mode), preset)
+        assert report is not None
+        needs.add(report.measured["need_gib"])
+    assert (len(needs) == 1) is alike
+
+
 def test_a_machine_without_cards_is_told_of(tmp_path: Path) -> None:
     report = memory_report("liveavatar", AnimationSettings(liveavatar_dir=tmp_path), "standard")
     assert report is not None
@@ -95,3 +106,14 @@ async def test_it_is_in_the_reply(tmp_path: Path) -> None:
             answer = (await client.post("/v1/check", json=wanted)).json()
             assert answer["usable"] is (usable and answer["prompt"]["usable"])
             assert ("engine" in answer) is (engine == "liveavatar")
+
+
+async def test_mending_the_rest_does_not_make_it_fit(tmp_path: Path) -> None:
+    settings = stated(23.99, data_dir=tmp_path / "data", output_dir=tmp_path / "out")
+    app = create_app(settings)
+    async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+        await app.state.readiness.settled()
+        wanted = {"prompt": "a calm newsreader", "engine": "liveavatar", "fix": True}
+        answer = (await client.post("/v1/check", json=wanted)).json()
+        assert answer["after"]["engine"] == answer["engine"]
+        assert answer["after"]["usable"] is False

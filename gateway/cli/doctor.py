@@ -22,6 +22,8 @@ from gateway.cli.running import Running, answers, find_running
 
 DISTRIBUTION = "avatarchatbot"
 STAGES = ("asr", "llm", "tts", "animation")
+HOST = "127.0.0.1"
+"""Where services listen unless told otherwise."""
 PORTS: dict[str, int] = {"gateway": 3009, "asr": 7066, "llm": 3006, "tts": 7055, "animation": 9066}
 SHOWN = ("av", "espeakng-loader", "fastapi", "numpy", "opencv-python-headless", "pocketsphinx", "uvicorn", "torch")
 USUAL_WEIGHTS = {"whisper": "whisper-small"}
@@ -44,9 +46,10 @@ class EngineState:
 
 @dataclass(frozen=True, slots=True)
 class PortState:
-    """One port: free, ours (a service of this product answers there) or taken by something else."""
+    """One port of an address: free, ours (a service of this product answers there) or taken by something else."""
 
     service: str
+    host: str
     port: int
     state: str
 
@@ -85,7 +88,7 @@ def examine() -> Report:
         cpus=os.cpu_count() or 1,
         packages={name: _version(name) for name in SHOWN},
         engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)] + _audio2face(),
-        ports=[_port_state(service, port) for service, port in _ports(running)],
+        ports=[_port_state(service, host, port) for service, host, port in _addresses(running)],
         running=[gateway.url for gateway in running],
     )
     report.advice = list(_advice(report))
@@ -171,21 +174,29 @@ def distributions_of(extra: str | None) -> list[str]:
     return found
 
 
-def _ports(running: list[Running]) -> list[tuple[str, int]]:
-    """Name and port of every service: the usual ones, and those of the gateways that run elsewhere."""
-    found = {port: service for gateway in running for service, port in gateway.ports.items()}
-    usual = {port: service for service, port in PORTS.items()}
-    return [(service, port) for port, service in {**usual, **found}.items()]
+def _addresses(running: list[Running]) -> list[tuple[str, str, int]]:
+    """Name, host and port of every service: the usual ones, and those of the gateways that run elsewhere."""
+    usual = {(HOST, port): service for service, port in PORTS.items()}
+    found = {address: service for gateway in running for service, address in gateway.addresses.items()}
+    return [(service, *address) for address, service in {**usual, **found}.items()]
 
 
-def _port_state(service: str, port: int) -> PortState:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return PortState(service, port, "ours" if answers(f"http://127.0.0.1:{port}") else "taken")
-    return PortState(service, port, "free")
+def _port_state(service: str, host: str, port: int) -> PortState:
+    if _can_listen(host, port):
+        return PortState(service, host, port, "free")
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return PortState(service, host, port, "ours" if answers(url) else "taken")
+
+
+def _can_listen(host: str, port: int) -> bool:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -203,7 +214,8 @@ def _advice(report: Report) -> Iterator[str]:
 
 def _advice_on_running(report: Report, taken: bool) -> Iterator[str]:
     """What to open, or how to start; `taken`: whether ports are in the hands of others."""
-    usual = {state.service: state.state for state in report.ports if state.port == PORTS.get(state.service)}
+    here = [state for state in report.ports if state.host == HOST]
+    usual = {state.service: state.state for state in here if state.port == PORTS.get(state.service)}
     beside = f"`{DISTRIBUTION} up --port P --base-port B`"
     urls = report.running or ([f"http://127.0.0.1:{PORTS['gateway']}"] if usual["gateway"] == "ours" else [])
     if urls:
@@ -225,10 +237,10 @@ def _show(report: Report) -> None:
     for engine in report.engines:
         mark = "[green]yes[/]" if engine.runs else "[yellow]no[/]"
         engines.add_row(engine.stage, engine.name, mark, engine.summary if engine.runs else _escaped(engine.remedy))
-    ports = Table("Port", "Service", "State", box=None, header_style="bold")
+    ports = Table("Host", "Port", "Service", "State", box=None, header_style="bold")
     colours = {"free": "green", "ours": "cyan", "taken": "red"}
     for state in report.ports:
-        ports.add_row(str(state.port), state.service, f"[{colours[state.state]}]{state.state}[/]")
+        ports.add_row(state.host, str(state.port), state.service, f"[{colours[state.state]}]{state.state}[/]")
     packages = Table("Package", "Version", box=None, header_style="bold")
     for name, installed in report.packages.items():
         packages.add_row(name, installed or "not installed")

@@ -23,18 +23,22 @@ class Running:
     services: Mapping[str, str]
 
     @property
-    def ports(self) -> Mapping[str, int]:
-        """The port of the gateway and of every service on this machine, by name."""
+    def addresses(self) -> Mapping[str, tuple[str, int]]:
+        """Host and port of the gateway and of every service on this machine, by name."""
         parts = {name: urlsplit(url) for name, url in {"gateway": self.url, **self.services}.items()}
         here = ("127.0.0.1", "localhost", "::1", urlsplit(self.url).hostname)
-        return {name: part.port for name, part in parts.items() if part.port and part.hostname in here}
+        return {
+            name: (part.hostname, part.port)
+            for name, part in parts.items()
+            if part.hostname and part.port and part.hostname in here
+        }
 
 
 @contextmanager
 def noted(listening: str, services: Mapping[str, str]) -> Iterator[None]:
     """Keep a note of a gateway, by the URL that it listens on, while the block runs; a full disk is not minded."""
     running = Running(_reachable(listening), dict(services))
-    file = _folder() / f"{urlsplit(running.url).port}.json"
+    file = _folder() / _file_name(running.url)
     draft = file.with_suffix(".part")
     try:
         with suppress(OSError):
@@ -48,7 +52,7 @@ def noted(listening: str, services: Mapping[str, str]) -> Iterator[None]:
 
 
 def find_running() -> list[Running]:
-    """The gateways of this user that answer now, by port; notes of those that were killed are passed over. Blocks."""
+    """The gateways of this user that answer now, by address; notes of those that were killed are passed over. Blocks."""
     return [found for file in sorted(_folder().glob("*.json")) if (found := _read(file)) and answers(found.url)]
 
 
@@ -67,11 +71,18 @@ def _folder() -> Path:
     return user_data() / "running"
 
 
+def _file_name(url: str) -> str:
+    """A name for each host and port, as gateways on several addresses may share a port."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").replace(":", "_")  # which not every file system takes
+    return f"{host}-{parts.port}.json"
+
+
 def _read(file: Path) -> Running | None:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         running = Running(str(document["url"]), {str(name): str(url) for name, url in document["services"].items()})
-        return running if running.ports else None
+        return running if running.addresses else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

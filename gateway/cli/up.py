@@ -90,10 +90,10 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
             waiting.cancel()
             return
         waiting.result()
-        if readiness.state == "loading":
-            readiness.become("ready")
-        _announce(url, plan)
         with noted(url, plan.urls):
+            if readiness.state == "loading":
+                readiness.become("ready")
+            _announce(url, plan)
             await stop.wait()
         readiness.become("stopping", "the service is shutting down")
         Console(stderr=True).print("stopping", style="dim")

@@ -8,6 +8,7 @@ from typing import TypeVar
 import anyio
 
 from comps.animation.coach.coach import Coach
+from comps.animation.engines.liveavatar.launch.recent import RecentGpus
 from comps.core.errors import BusyError
 from comps.core.threads import run_to_end
 
@@ -18,10 +19,11 @@ AT_ONCE, WAITING = 2, 8
 
 
 class CoachDesk:
-    """The coach of one service."""
+    """The coach of one service, and the GPUs as it sees them."""
 
     def __init__(self, coach: Coach) -> None:
         self.coach = coach
+        self.gpus = RecentGpus()
         self._asked = 0
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
 

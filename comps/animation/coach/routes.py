@@ -21,6 +21,7 @@ from comps.animation.coach.prompt.compose import compose_prompt
 from comps.animation.coach.prompt.fields import prompt_fields
 from comps.animation.coach.rules import RULES
 from comps.animation.engine import AnimationCapabilities
+from comps.animation.engines.liveavatar.launch.fit import LookAtGpus
 from comps.animation.presets import STANDARD, PresetName, preset_of
 from comps.animation.requests import PROMPT_CHARACTERS, Look
 from comps.animation.studio import Studio, studio_dependency
@@ -109,7 +110,7 @@ async def check(wanted: CheckRequest, studio: StudioHere, desk: DeskHere) -> Res
         facts=None if wanted.facts is None else wanted.facts.known(),
     )
     aim = _Aim(studio, wanted.engine or studio.engines.default, wanted.preset)
-    return Response(await desk.work(lambda: _looked_at(desk.coach, inputs, aim, wanted.fix)), media_type=_JSON)
+    return Response(await desk.work(lambda: _looked_at(desk, inputs, aim, wanted.fix)), media_type=_JSON)
 
 
 class ComposeRequest(BaseModel):
@@ -171,18 +172,18 @@ class _Aim:
         size = self.studio.options(Look(preset=self.preset)).size
         return for_preset(for_engine(advice, self.capabilities, prompt), size)
 
-    def memory(self) -> Report | None:
+    def memory(self, look: LookAtGpus) -> Report | None:
         """Whether the GPUs hold the engine, where that is a question; blocks."""
         loaded = self.studio.engines.loaded.get(self.engine)
-        return memory_report(self.engine, self.studio.settings, self.preset, loaded=loaded)
+        return memory_report(self.engine, self.studio.settings, self.preset, look, loaded)
 
 
-def _looked_at(coach: Coach, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
+def _looked_at(desk: CoachDesk, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
     """The reply; blocks."""
-    engine = aim.memory()
-    document = _advice(aim.matters(coach.check(inputs), inputs.prompt), engine)
+    engine = aim.memory(desk.gpus)
+    document = _advice(aim.matters(desk.coach.check(inputs), inputs.prompt), engine)
     if fix:
-        document |= _mended(coach.mend(inputs), aim, engine)
+        document |= _mended(desk.coach.mend(inputs), aim, engine)
     return orjson.dumps(document)
 
 

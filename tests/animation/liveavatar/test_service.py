@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 
 from comps.animation.coach.memory import memory_report
 from comps.animation.engines.liveavatar.engine import LiveAvatarEngine
+from comps.animation.engines.liveavatar.launch.recent import RecentGpus
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.framing import pack_speech, unpack
@@ -110,6 +111,15 @@ async def test_what_the_running_program_holds_is_not_held_against_it(
         report = (await service.client.post("/v1/check", json=wanted)).json()["engine"]
         assert (report["usable"], report["findings"]) == (True, [])
         assert report["measured"]["free_gib"] == pytest.approx(81_000 / 1024, abs=0.01)
+
+
+async def test_the_gpus_are_not_looked_at_for_every_question(machine: Machine, make_settings: MakeSettings) -> None:
+    wanted = {"prompt": "a calm newsreader", "engine": "liveavatar"}
+    async with served(make_settings()) as service:
+        service.app.state.coach_desk.gpus = RecentGpus(age_s=600)
+        first = (await service.client.post("/v1/check", json=wanted)).json()
+        machine.cards(CARD.format(free=9_000))
+        assert (await service.client.post("/v1/check", json=wanted)).json() == first
 
 
 async def test_what_another_program_holds_is_held_against_it(machine: Machine, make_settings: MakeSettings) -> None:

@@ -22,9 +22,16 @@ def make(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("arguments", "port"), [((), "3009"), (("PORT=3010",), "3010")])
-def test_the_page_gets_the_port_it_is_given(arguments: tuple[str, ...], port: str) -> None:
-    assert f"avatarchatbot up --port {port}\n" in make("-n", "up", *arguments)
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), "--port 3009 --base-port 0"),
+        (("PORT=3010",), "--port 3010 --base-port 0"),
+        (("PORT=8080", "BASE_PORT=8081"), "--port 8080 --base-port 8081"),
+    ],
+)
+def test_page_and_services_get_the_ports_they_are_given(arguments: tuple[str, ...], options: str) -> None:
+    assert f"avatarchatbot up {options}\n" in make("-n", "up", *arguments)
 
 
 def test_installing_says_so_first(tmp_path: Path) -> None:

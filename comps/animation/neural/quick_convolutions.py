@@ -35,7 +35,10 @@ Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
 
 
 def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
-    """Whether `other` takes clearly less time: the quickest of several calls, by the processor's time, as the machine may be busy."""
+    """Whether the quickest of several calls of `other` takes clearly less of the processor's time.
+
+    Not of the clock's, as the machine may be busy.
+    """
     best = {layer: math.inf, other: math.inf}
     end = time.perf_counter() + _TIMED_S
     for _ in range(_MOST_TIMES):

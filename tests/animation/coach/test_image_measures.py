@@ -106,8 +106,12 @@ def test_the_nod_has_the_planted_sign(name: str) -> None:
 
 
 @BOTH
-def test_a_turned_head_passes_for_a_profile_from_its_side_alone(name: str) -> None:
+def test_a_head_from_the_front_passes_for_no_profile(name: str) -> None:
     assert profile_side(seen(presenter(name)[0]).canvas) == 0
+
+
+def test_a_turned_head_passes_for_a_profile_from_its_side_alone() -> None:
+    """The cascade answers to Ada so; to Noor's flatter drawing from no side."""
     picture, rig = presenter("ada")
     assert [profile_side(seen(plants.looking(picture, rig, yaw)).canvas) for yaw in (-35, 35)] == [-1, 1]
 

@@ -127,3 +127,11 @@ def test_the_table_people_read_is_the_table_that_is_used() -> None:
         [f"`{rule.code}`", rule.severity.value, rule.measure, rule.bounds() or "–", rule.advice, rule.fix or "–"]
         for rule in IMAGE_RULES
     ]
+
+
+@pytest.mark.parametrize("size", [(9000, 3), (3000, 1), (1, 3000), (1, 1)])
+def test_a_picture_thin_as_a_line_has_no_face(size: tuple[int, int]) -> None:
+    file = BytesIO()
+    Image.new("RGB", size, (200, 150, 120)).save(file, "PNG")
+    codes = {finding.rule.code for finding in check_image(file.getvalue()).findings}
+    assert {"image_too_small", "face_missing"} <= codes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.compose import compose_prompt
-from comps.animation.coach.prompt.fields import MOST_CHARACTERS, MOST_WORDS, PRESETS, PromptFields
+from comps.animation.coach.prompt.fields import MOST_CHARACTERS, MOST_WORDS, PRESETS, PromptFields, seen
 from comps.animation.coach.prompt.text import read_text
 from comps.core.errors import UnknownChoiceError, UnprocessableError
 
@@ -157,6 +157,14 @@ def test_no_prompt_has_more_words_than_promised(phrases: list[str]) -> None:
 def test_what_is_known_of_a_picture_is_cut_to_its_place(hair: str, clothing: str, background: str) -> None:
     facts = PictureFacts(hair=hair, clothing=clothing, background=background)
     assert 100 <= read_text(compose_prompt(facts=facts)).length <= 200
+
+
+def test_what_is_long_without_blanks_is_cut_too() -> None:
+    clothing = "深蓝色" * 10
+    kept = seen(PictureFacts(clothing=clothing)).clothing
+    assert kept
+    assert clothing.startswith(kept)
+    assert read_text(kept).length <= MOST_WORDS
 
 
 @pytest.mark.parametrize("phrase", ["a-b-" * 20, "a/b/c/d/e/f/g/h/i/j/k/l/m", "1a2b3c4d5e6f7g", "汉" * 20])

@@ -93,6 +93,16 @@ def test_measured_once(task: Task, machine: Machine, tmp_path: Path) -> None:
     assert {row["backend"] for row in content["measured"]} == {"eager", "folded", "openvino-bf16", "bf16"}
 
 
+def test_other_code_is_measured_anew(
+    task: Task, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure.fastest(task, Plan(cache=tmp_path))
+    monkeypatch.setattr(measure, "_source_checksum", lambda: 1)
+    machine.built.clear()
+    measure.fastest(task, Plan(cache=tmp_path))
+    assert len(machine.built) > 1
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"backend": 3}', '{"backend": "gone"}', '{"backend": "auto"}', "\xff\xfe"]
 )

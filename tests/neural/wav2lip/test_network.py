@@ -97,3 +97,19 @@ def test_every_trace_of_the_original_is_met(network: Any, inputs: tuple[Any, Any
         hook.remove()
     for name, stats in wanted.items():
         np.testing.assert_allclose(found[name], stats, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_its_parts_fold_once(network: Any) -> None:
+    import torch
+    from torch import nn
+
+    from comps.animation.engines.wav2lip.network import Conv
+
+    block = Conv(3, 3, residual=True).eval()
+    block.conv_block[1] = nn.Identity()  # as where its norm is folded already
+    x = torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        expected = block(x)
+        block.fold()
+        block.fold()
+        assert torch.allclose(block(x), expected, atol=1e-6)

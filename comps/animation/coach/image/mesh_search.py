@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.rig.faces import SURE, Face
+from comps.animation.engines.portrait.rig.faces import SURE, Face, reduced
 from comps.animation.engines.portrait.rig.mesh import FaceMesh, FindMeshes
 
 Picture = NDArray[np.uint8]
@@ -35,9 +35,9 @@ class MeshSearch:
     def whole(self) -> tuple[FaceMesh, ...]:
         """Every face that is seen at once and again from near, largest first."""
         scale = min(1.0, WHOLE_SIDE / max(self._picture.shape[:2]))
-        small = cv2.resize(self._picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = reduced(self._picture, scale)
         back = np.array([[1 / scale, 0.0, 0.0], [0.0, 1 / scale, 0.0]])
-        first = [mesh.mapped(back) for mesh in self._find(small.astype(np.uint8))]
+        first = [mesh.mapped(back) for mesh in self._find(small)]
         return self.near([face_of(mesh) for mesh in first])
 
     def near(self, faces: Sequence[Face]) -> tuple[FaceMesh, ...]:

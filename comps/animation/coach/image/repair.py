@@ -16,6 +16,7 @@ from comps.animation.coach.image.header import USUAL_FORMATS, read_header
 from comps.animation.coach.image.reading import read_face
 from comps.animation.coach.image.subject import Subject, find_subject
 from comps.animation.coach.image.view import FaceView, Picture
+from comps.animation.engines.portrait.rig.faces import reduced
 from comps.animation.engines.portrait.rig.mesh import FindMeshes
 from comps.animation.engines.portrait.rig.subject import CLEARLY_LARGER
 from comps.core.errors import AvatarError
@@ -103,7 +104,7 @@ def _turned(picture: Picture, degrees: float) -> Picture:
     opened = (height * sin + width * cos) * (height * cos + width * sin)
     if opened > TURNED_PIXELS:
         scale = float(np.sqrt(TURNED_PIXELS / opened))
-        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        picture = reduced(picture, scale)
         height, width = picture.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0), np.float64)
     size = int(height * sin + width * cos), int(height * cos + width * sin)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.coach.image.profile import profiles
-from comps.animation.engines.portrait.rig.faces import SURE, Face, face_boxes, find_faces, find_more
+from comps.animation.engines.portrait.rig.faces import SURE, Face, face_boxes, find_faces, find_more, reduced
 
 Grey = NDArray[np.uint8]
 Picture = NDArray[np.uint8]
@@ -96,5 +96,5 @@ def _turned(grey: Grey) -> list[Face]:
 def _profile(grey: Grey) -> bool:
     """Whether a face is seen from either side."""
     scale = min(1.0, _SIDE / max(grey.shape))
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return any(profiles(small.astype(np.uint8), 40, 4))
+    small = reduced(grey, scale)
+    return any(profiles(small, 40, 4))

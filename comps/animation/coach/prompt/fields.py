@@ -90,7 +90,7 @@ def seen(facts: PictureFacts) -> PromptFields:
     def short(text: str) -> str:
         words = text[:MOST_CHARACTERS].split()
         while (length := read_text(" ".join(words)).length) > MOST_WORDS:
-            words.pop()
+            words = words[:-1] if len(words) > 1 else [words[0][:-1]]  # a language without blanks is cut by its signs
         return " ".join(words) if length else ""
 
     age = facts.age if facts.age is not None and _YOUNGEST <= facts.age <= _OLDEST else None

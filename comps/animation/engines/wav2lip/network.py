@@ -52,7 +52,7 @@ class Conv(nn.Module):
     def fold(self) -> None:
         """Let the convolution add the input, by a one more in the middle of each channel's own kernel (see `Foldable`)."""
         convolution, norm = self.conv_block
-        if not isinstance(norm, nn.Identity):
+        if self._folded or not isinstance(norm, nn.Identity):
             return
         if self.residual:
             weight = convolution.weight.detach().clone()

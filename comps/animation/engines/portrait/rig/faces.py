@@ -63,17 +63,26 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / f"haarcascade_{name}.xml"))
 
 
+def reduced(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """`picture`, `[h, w]` or `[h, w, 3]`, at `scale` times its size, at most 1, but no side without a pixel."""
+    height, width = picture.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
     """Every face with a convincing pair of eyes, best first; `grey` is uint8 `[h, w]`.
 
     When no face convinces, the best doubtful one is returned alone, its score below `SURE`.
     """
     scale = min(1.0, SEARCH_SIDE / max(grey.shape))
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    small = reduced(grey, scale)
     doubtful: list[Face] = []
     for name in ("frontalface_alt2", "frontalface_default"):
         for tilt in TILTS:
-            seen = [_with_eyes(grey, box) for box in _search(small.astype(np.uint8), name, tilt, scale)]
+            seen = [_with_eyes(grey, box) for box in _search(small, name, tilt, scale)]
             faces = sorted((face for face in seen if face is not None), key=lambda face: -face.score)
             sure = [face for face in faces if face.score >= SURE]
             if sure:
@@ -90,8 +99,8 @@ QUICK_SIDE = 400
 def face_boxes(grey: NDArray[np.uint8], tilts: Sequence[float] = TILTS) -> list[Box]:
     """Everything that looks like a face in uint8 `[h, w]` `grey`, eyes or not, by a quick search at each of `tilts`."""
     scale = min(1.0, QUICK_SIDE / max(grey.shape))
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    return [box for tilt in tilts for box in _search(small.astype(np.uint8), "frontalface_alt2", tilt, scale)]
+    small = reduced(grey, scale)
+    return [box for tilt in tilts for box in _search(small, "frontalface_alt2", tilt, scale)]
 
 
 def find_more(grey: NDArray[np.uint8], known: Sequence[Face], tilts: Sequence[float] = TILTS) -> list[Face]:

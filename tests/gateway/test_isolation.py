@@ -103,8 +103,9 @@ async def test_eight_questions_at_once_each_get_their_own_answer(live: httpx.Asy
 
 
 async def test_a_failure_leaves_the_next_turn_right(stack: Stack) -> None:
-    for body in ({"text": "bad", "voice": "nobody"}, {"text": "bad", "n": 2}, {"audio": "###"}):
+    # "poor" cannot stand in an id of hexadecimal digits by chance
+    for body in ({"text": "poor", "voice": "nobody"}, {"text": "poor", "n": 2}, {"audio": "###"}):
         assert (await stack.client.post("/v1/avatarchatbot", json=body)).status_code == 422
         reply = await stack.client.post("/v1/avatarchatbot", json={"text": "good", "response_format": "json"})
         assert reply.json()["text"] == "You said: good."
-        assert "bad" not in reply.text
+        assert "poor" not in reply.text

@@ -9,6 +9,7 @@ import pytest
 
 from comps.llm.engine import Message
 from comps.llm.knowledge.base import KnowledgeBase
+from comps.llm.knowledge.capitals import Capitals
 from comps.llm.knowledge.conversation import Conversation
 from comps.llm.knowledge.offer import asking
 from comps.llm.settings import LlmSettings
@@ -76,6 +77,7 @@ def test_a_plain_folder_suggests_by_its_headings(tmp_path: Path) -> None:
     [
         ("Opening hours", "en", "What about opening hours?"),
         ("ICE trains", "en", "What about ICE trains?"),
+        ("Berlin office", "en", "What about Berlin office?"),
         ("How do I park?", "en", "How do I park?"),
         ("how to start me", "en", "How to start me?"),
         ("开放时间", "zh", "开放时间？"),
@@ -84,7 +86,7 @@ def test_a_plain_folder_suggests_by_its_headings(tmp_path: Path) -> None:
     ],
 )
 def test_headings_as_questions(title: str, language: str, question: str) -> None:
-    assert asking(title, language) == question
+    assert asking(title, language, Capitals()) == question
 
 
 async def test_the_service_suggests_in_the_reader_s_language_or_one_it_speaks(client: httpx.AsyncClient) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 from comps.core.language.sentences import split_sentences
 from comps.llm.engine import Message, Suggestion
 from comps.llm.knowledge.base import KnowledgeBase
+from comps.llm.knowledge.capitals import Capitals
 from comps.llm.knowledge.frames import FILLERS
 from comps.llm.knowledge.offer import asking, offer_name
 from comps.llm.knowledge.retriever import CHINESE_SCRIPT, KNOWN, OFF_TOPIC, UNKNOWN, Match, Retriever
@@ -69,6 +70,8 @@ class Conversation:
         self.base = base
         self._retriever = Retriever(base)
         self._sentences = sentences
+        self._capitals = Capitals(_english(base))
+        self._names = {(topic.language, topic.id): self._offer_name(topic) for topic in base}
         self._places = {
             _key(sentence): (topic, number) for topic in base for number, sentence in enumerate(topic.answer)
         }
@@ -105,7 +108,7 @@ class Conversation:
 
     def _question_for(self, topic: Topic) -> str:
         """A question that this topic answers, ``""`` when none of the likely ones finds it."""
-        for question in (*topic.examples[:1], asking(topic.title, topic.language)):
+        for question in (*topic.examples[:1], asking(topic.title, topic.language, self._capitals)):
             match = self._retriever.search(question, 1)[0]
             if match.score >= KNOWN and match.topic.id == topic.id:
                 return question
@@ -154,7 +157,7 @@ class Conversation:
         """Put the topics on offer where a sentence has a place for them."""
         if not any(_OFFER_PLACE in sentence for sentence in sentences):
             return Reply(sentences, topic.language, topic.emotion)
-        titles = _join([offer_name(offer.title) for offer in self._offers(topic.language, before)], topic.language)
+        titles = _join([self._name(offer) for offer in self._offers(topic.language, before)], topic.language)
         filled = (sentence.replace(_OFFER_PLACE, titles) for sentence in sentences)
         return Reply(tuple(filled), topic.language, topic.emotion)
 
@@ -164,14 +167,21 @@ class Conversation:
         own = own or [topic for topic in self.base if not topic.reserved]
         marked = sorted((topic for topic in own if topic.offered), key=lambda topic: topic.offered) or own
         heard = " ".join(message.content for message in before if message.role == "assistant")
-        fresh = [topic for topic in marked if offer_name(topic.title) not in heard and topic.answer[0] not in heard]
+        fresh = [topic for topic in marked if self._name(topic) not in heard and topic.answer[0] not in heard]
         return (fresh + [topic for topic in marked if topic not in fresh])[:OFFERS]
 
     def _offered_before(self, before: Sequence[Message]) -> Topic | None:
         """The topic named first in what was said last, if topics were offered there."""
         said = _last_said(before)
-        named = [(said.find(name), t) for t in self.base if not t.reserved and (name := offer_name(t.title)) in said]
+        named = [(said.find(name), t) for t in self.base if not t.reserved and (name := self._name(t)) in said]
         return min(named, key=lambda pair: pair[0])[1] if len(named) >= OFFERS - 1 else None
+
+    def _name(self, topic: Topic) -> str:
+        """What a topic is called in the middle of a sentence."""
+        return self._names[topic.language, topic.id]
+
+    def _offer_name(self, topic: Topic) -> str:
+        return offer_name(self._capitals.within_sentence(topic.title) if topic.language == "en" else topic.title)
 
     def _told(self, before: Sequence[Message]) -> _Told | None:
         for message in reversed(before):
@@ -191,6 +201,13 @@ class Conversation:
                 if match.score >= KNOWN and not match.topic.reserved:
                     return _Told(match.topic, 0)
         return None
+
+
+def _english(base: KnowledgeBase) -> Iterator[str]:
+    """Every heading, question and sentence of a base that is in English."""
+    for topic in base:
+        if topic.language == "en":
+            yield from (topic.title, topic.context, *topic.examples, *topic.answer)
 
 
 def _in_context(question: str, topic: Topic, before: Sequence[Message]) -> Iterator[str]:

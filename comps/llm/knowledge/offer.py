@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from comps.llm.knowledge.capitals import Capitals
 from comps.llm.knowledge.text import has_cjk
 
 _THING = re.compile(r"(?:what|who)(?:\s+(?:is|are|was|were)|'s|’s)\s+(.+)", re.IGNORECASE)
@@ -36,7 +37,7 @@ def offer_name(title: str) -> str:
     return question
 
 
-def asking(title: str, language: str) -> str:
+def asking(title: str, language: str, capitals: Capitals) -> str:
     """A question for a topic that gives none: its title, in English "What about ...?" unless that is a question."""
     if has_cjk(title):
         return title if title.endswith(("?", "？")) else f"{title.rstrip('。.')}？"
@@ -47,7 +48,7 @@ def asking(title: str, language: str) -> str:
         return f"{name}?"
     if _WORD_OF_A_QUESTION.match(name):
         return f"{name[0].upper()}{name[1:]}?"
-    return f"What about {name[:1].lower() + name[1:] if name[1:2].islower() else name}?"
+    return f"What about {capitals.within_sentence(name)}?"
 
 
 def _yours(text: str) -> str:

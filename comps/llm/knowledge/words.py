@@ -27,6 +27,11 @@ def telling(word: str) -> float:
     return share * _SHARE_OF_FRAME_WORDS if word in _frame_words() else share
 
 
+def is_known(word: str) -> bool:
+    """Whether `word` (lower case), or a relative of it, is among the some 5000 most frequent ones of English."""
+    return family(word) in _frequencies()
+
+
 @cache
 def _frequencies() -> dict[str, float]:
     """Of every family, the negative decimal logarithm of its most frequent word's share."""

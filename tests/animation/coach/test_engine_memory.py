@@ -34,7 +34,7 @@ def test_cards_that_hold_it_have_nothing_said_against_them() -> None:
     assert (report.measured["need_gib"], report.measured["free_gib"]) == (pytest.approx(70, abs=10), 141)
 
 
-@pytest.mark.parametrize(("preset", "remedies"), [("standard", ("FP8=on",)), ("quick", ())])
+@pytest.mark.parametrize(("preset", "remedies"), [("standard", ("SIZE=384*256",)), ("quick", ())])
 def test_remedies_that_make_it_fit_are_named(preset: PresetName, remedies: tuple[str, ...]) -> None:
     report = memory_report("liveavatar", stated(60), preset)
     assert report is not None

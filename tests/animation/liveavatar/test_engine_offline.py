@@ -89,7 +89,8 @@ async def test_a_failure_is_tried_with_less_and_told(
     make_settings: MakeSettings, avatar: Avatar, monkeypatch: pytest.MonkeyPatch, mode: str, notes: list[str]
 ) -> None:
     monkeypatch.setenv("STAND_IN_MODE", mode)
-    async with loaded(make_settings()) as engine:
+    # The order in which 8-bit weights, which the stand-in asks for, are the first rung.
+    async with loaded(make_settings(liveavatar_remedies="picture")) as engine:
         performance = await engine.open(avatar, OPTIONS)
         batches = [batch async for batch in performance.animate(told(stairs(1.0)))]
         kept = bench_of(engine).plan
@@ -197,11 +198,20 @@ async def test_what_cannot_work_is_said_before_anything_starts(
     assert not machine.pids.exists()
 
 
-async def test_a_card_of_48_gb_gets_the_remedies_it_needs(machine: Machine, make_settings: MakeSettings) -> None:
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"liveavatar_preset": "quality", "liveavatar_size": ""}, ("384*256", 36, False, False)),
+        ({"liveavatar_size": "704*384", "liveavatar_remedies": "picture"}, ("704*384", 48, True, True)),
+    ],
+)
+async def test_a_card_of_48_gb_gets_the_remedies_it_needs(
+    settings: dict[str, str], kept: tuple[str, int, bool, bool], machine: Machine, make_settings: MakeSettings
+) -> None:
     machine.cards("L40S, 49140, 48600, 8.9")
-    async with loaded(make_settings(liveavatar_size="704*384")) as engine:
+    async with loaded(make_settings(**settings)) as engine:
         plan = bench_of(engine).plan
-    assert (plan.fp8, plan.offload_kv_cache, plan.size) == (True, True, "704*384")
+    assert (plan.size, plan.infer_frames, plan.fp8, plan.offload_kv_cache) == kept
     saved = [note for note in plan.notes if note.startswith("to save memory: AVATAR_ANIMATION_LIVEAVATAR_")]
     assert len(saved) == 2
 

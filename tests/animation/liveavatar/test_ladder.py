@@ -23,14 +23,14 @@ def climbed(plan: Plan, order: Order) -> list[str]:
     return fields
 
 
-def test_the_recommended_order_keeps_the_picture_longest() -> None:
+def test_the_order_for_the_picture_keeps_the_picture_longest() -> None:
     # On one GPU models wait on the CPU anyway, the text encoder among them.
-    assert climbed(ONE, "recommended") == ["fp8", "offload_kv_cache", "size", "infer_frames", "infer_frames"]
+    assert climbed(ONE, "picture") == ["fp8", "offload_kv_cache", "size", "infer_frames", "infer_frames"]
     staying = replace(ONE, offload_model=False)
-    assert climbed(staying, "recommended") == [
+    assert climbed(staying, "picture") == [
         *("fp8", "t5_cpu", "offload_kv_cache", "size", "infer_frames", "infer_frames", "offload_model")
     ]
-    assert climbed(FIVE, "recommended") == ["fp8", "t5_cpu", "size"]
+    assert climbed(FIVE, "picture") == ["fp8", "t5_cpu", "size"]
 
 
 def test_the_order_of_the_parameter_guide_begins_with_the_picture() -> None:
@@ -47,12 +47,12 @@ def test_both_orders_have_all_remedies() -> None:
 
 def test_what_the_settings_fix_is_left_alone_but_advised() -> None:
     pinned = replace(ONE, pinned=frozenset({"fp8", "size"}))
-    assert climbed(pinned, "recommended") == ["offload_kv_cache", "infer_frames", "infer_frames"]
-    assert "AVATAR_ANIMATION_LIVEAVATAR_FP8=on" in advice(pinned, HERE, "recommended")[0]
+    assert climbed(pinned, "picture") == ["offload_kv_cache", "infer_frames", "infer_frames"]
+    assert "AVATAR_ANIMATION_LIVEAVATAR_FP8=on" in advice(pinned, HERE, "picture")[0]
 
 
 def test_cards_without_8_bit_floats_skip_that_rung() -> None:
-    rung = next_rung(FIVE, [card(48, capability=(8, 6))], "recommended")
+    rung = next_rung(FIVE, [card(48, capability=(8, 6))], "picture")
     assert rung is not None
     assert rung[0].field == "t5_cpu"
 
@@ -67,7 +67,7 @@ def test_cards_without_8_bit_floats_skip_that_rung() -> None:
     ],
 )
 def test_a_plan_is_made_to_fit(plan: Plan, gb: int, changed: dict[str, bool]) -> None:
-    settled, verdict = settle(plan, [card(FREE[gb], index) for index in plan.gpus], "recommended")
+    settled, verdict = settle(plan, [card(FREE[gb], index) for index in plan.gpus], "picture")
     assert verdict.fits
     assert replace(settled, notes=()) == replace(plan, **changed)  # type: ignore[arg-type]
     assert len(settled.notes) == len(changed)
@@ -76,7 +76,7 @@ def test_a_plan_is_made_to_fit(plan: Plan, gb: int, changed: dict[str, bool]) ->
 
 @pytest.mark.parametrize("plan", [ONE, FIVE])
 def test_no_plan_fits_24_gb(plan: Plan) -> None:
-    settled, verdict = settle(plan, [card(FREE[24], index) for index in plan.gpus], "recommended")
+    settled, verdict = settle(plan, [card(FREE[24], index) for index in plan.gpus], "picture")
     assert settled == plan
     assert not verdict.fits
     assert verdict.least_gib == pytest.approx(35.9, abs=0.1)
@@ -86,21 +86,21 @@ def test_no_plan_fits_24_gb(plan: Plan) -> None:
 
 def test_a_failure_goes_down_the_same_ladder() -> None:
     out_of_memory = Failure("memory")
-    first = mended(FIVE, out_of_memory, HERE, "recommended")
+    first = mended(FIVE, out_of_memory, HERE, "picture")
     assert first is not None
     assert first.fp8
     assert first.notes[0].startswith("after it ran out of memory: AVATAR_ANIMATION_LIVEAVATAR_FP8=on")
     last = replace(first, t5_cpu=True, size="384*256")
-    assert mended(last, out_of_memory, HERE, "recommended") is None
+    assert mended(last, out_of_memory, HERE, "picture") is None
 
 
 def test_gpus_that_cannot_talk_are_tried_without_peer_copies() -> None:
-    better = mended(FIVE, Failure("nccl"), HERE, "recommended")
+    better = mended(FIVE, Failure("nccl"), HERE, "picture")
     assert better is not None
     assert not better.p2p
-    assert mended(better, Failure("nccl"), HERE, "recommended") == better
+    assert mended(better, Failure("nccl"), HERE, "picture") == better
 
 
 @pytest.mark.parametrize(("kind", "again"), [("missing", False), ("flag", False), ("port", True), ("unknown", True)])
 def test_other_failures(kind: str, again: bool) -> None:
-    assert mended(FIVE, Failure(kind), HERE, "recommended") == (FIVE if again else None)  # type: ignore[arg-type]
+    assert mended(FIVE, Failure(kind), HERE, "picture") == (FIVE if again else None)  # type: ignore[arg-type]

@@ -49,9 +49,9 @@ def test_a_disk_that_takes_nothing_is_not_minded(tmp_path: Path) -> None:
 def test_what_was_seen_decides_the_next_check(tmp_path: Path) -> None:
     """73 GiB are free: with the guessed margin the plan does not fit, with the seen one it does."""
     kept = Observed(tmp_path)
-    assert settle(ONE, [card(73)], "recommended")[0].fp8
+    assert settle(ONE, [card(73)], "picture")[0].fp8
     kept.keep(ONE, need(ONE, largest_size(ONE.size)).run + 0.5)
-    assert settle(ONE, [card(73)], "recommended", kept.margin_gib)[0] == ONE
+    assert settle(ONE, [card(73)], "picture", kept.margin_gib)[0] == ONE
 
 
 def test_the_fullest_card_is_the_peak() -> None:

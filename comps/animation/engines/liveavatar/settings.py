@@ -15,7 +15,7 @@ Switch = Literal["auto", "on", "off"]
 Mode = Literal["auto", "offline", "stream"]
 PresetName = Literal["quick", "standard", "quality"]
 SizeName = Literal["", "384*256", "688*368", "704*384", "720*400"]
-Order = Literal["recommended", "guide"]
+Order = Literal["guide", "picture"]
 
 PROMPT = (
     "A person looks into the camera and speaks to the viewer in a calm and friendly manner. The face is relaxed, the lips "
@@ -94,7 +94,7 @@ class LiveAvatarSettings(ServiceSettings):
         "auto", description="LiveAvatar: compile the network first, for minutes; auto compiles when streaming"
     )
     liveavatar_remedies: Order = Field(
-        "recommended", description="LiveAvatar: order in which memory is saved, see liveavatar.md"
+        "guide", description="LiveAvatar: order in which memory is saved, see liveavatar.md"
     )
     liveavatar_p2p: bool = Field(True, description="LiveAvatar: GPUs may read each other's memory (NCCL)")
     liveavatar_history: int = Field(

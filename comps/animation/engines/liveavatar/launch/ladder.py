@@ -71,10 +71,10 @@ REMEDIES = {
     "offload_model": Remedy("offload_model", _offload_model, "slower"),
 }
 ORDERS: dict[Order, tuple[str, ...]] = {
-    "recommended": ("fp8", "t5_cpu", "offload_kv_cache", "size", "infer_frames", "offload_model"),
     "guide": ("size", "infer_frames", "offload_kv_cache", "offload_model", "fp8", "t5_cpu"),
+    "picture": ("fp8", "t5_cpu", "offload_kv_cache", "size", "infer_frames", "offload_model"),
 }
-"""``recommended`` keeps the picture as long as it can; ``guide`` begins with it, as guides to its parameters do.
+"""``guide`` begins with a smaller picture, as guides to the program's parameters do; ``picture`` keeps it as long as it can.
 
 The guide's third step, decoding as it goes, frees nothing in this program: caches on the CPU take its place.
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.coach.sound.rounded_tops import find_rounded_tops
+
 Mask = NDArray[np.bool_]
 
 _FULL = 0.9995
@@ -15,13 +17,22 @@ _LEAST_TOUCHING = 0.5
 _QUIETEST = 0.1
 """Tops below are those of quiet recordings, whose steps are coarse."""
 _LEAST_BITS = 12
+_MOST_OF_THEM = 0.6
+"""Share of the rounded tops from which the samples that are cut off exactly are taken for all of them."""
+
+
+def cut_share(channel: NDArray[np.float32], bits: int) -> float:
+    """Share of the samples of a channel `[n]`, as stored in `bits`, that are cut off, rounded by a codec afterwards or not."""
+    exact = float(clipped(channel, bits).mean()) if len(channel) else 0.0
+    rounded = find_rounded_tops(channel)
+    return exact if rounded is None or exact >= _MOST_OF_THEM * rounded.share else rounded.share
 
 
 def clipped(channel: NDArray[np.float32], bits: int) -> Mask:
     """Which samples of a channel `[n]`, as stored in `bits`, are cut off: at full scale, or in flat tops below it.
 
-    Flat tops are made by recordings that were cut first and turned down afterwards. A lossy codec leaves no flat tops,
-    but passes full scale where they were.
+    Flat tops are made by recordings that were cut first and turned down afterwards. A lossy codec leaves no flat tops:
+    see `find_rounded_tops`.
     """
     mask = np.asarray(np.abs(channel) >= _FULL)
     if (bits and bits < _LEAST_BITS) or not len(channel):

@@ -9,7 +9,7 @@ import soxr
 
 from comps.animation.coach.sound.activity import Activity, find_activity
 from comps.animation.coach.sound.bands import band_powers
-from comps.animation.coach.sound.clipping import clipped
+from comps.animation.coach.sound.clipping import cut_share
 from comps.animation.coach.sound.levels import HOP_S, RATE, Samples
 from comps.animation.coach.sound.syllables import count_syllables
 from comps.animation.coach.sound.voice_facts import VoiceFacts, hear_voice
@@ -87,6 +87,6 @@ def measure_sound(track: AudioTrack) -> Sound:
     bands = band_powers(samples)
     activity = find_activity(samples, bands)
     voice = hear_voice(samples, activity)
-    cut = float(np.mean([clipped(channel, track.bits).mean() for channel in track.samples]))
+    cut = float(np.mean([cut_share(channel, track.bits) for channel in track.samples]))
     syllables = count_syllables(bands.vowels, voice.voiced) if activity.seconds >= _LEAST_SPEECH_S else 0
     return Sound(track, samples, offset, cut, activity, voice, syllables)

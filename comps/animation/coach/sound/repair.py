@@ -18,6 +18,7 @@ from comps.animation.coach.sound.levels import RATE, Samples
 from comps.animation.coach.sound.loudness import loudened
 from comps.animation.coach.sound.measure import measure_sound, mixed_down
 from comps.animation.coach.sound.pauses import shortened
+from comps.animation.coach.sound.rounded_tops import find_rounded_tops
 from comps.core.errors import AvatarError, UnprocessableError
 from comps.core.media.audio import AudioTrack, encode_audio, read_track
 
@@ -25,6 +26,8 @@ _NOISY_DB = 13.0
 """Speech that is further above the noise is left as it is: no denoiser takes nothing but noise."""
 _LARGE_GAIN_DB = 12.0
 _SHIFT_S = 0.05
+_ROUNDED_FROM = 0.95
+"""Share of their level from which rounded tops are drawn anew."""
 _HOPELESS = (rules.UNREADABLE, rules.TOO_LONG, rules.TOO_SHORT, rules.NO_SPEECH)
 
 
@@ -139,8 +142,12 @@ def _declipped(track: AudioTrack) -> AudioTrack:
 
 def _at_full_scale(channel: Samples, bits: int) -> Samples:
     """Tops that were cut below full scale, where the filter does not look for them, brought there."""
+    rounded = find_rounded_tops(channel)
     mask = clipped(channel, bits)
+    if rounded is not None and mask.mean() < rounded.share:
+        full: Samples = np.clip(channel / (_ROUNDED_FROM * rounded.level), -1, 1).astype(np.float32)
+        return full
     if not mask.any():
         return channel
-    full: Samples = np.clip(channel / np.abs(channel[mask]).min(), -1, 1).astype(np.float32)
+    full = np.clip(channel / np.abs(channel[mask]).min(), -1, 1).astype(np.float32)
     return full

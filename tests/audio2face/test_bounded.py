@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from comps.animation.audio2face import bounded
-from comps.animation.audio2face.bounded import BoundedLeastSquares
+from comps.animation.audio2face.bounded import BoundedLeastSquares, Chain
 
 Array = NDArray[np.float64]
 
@@ -74,10 +74,10 @@ def test_rows_do_not_depend_on_each_other_nor_on_the_start(seed: int) -> None:
     singles = [solver.solve(rhs[[row]], upper[[row]]).x[0] for row in range(30)]
     np.testing.assert_allclose(singles, whole.x, rtol=0, atol=1e-9)
     shuffled = whole[np.roll(np.arange(30), 1)]
-    np.testing.assert_allclose(solver.solve(rhs, upper, shuffled).x, whole.x, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(solver.solve(rhs, upper, start=shuffled).x, whole.x, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(("patience", "long_patience"), [(0, 400), (0, 0)], ids=["worst", "single"])
+@pytest.mark.parametrize(("patience", "long_patience"), [(0, 400), (0, 0)], ids=["search", "single"])
 def test_each_way_of_exchanging_ends_at_the_same_solution(
     monkeypatch: pytest.MonkeyPatch, patience: int, long_patience: int
 ) -> None:
@@ -103,6 +103,31 @@ def test_a_singular_matrix_has_a_solution_that_fits_as_well_as_any() -> None:
     x = BoundedLeastSquares(matrix).solve(rhs, upper).x
     np.testing.assert_allclose(x.sum(axis=1), [1.5, 0, 3], rtol=0, atol=1e-6)
     assert (BoundedLeastSquares(np.zeros((2, 2))).solve(np.zeros((1, 2)), np.ones((1, 2))).x == 0).all()
+
+
+@given(seed=st.integers(0, 10_000), size=st.integers(1, 30), rows=st.integers(1, 40), ended=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_rows_of_a_chain_are_those_of_one_after_the_other(seed: int, size: int, rows: int, ended: bool) -> None:
+    matrix, rhs, upper = problem(seed, size, rows, 2.0)
+    solver = BoundedLeastSquares(matrix)
+    if not ended:  # what pivoting did not end for is solved more slowly, to 1e-6 or so
+        solver._most_rounds = 2
+    previous = np.linspace(0, 1, size)
+    expected = []
+    for row in range(rows):
+        before = expected[-1] if expected else previous
+        expected.append(solver.solve(rhs[[row]] + 0.02 * before, upper[[row]]).x[0])
+    found = solver.solve(rhs, upper, chain=Chain(0.02, previous, 1e-10)).x
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 if ended else 1e-2)
+
+
+def test_a_start_or_near_solutions_change_nothing_but_the_way() -> None:
+    matrix, rhs, upper = problem(7, 40, 30, 2.0)
+    solver = BoundedLeastSquares(matrix)
+    whole = solver.solve(rhs, upper)
+    np.testing.assert_allclose(solver.solve(rhs, upper, near=whole.x[::-1]).x, whole.x, rtol=0, atol=1e-9)
+    alone = [solver.solve(rhs[[row]], upper[[row]], near=whole.x[[row]]).x[0] for row in range(30)]
+    np.testing.assert_allclose(alone, whole.x, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("few_rounds", [0, 1, 12])

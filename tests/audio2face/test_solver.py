@@ -28,11 +28,15 @@ def published_solver(name: str, *, exact: bool = True) -> BlendshapeSolver:
     return BlendshapeSolver(
         NEUTRAL,
         SHAPES,
-        Poses(*(tuple(config[f"{kind}_poses"]) for kind in ("active", "cancel", "symmetry"))),
+        Poses(*_tables(name)),
         SolverSettings(**{term: config[term] for term in TERMS}),
         vertices=config["frontal_mask"],
         exact=exact,
     )
+
+
+def _tables(name: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(CASES[name]["config"][f"{kind}_poses"]) for kind in ("active", "cancel", "symmetry"))
 
 
 def raw_weights(frame: dict[str, Any], solver: BlendshapeSolver) -> Array:
@@ -91,6 +95,28 @@ def test_chunks_of_any_size_give_the_same_weights(name: str, data: st.DataObject
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-9)
     assert whole.min() >= 0
     assert whole.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["temporal_and_cancel", "cancel"])
+def test_of_a_pair_the_weaker_is_held_after_what_was_held_before(name: str) -> None:
+    """As the formulas say it, frame by frame; the pairs are so near to each other that the frames before decide some."""
+    solver = published_solver(name)
+    first, second = np.array(Poses(*_tables(name)).cancel_pairs()).T
+    random = np.random.default_rng(2)
+    weights = random.uniform(-0.1, 1.1, (300, 12))
+    weights[:, solver.active[second]] = weights[:, solver.active[first]] + random.normal(
+        scale=1e-3, size=(300, len(first))
+    )
+    targets = NEUTRAL + np.tensordot(weights, SHAPES, 1)
+    previous, expected = np.zeros(len(solver.active)), []
+    for rhs in solver.project(targets):
+        b = (rhs + solver.carry * previous)[None]
+        x = solver.problem.solve(b, np.ones_like(b)).x[0]
+        wins, upper = x[first] >= x[second], np.ones_like(b)
+        upper[0, second], upper[0, first] = np.where(wins, 1e-10, 1), np.where(wins, 1, 1e-10)
+        previous = solver.problem.solve(b, upper).x[0]
+        expected.append(previous)
+    np.testing.assert_allclose(solver.stream().solve(targets)[:, solver.active], expected, rtol=0, atol=1e-9)
 
 
 def test_frames_beyond_one_stretch_continue_it_and_streams_are_apart() -> None:

@@ -6,34 +6,41 @@ A variable is free or stands at one of its bounds. For a given choice the free o
 normal equations, H x - A'b = y with H = A'A and y = 0 where x is free. The choice is right when no free
 variable leaves its bounds and no gradient y draws a fixed one inwards (Karush-Kuhn-Tucker). Block
 principal pivoting (J. Judice, F. Pires, Computers & Operations Research 21, 1994) exchanges all
-variables that are wrong at once; where their number stops falling it exchanges the worst of them,
-and at last single ones, which is finite.
+variables that are wrong at once; where their number stops falling a search along the step finds a better
+point, and at last single variables are exchanged, which is finite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Single = NDArray[np.float32]
 Sides = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
+
+Real = TypeVar("Real", bound=np.floating[Any])
 
 FREE, LOWER, UPPER = 0, -1, 1
 
 _BATCH = 64
 """Systems of one call: their matrices stay in the cache."""
-_GUESS_ITERATIONS = 16
-"""Steps of the approximate method that find most of the bounds."""
-_PATIENCE = 3
-"""Rounds without fewer wrong variables before only the worst are exchanged..."""
+_GUESS_STEPS = 40
+"""Steps of the guess that find nearly all of the bounds..."""
+_GUESS_STEPS_ONE = 16
+"""...and those for a single row, for which a step costs more than its share of many rows."""
+_PATIENCE = 2
+"""Rounds without fewer wrong variables before the row is searched for a better point..."""
 _LONG_PATIENCE = 30
-"""...and before single ones are."""
+"""...and before single variables are exchanged."""
+_SHARES = np.array([1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.005])
+"""Shares of a step that a search tries."""
 _FEW_ROUNDS = 12
 """Rounds of a single row before it is left to the way of many."""
 _EPSILON = float(np.finfo(float).eps)
@@ -54,6 +61,23 @@ class Bounded:
 
     def __getitem__(self, rows: Rows) -> Bounded:
         return Bounded(self.x[rows], self.sides[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Rows of which each adds `carry` times the solution of the one before it to its right side.
+
+    `previous` float64 `[n]` is the solution before the first row. A row is solved again as long as the solution before
+    it moves by more than `tolerance`; `carry` is to be small against the smallest singular value of the matrix.
+    """
+
+    carry: float
+    previous: Matrix
+    tolerance: float
+
+    def before(self, x: Matrix) -> Matrix:
+        """The solution before each of the rows that have the solutions `x` `[m, n]`."""
+        return np.concatenate([self.previous[None], x[:-1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,142 +122,178 @@ class BoundedLeastSquares:
         self._regular = condition < _WELL_CONDITIONED
         # A correction is as exact as the condition of H lets it be; a larger one is made once more.
         self._settled = float(np.clip(_ERROR / (min(condition, 1e12) ** 2 * _EPSILON), 1e-9, 10.0))
-        self._gram: Matrix = matrix.T @ matrix
+        gram: Matrix = matrix.T @ matrix
         # Keeps systems of shapes that are copies of each other solvable; corrections take its effect away again.
-        ridge = np.eye(size) * (1e-13 * float(self._gram.diagonal().max()) + 1e-300)
-        self._solvable: Matrix = self._gram + ridge
+        ridge = np.eye(size) * (1e-13 * float(gram.diagonal().max()) + 1e-300)
+        self._solvable: Matrix = gram + ridge
         self._diagonal: Matrix = self._solvable.diagonal().copy()
         self._covariance: Matrix = _doubles(np.linalg.inv(self._solvable))
-        self._inverse: Matrix = _doubles(np.linalg.pinv(matrix))
         self._most_rounds = 4 * _LONG_PATIENCE + 4 * size
-        weights: Matrix = self._gram.diagonal() / 16 + 1e-300
-        relaxed = _doubles(np.linalg.inv(self._gram + np.diag(weights)))
-        self.relaxation = Relaxation(matrix, self._inverse, weights, relaxed)
-        self._weighted: Matrix = relaxed * weights
+        inverse: Matrix = _doubles(np.linalg.pinv(matrix))
+        weights: Matrix = gram.diagonal() / 16 + 1e-300
+        self._relaxation = Relaxation(matrix, inverse, weights, _doubles(np.linalg.inv(gram + np.diag(weights))))
+        self._guess = _Guess(matrix, gram, inverse)
 
-    def solve(self, rhs: Matrix, upper: Matrix, start: Bounded | None = None) -> Bounded:
-        """The exact solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`, from `start` or a guess."""
-        x: Matrix = rhs @ self._inverse.T
-        unbounded: Mask = self._regular & np.all((x >= -_OUTSIDE) & (x <= upper + _OUTSIDE), axis=1)
-        found = Bounded(_clip(x, upper), np.zeros(x.shape, np.int8))
-        rows: Rows = np.flatnonzero(~unbounded)
-        if len(rows):
-            guess = self._guess(rhs[rows], upper[rows]) if start is None else start[rows]
-            alone = self._pivot_one(rhs[rows], upper[rows], guess) if len(rows) == 1 else None
-            part = alone or self._pivot(rhs[rows], upper[rows], guess)
-            found.x[rows], found.sides[rows] = part.x, part.sides
-        return found
+    @property
+    def relaxation(self) -> Relaxation:
+        """The approximate method for this matrix."""
+        return self._relaxation
 
-    def approximate(self, rhs: Matrix, upper: Matrix, iterations: int = 4) -> Matrix:
+    def solve(
+        self,
+        rhs: Matrix,
+        upper: Matrix,
+        *,
+        start: Bounded | None = None,
+        near: Matrix | None = None,
+        chain: Chain | None = None,
+    ) -> Bounded:
+        """The exact solutions for `rhs` `[m, n]` under the bounds `upper` `[m, n]`.
+
+        Args:
+            rhs: right sides b.
+            upper: bounds u.
+            start: where pivoting begins, else at a guess.
+            near: `[m, n]`, solutions of similar problems for the guess to begin at.
+            chain: the rows follow each other, where they else do not depend on each other.
+        """
+        if len(rhs) == 1:
+            b = rhs[0] + chain.carry * chain.previous if chain else rhs[0]
+            return self._solve_one(
+                b, upper[0], start or self._guess.one(b, upper[0], None if near is None else near[0])
+            )
+        return self._pivot(rhs, upper, start or self._guess.many(rhs, upper, near, chain), chain)
+
+    def approximate(self, rhs: Matrix, upper: Matrix) -> Matrix:
         """Near the optimum only; see `Relaxation`."""
-        return _doubles(self.relaxation.solve(rhs, upper, _clip, iterations))
+        return _doubles(self._relaxation.solve(rhs, upper, _clip))
 
-    def _guess(self, rhs: Matrix, upper: Matrix) -> Bounded:
-        one = len(rhs) == 1
-        x = self._near(rhs[0], upper[0])[None] if one else self.approximate(rhs, upper, _GUESS_ITERATIONS)
-        return Bounded(x, _side(x <= 0, x >= upper))
+    def _solve_one(self, b: Matrix, bound: Matrix, start: Bounded) -> Bounded:
+        alone = self._pivot_one(b, bound, start.x[0], start.sides[0])
+        return alone or self._pivot(b[None], bound[None], start)
 
-    def _near(self, b: Matrix, bound: Matrix) -> Matrix:
-        """What `approximate` gives for a single row, but for rounding, in fewer and smaller operations."""
-        pull = self.relaxation.relaxed @ (b @ self.matrix)
-        z = _clip(self._inverse @ b, bound)
-        y: Matrix = np.zeros_like(z)
-        for _ in range(_GUESS_ITERATIONS):
-            x = self._weighted @ (z - y)
-            x += pull
-            z = y + x
-            np.maximum(z, 0.0, out=z)
-            np.minimum(z, bound, out=z)
-            x -= z
-            x *= 1.9
-            y += x
-        return z
-
-    def _pivot_one(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded | None:
+    def _pivot_one(self, b: Matrix, bound: Matrix, x: Matrix, sides: Sides) -> Bounded | None:
         """`_pivot` of a single row with half of the work around it; None when it does not end soon."""
-        b, bound, x, sides = rhs[0], upper[0], start.x[0], start.sides[0]
         noise = _EPSILON * self._norm * (self._norm + float(np.sqrt(b @ b)))
         right = False
         for _ in range(_FEW_ROUNDS):
-            free: Mask = sides == FREE
-            x = np.where(free, x, bound * (sides > 0))
-            step = self._step(b, x, free)
-            x = x + step
-            drawn = sides * ((self.matrix @ x - b) @ self.matrix)
-            wrong: Mask = np.where(free, np.maximum(-x, x - bound) > _OUTSIDE, drawn > noise)
+            held = sides != FREE
+            start = np.where(held, bound * (sides > 0), x)
+            step, gradient = self._step(b, start, held)
+            x = start + step
+            wrong: Mask = np.where(held, sides * gradient > noise, np.maximum(-x, x - bound) > _OUTSIDE)
             before, right = right, not wrong.any()
             if right and (before or np.abs(step).max() <= self._settled):
                 return Bounded(_clip(x, bound)[None], sides[None])
-            sides = np.where(wrong, np.where(free, _side(x < 0, x > 0), FREE), sides)
+            sides = np.where(wrong, np.where(held, FREE, _side(x < 0, x > 0)), sides)
         return None
 
-    def _step(self, b: Matrix, x: Matrix, free: Mask) -> Matrix:
-        """What takes the gradient of the free variables of one row to 0; the others stay. See `_stationary`."""
+    def _step(self, b: Matrix, x: Matrix, held: Mask) -> tuple[Matrix, Matrix]:
+        """`_stationary` for a single row: its step, and the gradient of the held variables behind it."""
         descent = (b - self.matrix @ x) @ self.matrix
-        held: Rows = (~free).nonzero()[0]
-        if 2 * len(held) < len(x) and self._regular:
-            rows = self._covariance.take(held, 0)
-            step: Matrix = self._covariance @ descent
-            step -= np.linalg.solve(rows.take(held, 1), step.take(held)) @ rows
-            step[held] = 0.0
-        else:
-            places: Rows = free.nonzero()[0]
-            step = np.zeros_like(x)
-            step[places] = np.linalg.solve(self._solvable.take(places, 0).take(places, 1), descent.take(places))
-        return step
+        places: Rows = held.nonzero()[0]
+        if 2 * len(places) > len(x) or not self._regular:
+            steps, gradients = self._by_freedom(descent[None], held[None])
+            return steps[0], gradients[0]
+        rows = self._covariance.take(places, 0)
+        step: Matrix = self._covariance @ np.where(held, 0.0, descent)
+        force = np.linalg.solve(rows.take(places, 1), -step.take(places))
+        step += force @ rows
+        step[places] = 0.0
+        gradient = np.zeros_like(x)
+        gradient[places] = force - descent.take(places)
+        return step, gradient
 
     def _noise(self, rhs: Matrix) -> Matrix:
         """Rounding of the gradients `[m, 1]`."""
         return np.asarray(_EPSILON * self._norm * (self._norm + np.linalg.norm(rhs, axis=1, keepdims=True)))
 
-    def _pivot(self, rhs: Matrix, upper: Matrix, start: Bounded) -> Bounded:
-        """Exchanges variables until every row is right."""
-        found = Bounded(start.x.copy(), start.sides.copy())
+    def _pivot(self, rhs: Matrix, upper: Matrix, start: Bounded, chain: Chain | None = None) -> Bounded:
+        """Exchanges variables until every row is right, for the solution before it where they are a chain."""
+        found = Bounded(_clip(start.x, upper), start.sides.copy())
+        links = _Links(rhs, chain, found.x)
         patience = _Patience(*rhs.shape)
         right_before: Mask = np.zeros(len(rhs), bool)
-        rows: Rows = np.arange(len(rhs))
+        open_rows: Mask = np.ones(len(rhs), bool)
         noise = self._noise(rhs)
         for _ in range(self._most_rounds):
-            x, moved = self._stationary(rhs[rows], upper[rows], found[rows])
+            rows = open_rows.nonzero()[0]
             sides = found.sides[rows]
-            excess = self._excess(x, rhs[rows], upper[rows], sides, noise[rows])
-            right: Mask = np.all(excess <= 0, axis=1)
-            exchange = patience.exchange(rows, excess)
-            found.x[rows] = x
-            found.sides[rows] = np.where(exchange, np.where(sides == FREE, _side(x < 0, x > 0), FREE), sides)
-            unsettled = ~right | ((moved > self._settled) & ~right_before[rows])
+            x, moved, excess = self._round(links.rhs[rows], upper[rows], found[rows], noise[rows])
+            right: Mask = ~np.any(excess > 0, axis=1)
+            exchange, search = patience.exchange(rows, excess)
+            turned = np.where(exchange, np.where(sides == FREE, _side(x < 0, x > 0), FREE), sides)
+            if search.any():
+                late = rows[search]
+                x[search], turned[search] = self._search(links.rhs[late], upper[late], found[late], x[search])
+            found.x[rows] = _clip(x, upper[rows])
+            found.sides[rows] = turned
+            open_rows[rows] = ~right | ((moved > self._settled) & ~right_before[rows])
             right_before[rows] = right
-            rows = rows[unsettled]
-            if not len(rows):
-                break
-        found.x = _clip(found.x, upper)
-        if len(rows):
-            found.x[rows] = self._descend(rhs[rows], upper[rows], found.x[rows])
-        return found
+            open_rows |= links.follow(found.x)
+            if not open_rows.any():
+                return found
+        return self._slowly(links, upper, found, int(open_rows.argmax()))
 
-    def _stationary(self, rhs: Matrix, upper: Matrix, point: Bounded) -> tuple[Matrix, Matrix]:
-        """The point with its fixed variables at their bounds and the gradient of the free ones 0; how far they moved `[m]`."""
-        fixed: Mask = point.sides != FREE
-        x: Matrix = np.where(fixed, np.where(point.sides == UPPER, upper, 0.0), point.x)
-        descent = (rhs - x @ self.matrix.T) @ self.matrix
-        step = np.zeros_like(x)
-        # The smaller of two systems: the free variables, or the forces that hold the fixed ones.
-        hold: Mask = (2 * fixed.sum(axis=1) < x.shape[1]) & self._regular
-        if hold.any():
-            unheld = descent[hold] @ self._covariance
-            forces = _solve_chosen(self._covariance, -unheld, fixed[hold])
-            step[hold] = unheld + forces @ self._covariance
-        if not hold.all():
-            step[~hold] = _solve_chosen(self._solvable, descent[~hold], ~fixed[~hold])
-        step[fixed] = 0
-        return x + step, np.abs(step).max(axis=1)
+    def _round(self, rhs: Matrix, upper: Matrix, point: Bounded, noise: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        """Where the gradient of the free variables is 0, how far that is `[m]`, and how wrong each variable is there `[m, n]`.
 
-    def _excess(self, x: Matrix, rhs: Matrix, upper: Matrix, sides: Sides, noise: Matrix) -> Matrix:
-        """How wrong each variable is `[m, n]`, in units of x; positive is wrong."""
-        gradient = (x @ self.matrix.T - rhs) @ self.matrix
+        The unit of the last is that of x; positive is wrong.
+        """
+        held: Mask = point.sides != FREE
+        start: Matrix = np.where(held, np.where(point.sides == UPPER, upper, 0.0), point.x)
+        step, gradient = self._stationary((rhs - start @ self.matrix.T) @ self.matrix, held)
+        x = start + step
+        drawn = (point.sides * gradient - noise) / self._diagonal
         outside = np.maximum(-x, x - upper) - _OUTSIDE
-        drawn = (np.where(sides == LOWER, -gradient, gradient) - noise) / self._diagonal
-        return np.asarray(np.where(sides == FREE, outside, drawn))
+        return x, np.abs(step).max(axis=1), np.where(held, drawn, outside)
+
+    def _stationary(self, descent: Matrix, held: Mask) -> tuple[Matrix, Matrix]:
+        """The step `[m, n]` that takes the gradient of the free variables from `-descent` to 0, and the gradient behind it.
+
+        Of two systems the smaller is solved: that of the free variables, or of the forces that hold the others.
+        """
+        few: Mask = (2 * held.sum(axis=1) <= held.shape[1]) & self._regular
+        if few.all():
+            return self._by_forces(descent, held)
+        step, gradient = np.empty_like(descent), np.empty_like(descent)
+        for rows, way in ((few, self._by_forces), (~few, self._by_freedom)):
+            if rows.any():
+                step[rows], gradient[rows] = way(descent[rows], held[rows])
+        return step, gradient
+
+    def _by_forces(self, descent: Matrix, held: Mask) -> tuple[Matrix, Matrix]:
+        step: Matrix = np.where(held, 0.0, descent) @ self._covariance
+        forces = _solve_chosen(self._covariance, -step, held)
+        step += forces @ self._covariance
+        step[held] = 0.0
+        return step, np.where(held, forces - descent, 0.0)
+
+    def _by_freedom(self, descent: Matrix, held: Mask) -> tuple[Matrix, Matrix]:
+        step = _solve_chosen(self._solvable, descent, ~held)
+        return step, np.where(held, step @ self._solvable - descent, 0.0)
+
+    def _search(self, rhs: Matrix, upper: Matrix, point: Bounded, x: Matrix) -> tuple[Matrix, Sides]:
+        """The best point on the way from `point` to `x`, bent at the bounds, and who is held there: never worse than before.
+
+        Projected Newton steps (D. Bertsekas, SIAM Journal on Control and Optimization 20, 1982).
+        """
+        start = _clip(np.where(point.sides == UPPER, upper, np.where(point.sides == LOWER, 0.0, point.x)), upper)
+        ways = _clip(start + _SHARES[:, None, None] * (x - start), upper)
+        misses = ((ways @ self.matrix.T - rhs) ** 2).sum(axis=2)
+        best: Matrix = ways[misses.argmin(axis=0), np.arange(len(rhs))]
+        gradient = (best @ self.matrix.T - rhs) @ self.matrix
+        return best, _side((best <= 0) & (gradient >= 0), (best >= upper) & (gradient <= 0))
+
+    def _slowly(self, links: _Links, upper: Matrix, found: Bounded, first: int) -> Bounded:
+        """The rest of the rows, some of which pivoting did not end for; a chain one by one."""
+        if links.chain is None:
+            found.x[first:] = self._descend(links.rhs[first:], upper[first:], found.x[first:])
+            return found
+        for row in range(first, len(upper)):
+            links.follow(found.x)
+            found.x[row] = self._descend(links.rhs[[row]], upper[[row]], found.x[[row]])[0]
+        return found
 
     def _descend(self, rhs: Matrix, upper: Matrix, x: Matrix, sweeps: int = 300) -> Matrix:
         """Coordinate descent, for systems so badly conditioned that pivoting does not end; always feasible, never worse."""
@@ -244,6 +304,83 @@ class BoundedLeastSquares:
         return x
 
 
+class _Links:
+    """The right sides `rhs` `[m, n]` of rows, as the solutions before them are known."""
+
+    def __init__(self, own: Matrix, chain: Chain | None, x: Matrix) -> None:
+        self.chain = chain
+        self._own = own
+        self._before: Matrix = chain.before(x) if chain else own
+        self.rhs: Matrix = own + chain.carry * self._before if chain else own
+
+    def follow(self, x: Matrix) -> Mask:
+        """Takes the solutions `x` over; the rows `[m]` before which one has moved."""
+        if self.chain is None:
+            return np.zeros(len(x), bool)
+        before = self.chain.before(x)
+        moved: Mask = np.abs(before - self._before).max(axis=1) > self.chain.tolerance
+        self._before[moved] = before[moved]
+        self.rhs[moved] = self._own[moved] + self.chain.carry * before[moved]
+        return moved
+
+
+class _Guess:
+    """Over-relaxed ADMM in single precision: says which variables stand at a bound, and roughly where the others are.
+
+    x = K (W (z - y) + A'b), v = 1.9 x - 0.9 z + y, z = clip(v, 0, u), y = v - z with W = diag(A'A) / 32, K = (A'A + W)^-1
+    (S. Boyd et al., Foundations and Trends in Machine Learning 3, 2011, section 3.4.3).
+    """
+
+    def __init__(self, matrix: Matrix, gram: Matrix, inverse: Matrix) -> None:
+        weights = gram.diagonal() / 32 + 1e-300
+        relaxed = np.linalg.inv(gram + np.diag(weights))
+        self._matrix = matrix
+        self._weights: Matrix = weights
+        self._unbounded: Matrix = np.ascontiguousarray(inverse.T)
+        self._pull: Matrix = 1.9 * matrix @ relaxed
+        self._pullback: Single = (1.9 * weights[:, None] * relaxed).astype(np.float32)
+
+    def many(self, rhs: Matrix, upper: Matrix, near: Matrix | None, chain: Chain | None) -> Bounded:
+        """For rows `[m, n]`, from solutions that are `near`; those of a chain take what the row before them has half-way."""
+        steps = _GUESS_STEPS if near is None else _GUESS_STEPS // 2
+        bound = upper.astype(np.float32)
+        pull = (rhs @ self._pull).astype(np.float32)
+        z, y = self._begin(rhs, bound, near)
+        if chain:
+            z, y = self._steps(z, y, pull, bound, steps // 2)
+            pull += ((chain.carry * chain.before(z.astype(np.float64))) @ self._pull).astype(np.float32)
+            steps -= steps // 2
+        z, y = self._steps(z, y, pull, bound, steps)
+        return Bounded(z.astype(np.float64), _side(z <= 0, z >= bound))
+
+    def one(self, b: Matrix, upper: Matrix, near: Matrix | None) -> Bounded:
+        """For a row `[n]`, with fewer steps."""
+        bound = upper.astype(np.float32)
+        z, y = self._begin(b, bound, near)
+        steps = _GUESS_STEPS_ONE if near is None else _GUESS_STEPS_ONE // 2
+        z, _ = self._steps(z, y, (b @ self._pull).astype(np.float32), bound, steps)
+        return Bounded(z.astype(np.float64)[None], _side(z <= 0, z >= bound)[None])
+
+    def _begin(self, rhs: Matrix, bound: Single, near: Matrix | None) -> tuple[Single, Single]:
+        """The first z, and y, which at a solution is W^-1 A'(b - A z)."""
+        if near is None:
+            z = _clip((rhs @ self._unbounded).astype(np.float32), bound)
+            return z, np.zeros_like(z)
+        z = _clip(near.astype(np.float32), bound)
+        return z, ((rhs - near @ self._matrix.T) @ self._matrix / self._weights).astype(np.float32)
+
+    def _steps(self, z: Single, y: Single, pull: Single, bound: Single, steps: int) -> tuple[Single, Single]:
+        for _ in range(steps):
+            v: Single = np.matmul(z - y, self._pullback)
+            v += pull
+            z *= -0.9
+            v += z
+            v += y
+            z = _clip(v, bound)
+            y = v - z
+        return z, y
+
+
 class _Patience:
     """Which wrong variables to exchange, by how long their number has not fallen."""
 
@@ -251,27 +388,30 @@ class _Patience:
         self._fewest: NDArray[np.intp] = np.full(rows, size + 1, np.intp)
         self._waited: NDArray[np.intp] = np.zeros(rows, np.intp)
 
-    def exchange(self, rows: Rows, excess: Matrix) -> Mask:
+    def exchange(self, rows: Rows, excess: Matrix) -> tuple[Mask, Mask]:
+        """The variables to exchange `[m, n]`, and the rows `[m]` to search instead."""
         wrong: Mask = excess > 0
-        count = wrong.sum(axis=1)
-        waited = np.where(count < self._fewest[rows], 0, self._waited[rows] + 1)
-        self._waited[rows] = waited
-        self._fewest[rows] = np.minimum(count, self._fewest[rows])
-        if waited.max() <= _PATIENCE:
-            return wrong
-        worst: Mask = wrong & (excess >= 0.5 * excess.max(axis=1, keepdims=True))
         size = excess.shape[1]
-        last: Mask = wrong & (np.arange(size) == size - 1 - wrong[:, ::-1].argmax(axis=1)[:, None])
-        late = waited[:, None]
-        return np.asarray(np.where(late > _LONG_PATIENCE, last, np.where(late > _PATIENCE, worst, wrong)))
+        count = wrong.sum(axis=1)
+        right = count == 0
+        waited = np.where(right | (count < self._fewest[rows]), 0, self._waited[rows] + 1)
+        self._waited[rows] = waited
+        # A row that is right begins anew when its right side changes.
+        self._fewest[rows] = np.where(right, size + 1, np.minimum(count, self._fewest[rows]))
+        search: Mask = (waited > _PATIENCE) & (waited <= _LONG_PATIENCE)
+        if waited.max() > _LONG_PATIENCE:
+            last: Mask = wrong & (np.arange(size) == size - 1 - wrong[:, ::-1].argmax(axis=1)[:, None])
+            wrong = np.where(waited[:, None] > _LONG_PATIENCE, last, wrong)
+        return wrong, search
 
 
 def _doubles(values: NDArray[np.floating[Any]]) -> Matrix:
     return np.asarray(values, np.float64)
 
 
-def _clip(x: Matrix, upper: Matrix) -> Matrix:
-    return np.minimum(np.maximum(x, 0.0), upper)
+def _clip(x: NDArray[Real], upper: NDArray[Real]) -> NDArray[Real]:
+    clipped: NDArray[Real] = np.minimum(np.maximum(x, 0), upper)
+    return clipped
 
 
 def _side(lower: Mask, upper: Mask) -> Sides:
@@ -297,13 +437,16 @@ def _solve_chosen(matrix: Matrix, rhs: Matrix, chosen: Mask) -> Matrix:
 
 def _solve_batch(matrix: Matrix, rhs: Matrix, chosen: Mask, rows: Rows, size: int, solution: Matrix) -> None:
     """One batch of systems of at most `size` variables; smaller ones are filled up with ones on the diagonal."""
+    fewest = int(chosen[rows[0]].sum())
     places: Rows = (~chosen[rows]).argsort(axis=1, kind="stable")[:, :size]
-    real: Matrix = chosen[rows[:, None], places].astype(np.float64)
     systems: Matrix = matrix.ravel().take(places[:, :, None] * len(matrix) + places[:, None, :])
-    if not real.all():
-        systems *= real[:, :, None]
-        systems *= real[:, None, :]
-        diagonal = np.arange(size)
-        systems[:, diagonal, diagonal] += 1 - real
-    sides = rhs[rows[:, None], places] * real
+    sides = rhs[rows[:, None], places]
+    if fewest < size:
+        # Only what is behind the smallest of the systems can be filling.
+        spare: Mask = ~chosen[rows[:, None], places[:, fewest:]]
+        systems[:, fewest:][spare] = 0.0
+        systems[:, :, fewest:].transpose(0, 2, 1)[spare] = 0.0
+        diagonal = np.arange(fewest, size)
+        systems[:, diagonal, diagonal] += spare
+        sides[:, fewest:][spare] = 0.0
     solution[rows[:, None], places] = np.linalg.solve(systems, sides[..., None])[..., 0]

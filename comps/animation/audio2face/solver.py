@@ -20,14 +20,14 @@ predecessor moved are solved again until none did.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comps.animation.audio2face import names as table
-from comps.animation.audio2face.bounded import Bounded, BoundedLeastSquares, Mask, Matrix, Rows
+from comps.animation.audio2face.bounded import BoundedLeastSquares, Chain, Mask, Matrix, Rows
 from comps.animation.audio2face.parameters import BY_NAME, check
 from comps.core.errors import UnprocessableError
 
@@ -40,6 +40,8 @@ _UPCAST = 64
 """Frames whose points are made float64 at a time."""
 _ERROR = 1e-10
 """Error of a weight that an inexact previous frame may cause."""
+_LOOSE = 1e-5
+"""The same for the first of two passes, which only compares weights."""
 _HELD = 1e-10
 """Upper bound of a shape that its partner cancels."""
 _GATHER = 0.8
@@ -166,6 +168,7 @@ class BlendshapeSolver:
         """What the previous solution is multiplied by on the right side."""
         self.matrix = _matrix(displacements, settings, self.scale, poses.symmetry_pairs())
         self.problem = BoundedLeastSquares(self.matrix)
+        self._tolerance = _ERROR * self.problem.smallest / self.carry if self.carry else np.inf
         self._pairs: NDArray[np.intp] = np.array(poses.cancel_pairs(), np.intp).reshape(-1, 2)
 
     def stream(self) -> SolverStream:
@@ -205,41 +208,84 @@ class BlendshapeSolver:
 
     def solve_after(self, previous: Matrix, projected: Matrix) -> Matrix:
         """Solutions `[m, active]` of consecutive frames `projected` `[m, active]`, of which the first follows `previous` `[active]`."""
-        passes: list[Bounded | None] = [None, None]
+        if not self.exact:
+            return self._approximate_after(previous, projected)
+        chain = Chain(self.carry, previous, self._tolerance) if self.carry else None
+        if len(projected) == 1 and chain:
+            projected, chain = projected + self.carry * previous, None
+        if not len(self._pairs):
+            return self.problem.solve(projected, np.ones_like(projected), chain=chain).x
+        return self._cancelled(projected, chain)
+
+    def _cancelled(self, projected: Matrix, chain: Chain | None) -> Matrix:
+        """Both passes.
+
+        The first says which of a pair is the weaker, after frames in which nothing is cancelled. What follows a frame in
+        which something is can only say otherwise where both are nearer to each other than that moves them: a solution
+        moves by no more than its right side over the smallest singular value of the matrix.
+        """
+        ones = np.ones_like(projected)
+        if chain is None:
+            x = self.problem.solve(projected, ones).x
+            upper = self._upper(self._winners(x))
+            cancels = np.any(x > upper, axis=1)
+            if cancels.any():
+                x[cancels] = self.problem.solve(projected[cancels], upper[cancels], near=x[cancels]).x
+            return x
+        loose = max(_LOOSE, chain.tolerance)
+        first = self.problem.solve(projected, ones, chain=replace(chain, tolerance=loose))
+        known, slack = chain.before(first.x), np.full(len(projected), loose * np.sqrt(len(self.active)))
+        winners = self._winners(first.x)
+        x = first.x
+        while True:
+            x = self._second(projected, x, winners, chain)
+            before = chain.before(x)
+            moved: Matrix = np.sqrt(((before - known) ** 2).sum(axis=1)) + slack
+            near: Mask = self._margin(first.x) <= 2 * self.carry / self.problem.smallest * moved
+            rows: Rows = (near & (moved > chain.tolerance)).nonzero()[0]
+            if not len(rows):
+                return x
+            rhs = projected[rows] + self.carry * before[rows]
+            first.x[rows] = self.problem.solve(rhs, ones[rows], start=first[rows]).x
+            known[rows], slack[rows] = before[rows], 0.0
+            decided, winners = winners, self._winners(first.x)
+            if (decided == winners).all():
+                return x
+
+    def _second(self, projected: Matrix, near: Matrix, winners: Mask, chain: Chain) -> Matrix:
+        """Solutions with the losers held, from those of the first pass or of other winners."""
+        upper = self._upper(winners)
+        return self.problem.solve(projected, upper, near=near, chain=chain).x
+
+    def _winners(self, x: Matrix) -> Mask:
+        """Of every pair whether the earlier shape is the stronger `[m, pairs]`."""
+        return np.asarray(x[:, self._pairs[:, 0]] >= x[:, self._pairs[:, 1]])
+
+    def _margin(self, x: Matrix) -> Matrix:
+        """How far apart the members of the closest pair are `[m]`."""
+        return np.asarray(np.abs(x[:, self._pairs[:, 0]] - x[:, self._pairs[:, 1]]).min(axis=1))
+
+    def _upper(self, winners: Mask) -> Matrix:
+        upper = np.ones((len(winners), len(self.active)))
+        upper[:, self._pairs[:, 0]] = np.where(winners, 1.0, _HELD)
+        upper[:, self._pairs[:, 1]] = np.where(winners, _HELD, 1.0)
+        return upper
+
+    def _approximate_after(self, previous: Matrix, projected: Matrix) -> Matrix:
+        """`solve_after` where a solution is a fixed number of steps."""
         before: Matrix = np.zeros_like(projected)
         before[:1] = previous
         x: Matrix = np.zeros_like(projected)
         rows: Rows = np.arange(len(projected))
-        tolerance = _ERROR * self.problem.smallest / self.carry if self.carry else np.inf
         while len(rows):
-            x[rows] = self._bounded(projected[rows] + self.carry * before[rows], rows, passes)
+            rhs = projected[rows] + self.carry * before[rows]
+            x[rows] = self.approximate(rhs, np.ones_like(rhs))
+            if len(self._pairs):
+                x[rows] = self.approximate(rhs, self._upper(self._winners(x[rows])))
             moved: Matrix = np.abs(x[:-1] - before[1:]).max(axis=1, initial=0.0)
-            rows = (moved > tolerance).nonzero()[0] + 1
+            rows = (moved > self._tolerance).nonzero()[0] + 1
             before[rows] = x[rows - 1]
         return x
-
-    def _bounded(self, rhs: Matrix, rows: Rows, passes: list[Bounded | None]) -> Matrix:
-        """Both passes for some rows; `passes` keeps their solutions for all rows, to start from the next time."""
-        first = self._pass(0, rhs, np.ones_like(rhs), rows, passes)
-        if not len(self._pairs):
-            return first
-        upper = np.ones_like(rhs)
-        earlier, later = self._pairs.T
-        wins: Mask = first[:, earlier] >= first[:, later]
-        upper[:, later] = np.where(wins, _HELD, 1.0)
-        upper[:, earlier] = np.where(wins, 1.0, _HELD)
-        return self._pass(1, rhs, upper, rows, passes)
-
-    def _pass(self, number: int, rhs: Matrix, upper: Matrix, rows: Rows, passes: list[Bounded | None]) -> Matrix:
-        if not self.exact:
-            return self.approximate(rhs, upper)
-        known, start = passes[number], passes[number] or passes[0]
-        found = self.problem.solve(rhs, upper, start and start[rows])
-        if known is None:
-            passes[number] = found
-        else:
-            known.x[rows], known.sides[rows] = found.x, found.sides
-        return found.x
 
 
 class SolverStream:

@@ -1,21 +1,29 @@
 // What the coach says of an uploaded picture: its findings, and a button that uses the mended version.
 
 import { sendJson, toBase64 } from "./api.js";
-import { make } from "./conversation.js";
+import { make } from "./make.js";
 
-const SHOWN = 4; // the worst come first; more would hide the presenters
+const SHOWN = 4; // the worst come first
 
 export class Advice {
-  constructor(box, { onMended }) {
-    this.box = box;
-    this.onMended = onMended;
+  /**
+   * `box` holds it; `onShown()` when there is something in it, `onClosed()` before that goes; `onMended(file)` takes
+   * the mended picture; `attempt` tells what fails.
+   */
+  constructor(box, { onShown, onClosed, onMended, attempt }) {
+    Object.assign(this, { box, onShown, onClosed, onMended, attempt });
     this.round = 0;
     this.about = undefined; // id of the avatar that was made of the picture
+  }
+
+  get shown() {
+    return !this.box.hidden;
   }
 
   clear() {
     this.round += 1;
     this.about = undefined;
+    this.onClosed();
     this.box.hidden = true;
     this.box.replaceChildren();
   }
@@ -33,7 +41,7 @@ export class Advice {
 
   #show(findings, file) {
     const head = make("div", "advice-head");
-    head.append(make("h3", "", findings.some((found) => found.severity !== "hint") ? "About this picture" : "It could be better"));
+    head.append(make("h3", "", titleOf(findings)));
     const close = make("button", "link", "Dismiss");
     close.type = "button";
     close.addEventListener("click", () => this.clear());
@@ -44,6 +52,7 @@ export class Advice {
     const usable = findings.every((found) => found.severity !== "error");
     if (usable && findings.some((found) => found.fix)) this.box.append(this.#mendButton(file));
     this.box.hidden = false;
+    this.onShown();
   }
 
   #mendButton(file) {
@@ -51,11 +60,8 @@ export class Advice {
     button.type = "button";
     button.addEventListener("click", async () => {
       button.disabled = true;
-      try {
-        await this.#mend(file);
-      } finally {
-        button.disabled = false;
-      }
+      await this.attempt(() => this.#mend(file));
+      button.disabled = false;
     });
     return button;
   }
@@ -69,6 +75,12 @@ export class Advice {
     const bytes = Uint8Array.from(atob(fixed.image), (sign) => sign.charCodeAt(0));
     await this.onMended(new File([bytes], file.name.replace(/\.\w+$/, "") + ".png", { type: "image/png" }));
   }
+}
+
+function titleOf(findings) {
+  const severities = new Set(findings.map((found) => found.severity));
+  if (severities.has("error")) return "This picture cannot be used";
+  return severities.has("warning") ? "About this picture" : "It could be better";
 }
 
 function row(found) {

@@ -1,12 +1,10 @@
 // Everything the page says to the server: JSON calls, uploads and the event stream of an answer.
 
-/** An error the server explained; `message` can be shown as it is. */
+/** An error that can be shown as it is; `retryable`: the same may succeed later. */
 export class ServerError extends Error {
-  constructor(message, { status = 0, service = "", code = "" } = {}) {
+  constructor(message, { service = "", code = "", retryable = true } = {}) {
     super(message);
-    this.status = status;
-    this.service = service;
-    this.code = code;
+    Object.assign(this, { service, code, retryable });
   }
 }
 
@@ -28,8 +26,7 @@ async function call(path, options = {}) {
 async function explain(response) {
   const body = await response.json().catch(() => ({}));
   const error = body.error ?? {};
-  const message = error.message || `The server answered ${response.status}.`;
-  return new ServerError(message, { status: response.status, service: error.service, code: error.code });
+  return new ServerError(error.message || `The server answered ${response.status}.`, error);
 }
 
 export const getJson = async (path) => (await call(path)).json();
@@ -75,18 +72,22 @@ export async function ask(question, signal, on) {
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = "";
-  for (;;) {
-    const { done, value } = await reader.read().catch((cause) => {
-      throw cause.name === "AbortError" ? cause : new ServerError(LOST);
-    });
-    if (done) return;
-    buffer += value.replaceAll("\r", "");
-    let end;
-    while ((end = buffer.indexOf("\n\n")) >= 0) {
-      const event = parseEvent(buffer.slice(0, end));
-      buffer = buffer.slice(end + 2);
-      if (event) yield event;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause) => {
+        throw cause.name === "AbortError" ? cause : new ServerError(LOST);
+      });
+      if (done) return;
+      buffer += value.replaceAll("\r", "");
+      let end;
+      while ((end = buffer.indexOf("\n\n")) >= 0) {
+        const event = parseEvent(buffer.slice(0, end));
+        buffer = buffer.slice(end + 2);
+        if (event) yield event;
+      }
     }
+  } finally {
+    reader.cancel().catch(() => {}); // whoever stops reading lets go of the connection
   }
 }
 

@@ -2,72 +2,88 @@
 
 import { Advice } from "./advice.js";
 import { ask, getJson, toBase64, videoOf, ServerError } from "./api.js";
-import { Cast, pictureOf } from "./cast.js";
+import { Cast } from "./cast.js";
 import { Conversation } from "./conversation.js";
+import { dropTarget } from "./dropping.js";
+import { pictureOf } from "./face.js";
+import { Health } from "./health.js";
+import { Notice } from "./notice.js";
 import { Player } from "./player.js";
 import { PointEditor } from "./points.js";
 import { Presets } from "./presets.js";
 import { Question } from "./question.js";
 import { Recorder } from "./recorder.js";
+import { Stage } from "./stage.js";
 import { Steps } from "./steps.js";
+import { Suggestions } from "./suggestions.js";
+import { Theme } from "./theme.js";
 import { Voices } from "./voices.js";
 
 const $ = (id) => document.getElementById(id);
 const HEALTH_EVERY_MS = 15_000;
 const AGAIN_MS = 2_000; // while the server, or what the page needs of it, is not there yet
-const HIDDEN_AT_MOST = 0.2; // part of the picture's height or width that may be cropped
 const SOUND_BYTES = 40 * 1024 * 1024;
+const STILL_MADE = "The last answer is still being made. Wait for it, or stop it.";
+const STILL_RECORDED = "A question is being recorded. End the recording, or give it up with the cross or Escape.";
 
+new Theme(document.documentElement, $("theme"));
+const stage = new Stage($("screen"), $("said"));
 const player = new Player($("video"), {
-  onTime: (seconds) => showTime(seconds),
-  onEnd: () => screenIdle(),
+  onTime: showTime,
+  onEnd: rest,
   onBlocked: () => ($("tap-to-play").hidden = false),
+  onLost: () => {
+    rest();
+    notice.show("This video cannot be played. The server keeps videos only for a while: ask again to see it.");
+  },
 });
-const conversation = new Conversation($("turns"), { onReplay: (turn, url) => replay(turn, url) });
+const conversation = new Conversation($("turns"), { onReplay: replay });
 const cast = new Cast($("avatars"), { onChoose: showAvatar, onAdd: () => $("avatar-file").click() });
 const voices = new Voices($("language"), $("voice"));
+const suggestions = new Suggestions($("suggestions"), $("language"), { onAsk: (text) => submit(text, null) });
 const presets = new Presets(
   { row: $("preset-row"), box: $("preset"), size: $("preset-size"), cost: $("preset-cost"), measure: $("measure") },
   attempt,
 );
 const steps = new Steps($("steps"));
-const advice = new Advice($("advice"), { onMended: replaceAvatar });
+const advice = new Advice($("advice"), {
+  onShown: () => conversation.show($("advice")),
+  onClosed: () => keepFocus($("advice"), $("turns")),
+  onMended: replaceAvatar,
+  attempt,
+});
 const recorder = new Recorder($("level"), $("recording-time"));
-const editor = new PointEditor($("editor"), { onSaved: () => tell("") });
+const editor = new PointEditor($("editor"));
+const health = new Health($("health"), $("health-text"));
+const notice = new Notice($("notice"), $("notice-text"));
 
 let running = null; // AbortController of the answer being made
 let shown = null; // the turn whose words follow the video
-let suggested = false; // whether the questions to begin with have come
+let adding = false; // whether a picture is on its way to the cast
 let opened = false; // whether presenters, voices and questions were asked for
 
 const question = new Question($("question"), $("question-note"), {
   onAsk: (text) => submit(text, null),
-  onRefused: tell,
+  onRefused: (message) => notice.show(message),
   obstacle,
 });
 
 // --- asking -----------------------------------------------------------------------------------
 
 async function submit(typed, sound) {
-  if (running) {
-    tell("The last answer is still being made. Wait for it, or stop it.");
-    return;
-  }
-  if (recorder.active) {
-    tell("A question is being recorded. End the recording, or give it up with Escape.");
-    return;
-  }
-  tell("");
+  if (occupied()) return;
+  silence();
+  notice.clear();
+  keepFocus($("welcome"), $("turns"));
   $("welcome").hidden = true;
   document.body.dataset.talking = "";
   const history = conversation.messages;
-  const turn = conversation.add(typed);
-  shown?.at(-1);
+  const turn = conversation.add(typed, sound?.name);
   shown = turn;
   running = new AbortController();
   setBusy(true);
   steps.start(Boolean(sound));
-  busyOnScreen(sound ? "Listening" : "Thinking");
+  stage.busy(sound ? "Listening" : "Thinking");
   try {
     const body = { ...voices.choice, ...presets.choice, avatar: cast.id ?? "", messages: history };
     if (sound) body.audio = await toBase64(sound);
@@ -75,12 +91,20 @@ async function submit(typed, sound) {
     await ask(body, running.signal, (name, data) => receive(turn, name, data));
     presets.load().catch(() => {}); // what is known already will do
   } catch (cause) {
-    fail(turn, cause);
+    unanswered(turn, cause, sound);
   } finally {
     running = null;
     setBusy(false);
+    notice.withdraw(STILL_MADE);
   }
   question.release();
+}
+
+/** Whether an answer is made or a question recorded, which the reader is told. */
+function occupied() {
+  const reason = running ? STILL_MADE : recorder.active && STILL_RECORDED;
+  if (reason) notice.show(reason);
+  return Boolean(reason);
 }
 
 /** Why a typed question has to wait; empty when it need not. */
@@ -100,7 +124,14 @@ function receive(turn, name, data) {
     turn.finish(data);
     player.finish(videoOf(data));
   }
-  if (name === "transcript") steps.advance("llm");
+  advance(name);
+}
+
+function advance(name) {
+  if (name === "transcript") {
+    steps.advance("llm");
+    stage.busy("Thinking");
+  }
   if (name === "text_delta") steps.advance("tts");
   if (name === "sentence") steps.advance("animation");
 }
@@ -108,53 +139,68 @@ function receive(turn, name, data) {
 function showMedia(data) {
   if (data.kind === "init") {
     player.begin(data);
-    busyOnScreen("");
+    stage.busy("");
   } else {
     player.append(data.data);
   }
 }
 
-function fail(turn, cause) {
-  const stopped = cause.name === "AbortError";
-  player.stop();
-  screenIdle();
-  turn.stopped(stopped ? "Stopped" : "No answer", !stopped);
-  if (!stopped) {
-    question.keep(); // it would fail as well, and hide why
-    steps.fail(cause.service);
-    tell(cause instanceof ServerError ? cause.message : `Something in this page failed: ${cause.message}`);
-    if (!(cause instanceof ServerError)) console.error(cause);
-  } else steps.reset();
+function unanswered(turn, cause, sound) {
+  silence();
+  if (cause.name === "AbortError") {
+    turn.stop();
+    steps.reset();
+    return;
+  }
+  question.keep(); // it would fail as well, and hide why
+  steps.fail(cause.service);
+  turn.fail(reasonOf(cause, sound), cause.retryable ? () => askAgain(turn, sound) : null);
+  if (!(cause instanceof ServerError)) console.error(cause);
+  if (cause.code === "not_found") cast.load().catch(() => {}); // perhaps another tab removed the presenter
 }
 
+/** What went wrong in words that say what to do. */
+function reasonOf(cause, sound) {
+  if (!(cause instanceof ServerError)) return `Something in this page failed: ${cause.message}`;
+  if (sound && cause.code === "unsupported_media") {
+    return `${sound.name ?? "The recording"} holds no audio in a known format. Choose a sound file, such as a WAV, MP3 or M4A.`;
+  }
+  return `${cause.message.charAt(0).toUpperCase()}${cause.message.slice(1)}`;
+}
+
+function askAgain(turn, sound) {
+  if (occupied()) return;
+  keepFocus(turn.element, $("turns"));
+  conversation.drop(turn);
+  submit(sound ? "" : turn.question, sound);
+}
+
+/** Give up the answer that is made, or silence the one that plays. */
 function stop() {
   running?.abort();
-  player.stop();
-  screenIdle();
+  silence();
 }
 
 function replay(turn, url) {
-  if (running) return;
+  if (occupied()) return;
+  silence();
   shown = turn;
   player.replay(url);
 }
 
-// --- the screen -------------------------------------------------------------------------------
+// --- the stage --------------------------------------------------------------------------------
 
 function showAvatar(avatar) {
   if (advice.about && avatar?.id !== advice.about) advice.clear();
-  const picture = avatar ? pictureOf(avatar) : "";
-  $("still").src = picture;
-  $("still").alt = avatar ? `${avatar.name}, ready to answer` : "";
-  $("backdrop").style.backgroundImage = picture ? `url("${picture}")` : "";
+  stage.present(avatar);
   doubtRemoval();
   $("remove-avatar").hidden = !avatar || avatar.builtin;
   $("edit-points").hidden = !avatar || avatar.builtin;
-  if (!running && !player.playing) screenIdle();
 }
 
 // A removed face cannot be had back: the first press asks, the second removes.
-async function removeAvatar() {
+async function removeAvatar(event) {
+  if (event.detail > 1) return; // the second press of a double click
   const button = $("remove-avatar");
   if (!("sure" in button.dataset)) {
     button.dataset.sure = "";
@@ -162,7 +208,9 @@ async function removeAvatar() {
     return;
   }
   doubtRemoval();
+  const focused = document.activeElement === button;
   await attempt(() => cast.removeChosen());
+  if (focused && button.hidden) cast.button?.focus();
 }
 
 function doubtRemoval() {
@@ -172,86 +220,57 @@ function doubtRemoval() {
 }
 
 function showTime(seconds) {
-  $("screen").dataset.playing = "";
   $("tap-to-play").hidden = true;
-  if (!shown) return;
-  shown.at(seconds);
-  const sentence = shown.sentenceAt(seconds);
-  $("caption").textContent = sentence;
-  $("caption").hidden = !sentence;
+  shown?.at(seconds);
+  stage.play(shown?.sentenceAt(seconds) ?? "");
 }
 
-function screenIdle() {
-  delete $("screen").dataset.playing;
-  $("caption").hidden = true;
+function silence() {
+  player.stop();
+  rest();
+}
+
+function rest() {
+  $("tap-to-play").hidden = true;
   shown?.at(-1);
-  busyOnScreen("");
+  stage.rest();
 }
 
-/** Fill the screen when that hides little of the picture; otherwise show all of it, with a soft border. */
-function fitPicture() {
-  const { naturalWidth, naturalHeight } = $("still");
-  const { clientWidth, clientHeight } = $("screen");
-  if (!naturalWidth || !clientHeight) return;
-  const ratio = naturalWidth / naturalHeight / (clientWidth / clientHeight);
-  $("screen").toggleAttribute("data-fill", Math.min(ratio, 1 / ratio) > 1 - HIDDEN_AT_MOST);
-}
-
-function busyOnScreen(text) {
-  $("screen-busy").hidden = !text;
-  $("screen-busy-text").textContent = text;
-}
-
-// --- notices and health -----------------------------------------------------------------------
-
-function tell(message) {
-  if (!message && !running) steps.forgetFailure(); // the mark goes with the notice that explains it
-  $("notice").hidden = !message;
-  $("notice-text").textContent = message.charAt(0).toUpperCase() + message.slice(1);
-}
+// --- controls ---------------------------------------------------------------------------------
 
 /** Do something that may fail and show its error. */
 async function attempt(work) {
-  tell("");
+  notice.clear();
   try {
     return await work();
   } catch (cause) {
-    tell(cause.message);
+    notice.show(cause.message);
     if (!(cause instanceof ServerError)) console.error(cause);
     return undefined;
   }
 }
 
-async function health() {
-  let state = "bad";
-  let text = "Offline";
-  try {
-    const report = await getJson("v1/health_check");
-    const failing = Object.entries(report.nodes ?? {}).filter(([, node]) => node !== "ok");
-    state = report.status === "ok" ? "ok" : "bad";
-    text = state === "ok" ? "Ready" : failing.length ? `${failing.map(([name]) => name).join(", ")} not ready` : "Starting";
-  } catch {
-    // the notice of the failed action says more; here the dot is enough
-  }
-  $("health").dataset.state = state;
-  $("health-text").textContent = text;
-  return text !== "Offline" && text !== "Starting";
+/** Who works with keys stays near: focus inside `element`, which is about to go, moves to `heir`. */
+function keepFocus(element, heir) {
+  if (element.contains(document.activeElement)) heir.focus({ preventScroll: true });
 }
 
-// --- controls ---------------------------------------------------------------------------------
-
 function setBusy(busy) {
-  $("send").hidden = busy;
-  $("stop").hidden = !busy;
+  const [going, coming] = busy ? [$("send"), $("stop")] : [$("stop"), $("send")];
+  coming.hidden = false;
+  keepFocus(going, coming);
+  going.hidden = true;
+  $("screen").toggleAttribute("data-making", busy);
   $("record").disabled = $("attach").disabled = busy;
 }
 
 async function toggleRecording() {
   if (recorder.active) return recorder.stop();
-  tell("");
+  silence(); // what the presenter says is not part of the question
   showRecording(true);
   const sound = await attempt(() => recorder.start());
   showRecording(false);
+  notice.withdraw(STILL_RECORDED);
   if (sound?.size) submit("", sound);
   else if (sound === undefined) question.keep(); // asked at once, it would hide why nothing was recorded
   else question.release();
@@ -259,26 +278,43 @@ async function toggleRecording() {
 }
 
 function showRecording(on) {
+  if (!on) keepFocus($("recording"), $("record"));
   $("recording").hidden = !on;
   $("question").hidden = on;
   $("record").setAttribute("aria-pressed", on);
   $("record").setAttribute("aria-label", on ? "Stop recording and ask" : "Record a question");
-  $("send").disabled = $("attach").disabled = on;
+  $("attach").disabled = on;
 }
 
 function askWithSound(file) {
-  if (file.size > SOUND_BYTES) tell("This sound file is larger than 40 MB. Send a shorter one.");
+  if (file.size > SOUND_BYTES) notice.show("This sound file is larger than 40 MB. Send a shorter one.");
   else submit("", file);
 }
 
 async function addAvatar(file) {
-  tell("");
-  busyOnScreen("Finding the face");
-  const looked = advice.look(file).catch(() => false); // advice is extra: what went wrong is told below
-  const added = await attempt(() => cast.add(file));
+  if (adding) {
+    notice.show("The last picture is still being added.");
+    return;
+  }
+  adding = true;
+  stage.busy("Finding the face");
+  const looked = advice.look(file).catch(() => false); // advice is extra: without it, what went wrong is told here
+  const added = await attempt(() => addWith(file, looked));
   advice.about = added?.id;
-  busyOnScreen("");
-  if (await looked) tell(""); // the advice says more about it
+  stage.busy("");
+  adding = false;
+  await looked;
+  if (advice.shown) conversation.show($("advice")); // the new picture has moved it
+}
+
+/** The record of the new presenter, or undefined where the advice explains why there is none. */
+async function addWith(file, looked) {
+  try {
+    return await cast.add(file);
+  } catch (cause) {
+    if (await looked) return undefined;
+    throw cause;
+  }
 }
 
 /** A mended picture in place of the one that the advice is about. */
@@ -288,36 +324,11 @@ async function replaceAvatar(file) {
   if (before && advice.about && advice.about !== before) await attempt(() => cast.remove(before));
 }
 
-function dropTarget(element, take) {
-  element.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    element.dataset.drop = "";
-  });
-  element.addEventListener("dragleave", (event) => {
-    if (!element.contains(event.relatedTarget)) delete element.dataset.drop;
-  });
-  element.addEventListener("drop", (event) => {
-    event.preventDefault();
-    delete element.dataset.drop;
-    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-  });
-}
-
-function toggleTheme() {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-  setTheme(now === "dark" ? "light" : "dark");
-}
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
-}
-
 function wire() {
   $("composer").addEventListener("submit", (event) => {
     event.preventDefault();
-    question.send();
+    if (recorder.active) recorder.stop();
+    else question.send();
   });
   $("question").addEventListener("input", () => steps.forgetFailure());
   document.addEventListener("keydown", (event) => {
@@ -326,24 +337,27 @@ function wire() {
     else stop();
   });
   $("stop").addEventListener("click", stop);
+  $("silence").addEventListener("click", stop);
   $("record").addEventListener("click", toggleRecording);
-  $("language").addEventListener("change", () => suggest().catch(() => {})); // those on show will do
+  $("discard").addEventListener("click", () => recorder.cancel());
   $("attach").addEventListener("click", () => $("sound-file").click());
   $("sound-file").addEventListener("change", (event) => takeFile(event, askWithSound));
   $("avatar-file").addEventListener("change", (event) => takeFile(event, addAvatar));
   $("tap-to-play").addEventListener("click", () => $("video").play());
-  $("notice-close").addEventListener("click", () => tell(""));
+  $("notice-close").addEventListener("click", () => notice.clear());
   $("new-chat").addEventListener("click", newConversation);
-  $("theme").addEventListener("click", toggleTheme);
   $("edit-points").addEventListener("click", () => attempt(() => editor.open(cast.id, pictureOf(cast.chosen))));
   $("remove-avatar").addEventListener("click", removeAvatar);
   $("remove-avatar").addEventListener("blur", doubtRemoval);
-  $("still").addEventListener("load", fitPicture);
-  new ResizeObserver(fitPicture).observe($("screen"));
   dropTarget($("screen"), addAvatar);
   dropTarget($("composer"), askWithSound);
   // a file dropped beside the targets must not replace the page
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
+  // a page that the browser keeps for "back" must not go on speaking or listening
+  window.addEventListener("pagehide", () => {
+    recorder.cancel();
+    stop();
+  });
 }
 
 function takeFile(event, take) {
@@ -356,35 +370,17 @@ function newConversation() {
   question.keep();
   stop();
   conversation.clear();
+  advice.clear();
   steps.reset();
-  tell("");
+  notice.clear();
   $("welcome").hidden = false;
   delete document.body.dataset.talking;
   $("question").focus();
 }
 
-/** Questions that whoever answers knows, in the reader's language; none where it is a model without topics. */
-async function suggest() {
-  const language = $("language").value || navigator.language;
-  const { suggestions } = await getJson(`v1/suggestions?language=${encodeURIComponent(language)}`);
-  suggested = true;
-  if (language !== ($("language").value || navigator.language)) return; // another was chosen meanwhile
-  const buttons = suggestions.map(({ text, language: tag }) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.lang = tag;
-    button.textContent = text;
-    button.addEventListener("click", () => submit(text, null));
-    return button;
-  });
-  $("suggestions").replaceChildren(...buttons);
-}
-
 async function start() {
-  const theme = localStorage.getItem("theme");
-  if (theme) setTheme(theme);
   wire();
-  while (!(await health())) {
+  while (!(await health.look())) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   await attempt(loadMissing);
@@ -396,15 +392,15 @@ async function start() {
 /** Presenters, voices and questions, where they are not here yet. */
 async function loadMissing() {
   const speech = voices.loaded || voices.load();
-  const questions = suggested || Promise.resolve(speech).catch(() => {}).then(suggest);
+  const questions = suggestions.loaded || Promise.resolve(speech).catch(() => {}).then(() => suggestions.load());
   const costs = presets.loaded || presets.load().catch(() => {}); // nothing can be chosen without them, but all asked
   await Promise.all([cast.loaded || cast.load(), speech, questions, costs]);
 }
 
 /** Look after the server; a service that was down when the page came is asked again. */
 async function watch() {
-  const complete = () => cast.loaded && voices.loaded && suggested;
-  if ((await health()) && !complete()) await loadMissing().then(() => tell(""), () => {});
+  const complete = () => cast.loaded && voices.loaded && suggestions.loaded;
+  if ((await health.look()) && !complete()) await loadMissing().then(() => notice.clear(), () => {});
   setTimeout(watch, complete() ? HEALTH_EVERY_MS : AGAIN_MS);
 }
 

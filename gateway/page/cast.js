@@ -1,7 +1,8 @@
 // The cast: the strip of presenters, uploading one, choosing one.
 
 import { getJson, remove, upload } from "./api.js";
-import { make } from "./conversation.js";
+import { aimAt, faceOf, pictureOf } from "./face.js";
+import { make } from "./make.js";
 
 const REMEMBERED_CHOICE = "avatar";
 
@@ -18,6 +19,11 @@ export class Cast {
   /** The chosen avatar's record, or undefined. */
   get chosen() {
     return this.avatars.find((avatar) => avatar.id === this.id);
+  }
+
+  /** The button of the chosen avatar. */
+  get button() {
+    return this.strip.querySelector("[aria-checked=true]");
   }
 
   async load(choice = this.id ?? localStorage.getItem(REMEMBERED_CHOICE)) {
@@ -63,13 +69,12 @@ export class Cast {
     const faces = this.avatars.map((avatar) => {
       const face = make("button", "face");
       face.type = "button";
+      face.title = avatar.name;
       face.dataset.id = avatar.id;
       face.setAttribute("role", "radio");
-      const image = make("img");
-      image.src = pictureOf(avatar);
-      image.alt = "";
-      image.draggable = false;
-      face.append(image, make("span", "", avatar.name));
+      const name = make("span", "", avatar.name);
+      name.dir = "auto";
+      face.append(thumbnail(avatar), name);
       face.addEventListener("click", () => this.choose(avatar.id));
       return face;
     });
@@ -93,5 +98,13 @@ export class Cast {
   }
 }
 
-/** Where the picture of an avatar is. */
-export const pictureOf = (avatar) => `v1/avatars/${avatar.id}/image`;
+function thumbnail(avatar) {
+  const image = make("img");
+  image.src = pictureOf(avatar);
+  image.alt = "";
+  image.draggable = false;
+  faceOf(avatar).then((face) => {
+    if (face) image.style.objectPosition = aimAt(face, [avatar.width, avatar.height], [1, 1]);
+  });
+  return image;
+}

@@ -8,18 +8,17 @@ const KEEP_WHEN_FULL_S = 5; // the same when the browser has no more room
 const RETRY_MS = 500;
 
 export class Player {
-  /** `video`: the element; `onTime(seconds)` at each frame shown; `onEnd()` after the last. */
-  constructor(video, { onTime, onEnd, onBlocked }) {
-    this.video = video;
-    this.onTime = onTime;
-    this.onBlocked = onBlocked;
+  /**
+   * `video`: the element; `onTime(seconds)` at each frame shown; `onEnd()` after the last; `onBlocked()` when the
+   * browser wants a gesture first; `onLost()` when what was to be played is not there or cannot be decoded.
+   */
+  constructor(video, { onTime, onEnd, onBlocked, onLost }) {
+    Object.assign(this, { video, onTime, onBlocked });
     this.queue = [];
+    this.ticking = false;
     video.addEventListener("ended", () => this.#finish(onEnd));
-    video.addEventListener("playing", () => this.#tick());
-  }
-
-  get playing() {
-    return this.live || (!this.video.paused && !this.video.ended);
+    video.addEventListener("error", () => this.#finish(onLost));
+    video.addEventListener("playing", () => this.#follow());
   }
 
   /** The init segment of a new answer. */
@@ -57,6 +56,7 @@ export class Player {
   /** Play a finished video from its beginning. */
   replay(url) {
     this.stop();
+    this.live = true;
     this.video.src = url;
     this.#play();
   }
@@ -116,13 +116,22 @@ export class Player {
     });
   }
 
-  #finish(onEnd) {
+  #finish(tell) {
+    if (!this.live) return;
     this.live = false;
-    onEnd();
+    tell();
+  }
+
+  /** A stall ends with "playing" as a start does; one loop is enough. */
+  #follow() {
+    if (this.ticking) return;
+    this.ticking = true;
+    this.#tick();
   }
 
   #tick() {
-    if (this.video.paused || this.video.ended) return;
+    this.ticking = !this.video.paused && !this.video.ended;
+    if (!this.ticking) return;
     this.onTime(this.video.currentTime);
     requestAnimationFrame(() => this.#tick());
   }

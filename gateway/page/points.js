@@ -1,7 +1,7 @@
 // The point editor: the rig of a portrait as draggable points over its picture.
 
 import { getJson, sendJson } from "./api.js";
-import { make } from "./conversation.js";
+import { make } from "./make.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PARTS = {
@@ -15,12 +15,13 @@ const PARTS = {
   lips_outer: ["Lips, outside", "#ff8fa3"],
   lips_inner: ["Lips, inside", "#ff5d5d"],
 };
+const REACH = 24; // screen pixels around a point within which a finger takes hold of it
+const FACE_SHARE = 0.75; // of the canvas that the face fills when the editor opens
 const LOOPS = new Set(["right_eye", "left_eye", "lips_outer", "lips_inner"]);
 
 export class PointEditor {
-  constructor(dialog, { onSaved }) {
+  constructor(dialog) {
     this.dialog = dialog;
-    this.onSaved = onSaved;
     this.canvas = dialog.querySelector("#editor-canvas");
     this.error = dialog.querySelector("#editor-error");
     this.part = dialog.querySelector("#editor-part");
@@ -28,7 +29,11 @@ export class PointEditor {
     this.zoom.addEventListener("input", () => this.#scale());
     dialog.querySelector("#editor-cancel").addEventListener("click", () => dialog.close());
     dialog.querySelector("#editor-reset").addEventListener("click", () => this.#draw(structuredClone(this.original)));
-    dialog.querySelector("#editor-save").addEventListener("click", () => this.#save());
+    this.saveButton = dialog.querySelector("#editor-save");
+    this.saveButton.addEventListener("click", () => this.#save());
+    this.canvas.addEventListener("pointerdown", (event) => this.#grab(event));
+    // where a point is near, the finger moves it; elsewhere it moves the picture
+    this.canvas.addEventListener("touchstart", (event) => this.#nearest(event.touches[0]) && event.preventDefault(), { passive: false });
     this.#legend();
   }
 
@@ -37,10 +42,10 @@ export class PointEditor {
     this.image = image;
     this.original = await getJson(`v1/avatars/${avatar}/rig`);
     this.error.hidden = true;
-    this.zoom.value = 1;
+    this.part.textContent = "Nothing chosen";
     this.dialog.showModal();
     this.#draw(structuredClone(this.original));
-    this.#scrollToFace();
+    this.#showFace();
   }
 
   #draw(rig) {
@@ -49,6 +54,7 @@ export class PointEditor {
     this.svg = shape("svg", { viewBox: `0 0 ${width} ${height}` });
     this.svg.append(shape("image", { href: this.image, width, height }));
     this.outlines = {};
+    this.handles = [];
     for (const name of Object.keys(PARTS)) this.#drawOutline(name);
     for (const name of Object.keys(PARTS)) rig.points[name].forEach((_, index) => this.#drawPoint(name, index));
     this.canvas.replaceChildren(this.svg);
@@ -72,7 +78,7 @@ export class PointEditor {
     });
     this.#place(point, name, index);
     point.addEventListener("focus", () => this.#name(name, index));
-    point.addEventListener("pointerdown", (event) => this.#grab(event, point, name, index));
+    this.handles.push({ point, name, index });
     point.addEventListener("keydown", (event) => this.#nudge(event, point, name, index));
     this.svg.append(point);
   }
@@ -87,12 +93,33 @@ export class PointEditor {
     this.outlines[name].setAttribute("points", this.rig.points[name].map((xy) => xy.join(",")).join(" "));
   }
 
-  #grab(event, point, name, index) {
+  /** Take hold of the point that is nearest; it keeps its distance to the finger, which would else hide it. */
+  #grab(event) {
+    const handle = this.#nearest(event);
+    if (!handle) return;
+    const { point, name, index } = handle;
     event.preventDefault();
     point.focus();
     point.setPointerCapture(event.pointerId);
-    point.onpointermove = (move) => this.#move(point, name, index, this.#toPicture(move));
+    const [fromX, fromY] = this.#toPicture(event);
+    const [x, y] = this.rig.points[name][index];
+    point.onpointermove = (move) => {
+      const [toX, toY] = this.#toPicture(move);
+      this.#move(point, name, index, [x + toX - fromX, y + toY - fromY]);
+    };
     point.onpointerup = point.onpointercancel = () => (point.onpointermove = null);
+  }
+
+  /** The handle next to a place on the screen, or undefined where none is within reach. */
+  #nearest(event) {
+    const [x, y] = this.#toPicture(event);
+    const reach = REACH * (this.rig.size[0] / this.svg.clientWidth);
+    const near = this.handles.map((handle) => {
+      const [pointX, pointY] = this.rig.points[handle.name][handle.index];
+      return { handle, distance: Math.hypot(pointX - x, pointY - y) };
+    });
+    const nearest = near.reduce((best, other) => (other.distance < best.distance ? other : best));
+    return nearest.distance <= reach ? nearest.handle : undefined;
   }
 
   #nudge(event, point, name, index) {
@@ -132,10 +159,21 @@ export class PointEditor {
     this.svg.querySelectorAll(".outline").forEach((line) => line.setAttribute("stroke-width", 1.5 * pixel));
   }
 
-  #scrollToFace() {
-    const face = this.rig.points.nose_bridge[0];
+  /** Zoom to the face, and bring it to the middle. */
+  #showFace() {
+    const points = Object.values(this.rig.points).flat();
+    const [[left, right], [top, bottom]] = [0, 1].map((axis) => {
+      const values = points.map((point) => point[axis]);
+      return [Math.min(...values), Math.max(...values)];
+    });
+    this.zoom.value = 1;
+    this.#scale();
+    const whole = this.svg.clientWidth / this.rig.size[0];
+    const { clientWidth, clientHeight } = this.canvas;
+    this.zoom.value = (FACE_SHARE / whole) * Math.min(clientWidth / (right - left), clientHeight / (bottom - top));
+    this.#scale();
     const scale = this.svg.clientWidth / this.rig.size[0];
-    this.canvas.scrollTo(face[0] * scale - this.canvas.clientWidth / 2, face[1] * scale - this.canvas.clientHeight / 2);
+    this.canvas.scrollTo(((left + right) * scale - clientWidth) / 2, ((top + bottom) * scale - clientHeight) / 2);
   }
 
   #name(name, index) {
@@ -154,14 +192,15 @@ export class PointEditor {
   }
 
   async #save() {
-    this.error.hidden = true;
+    this.error.hidden = this.saveButton.disabled = true;
     try {
       await sendJson(`v1/avatars/${this.avatar}/rig`, "PUT", this.rig);
       this.dialog.close();
-      this.onSaved(this.avatar);
     } catch (cause) {
       this.error.textContent = cause.message;
       this.error.hidden = false;
+    } finally {
+      this.saveButton.disabled = false;
     }
   }
 }

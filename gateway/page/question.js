@@ -14,12 +14,14 @@ export class Question {
     this.onRefused = onRefused;
     this.obstacle = obstacle;
     this.waiting = false;
-    box.addEventListener("input", () => this.keep());
+    box.addEventListener("input", () => this.#changed());
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.send();
     });
+    window.addEventListener("resize", () => this.#grow());
+    this.#grow(); // a browser that goes back restores what was written
     // Enter pressed before this script ran has only begun a line
     if (box.value.endsWith("\n")) this.send();
   }
@@ -40,6 +42,7 @@ export class Question {
     }
     this.keep();
     this.box.value = "";
+    this.#grow();
     this.onAsk(text);
   }
 
@@ -51,6 +54,18 @@ export class Question {
   /** Leave what is written in the field; it is asked only when it is sent again. */
   keep() {
     this.#show("");
+  }
+
+  #changed() {
+    this.keep();
+    this.#grow();
+  }
+
+  /** As high as what is written; the style sheet has the bound. Not every browser has `field-sizing`. */
+  #grow() {
+    if (this.box.hidden) return; // during a recording there is nothing to measure
+    this.box.style.height = "auto";
+    this.box.style.height = `${this.box.scrollHeight}px`;
   }
 
   #show(text) {

@@ -3,7 +3,9 @@
 import { ServerError } from "./api.js";
 
 const LONGEST_S = 120;
-const BARS = 60;
+const BAR_PX = 4; // with the gap after it
+const REFUSED = "The microphone is not available. Allow it for this page, or choose a sound file.";
+const MISSING = "No microphone was found. Connect one, type the question, or choose a sound file.";
 
 export class Recorder {
   constructor(canvas, timer) {
@@ -52,7 +54,9 @@ export class Recorder {
     const analyser = context.createAnalyser();
     context.createMediaStreamSource(this.stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
-    const levels = new Array(BARS).fill(0);
+    this.canvas.width = this.canvas.clientWidth * devicePixelRatio;
+    this.canvas.height = this.canvas.clientHeight * devicePixelRatio;
+    const levels = new Array(Math.floor(this.canvas.clientWidth / BAR_PX)).fill(0);
     const started = performance.now();
     this.context = context;
     this.ticker = setInterval(() => {
@@ -83,8 +87,8 @@ async function openMicrophone() {
   try {
     // a browser's noise suppression takes sounds out of words: what pleases ears is misheard by recognisers
     return await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: false } });
-  } catch {
-    throw new ServerError("The microphone is not available. Allow it for this page, or choose a sound file.");
+  } catch (cause) {
+    throw new ServerError(cause.name === "NotFoundError" ? MISSING : REFUSED);
   }
 }
 
@@ -95,6 +99,6 @@ function paintLevels(canvas, levels) {
   context.fillStyle = getComputedStyle(canvas).color;
   levels.forEach((level, index) => {
     const height = Math.max(2, Math.min(1, level * 5) * canvas.height);
-    context.fillRect(index * step, (canvas.height - height) / 2, step - 2, height);
+    context.fillRect(index * step, (canvas.height - height) / 2, step / 2, height);
   });
 }

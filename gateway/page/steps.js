@@ -1,6 +1,6 @@
 // The stages of an answer below the screen: which one works, which are done and how long they took, which one failed.
 
-import { formatSeconds } from "./conversation.js";
+import { formatSeconds } from "./duration.js";
 
 export class Steps {
   /** `list` holds an element with `data-stage` for each stage. */

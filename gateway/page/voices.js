@@ -5,7 +5,6 @@ import { getJson } from "./api.js";
 const REMEMBERED = "speech";
 const ANY_LANGUAGE = "mul"; // BCP 47's tag for several languages
 
-
 export class Voices {
   constructor(language, voice) {
     this.languageBox = language;

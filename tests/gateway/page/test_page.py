@@ -4,100 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.gateway.page.driving import DESKTOP, PHONE, ask, current_time, holding, until, until_playing
 from tests.gateway.test_bad_input import ADA, NO_FACE
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-]
-QUESTION = Path(__file__).parents[2] / "examples" / "question.wav"
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Callable[..., Browser]]:
-    """Starts browsers, each with more arguments of its own."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.fail(
-            "no Chromium on this machine: `make test` installs it; or leave these tests out with -m 'not browser'"
-        )
-    with sync_playwright() as playwright:
-        yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
-    started = chromium()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def page(browser: Browser, up: str) -> Iterator[Page]:
-    """The page, loaded; a script error or a file from elsewhere fails the test."""
-    context = browser.new_context(viewport=DESKTOP)
-    tab = context.new_page()
-    problems: list[str] = []
-    tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("request", lambda request: _own(request.url, up, problems))
-    tab.goto(up)
-    expect(tab.get_by_role("radio").first).to_be_visible(timeout=15_000)
-    yield tab
-    context.close()
-    assert problems == []
-
-
-def _own(url: str, up: str, problems: list[str]) -> None:
-    if not url.startswith((up, "blob:", "data:")):
-        problems.append(f"asked {url}")
-
-
-def ask(page: Page, text: str) -> None:
-    page.get_by_label("Your question").fill(text)
-    page.keyboard.press("Enter")
-
-
-def current_time(page: Page) -> float:
-    return float(page.evaluate("document.querySelector('video').currentTime"))
-
-
-def holding(page: Page, pattern: str) -> list[Route]:
-    """Requests of this pattern wait from now on; they come into the list, to be let go."""
-    held: list[Route] = []
-    page.route(pattern, lambda route: held.append(route))
-    return held
-
-
-def until(page: Page, expression: str) -> None:
-    """Wait until a JavaScript expression is true; the page's own policy forbids the usual way, which evaluates text."""
-    deadline = time.monotonic() + 30
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(50)
-
-
-def until_playing(page: Page, seconds: float = 0.3) -> None:
-    until(page, f"document.querySelector('video').currentTime > {seconds}")
+QUESTION = Path(__file__).parents[3] / "examples" / "question.wav"
 
 
 def test_a_typed_question_is_answered_live(page: Page) -> None:
@@ -156,6 +76,9 @@ def test_a_finished_answer_can_be_replayed_and_saved(page: Page) -> None:
     until(page, "document.querySelector('video').ended")
     replay.click()
     until_playing(page)
+    page.get_by_role("button", name="Stop speaking").click()
+    until(page, "document.querySelector('video').paused")
+    expect(page.get_by_role("button", name="Stop speaking")).to_be_hidden()
     save = page.get_by_role("link", name="Save video")
     # relative: behind a proxy that speaks HTTPS the gateway does not know its own address
     assert (save.get_attribute("href") or "").startswith("outputs/")
@@ -229,7 +152,9 @@ def test_a_bad_upload_says_why_and_a_good_one_is_chosen(page: Page) -> None:
     chooser.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     expect(page.get_by_role("alert")).to_contain_text("no picture", timeout=10_000)
     chooser.set_input_files({"name": "meadow.jpg", "mimeType": "image/jpeg", "buffer": NO_FACE})
-    expect(page.get_by_role("alert")).to_contain_text("face", timeout=10_000)
+    advice = page.get_by_role("status", name="Advice on the picture")
+    expect(advice).to_contain_text("No face was found", timeout=10_000)
+    expect(page.get_by_role("alert")).to_have_count(0)
     faces = page.get_by_role("radio")
     before = faces.count()
     chooser.set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": ADA})
@@ -339,9 +264,12 @@ def test_voice_and_language_are_sent(page: Page) -> None:
     assert (sent.value.post_data_json["language"], sent.value.post_data_json["voice"]) == ("de", voice)
 
 
-def test_an_error_of_a_stage_is_shown(page: Page) -> None:
-    page.locator("#sound-file").set_input_files({"name": "q.wav", "mimeType": "audio/wav", "buffer": b"no sound"})
-    expect(page.get_by_role("alert")).to_contain_text("no audio", timeout=10_000)
+def test_a_file_that_is_no_sound_says_so_where_the_answer_would_be(page: Page) -> None:
+    page.locator("#sound-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no sound"})
+    reason = page.locator(".turn").get_by_role("alert")
+    expect(reason).to_contain_text("notes.txt holds no audio in a known format. Choose a sound file", timeout=10_000)
+    expect(page.locator(".asked")).to_have_text("notes.txt")
+    expect(page.get_by_role("button", name="Ask again")).to_have_count(0)
     expect(page.locator("[data-stage=asr][data-state=failed]")).to_be_visible()
 
 
@@ -362,7 +290,7 @@ def test_the_theme_is_kept(page: Page) -> None:
 
 
 def test_a_phone_shows_everything_without_sideways_scrolling(page: Page) -> None:
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     ask(page, "why " * 5000)
     expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
@@ -393,10 +321,10 @@ def test_advice_on_a_picture_and_its_mended_version(page: Page, tmp_path: Path) 
     expect(page.get_by_role("radio")).to_have_count(presenters)
 
 
-def test_the_mark_of_a_failed_stage_goes_with_its_notice(page: Page) -> None:
+def test_the_mark_of_a_failed_stage_goes_when_the_reader_goes_on(page: Page) -> None:
     failed = page.locator("#steps [data-state=failed]")
     for forget in (
-        lambda: page.get_by_role("button", name="Dismiss").click(),
+        lambda: page.get_by_role("button", name="New conversation").click(),
         lambda: page.get_by_label("Your question").fill("W"),
     ):
         page.locator("#sound-file").set_input_files({"name": "q.wav", "mimeType": "audio/wav", "buffer": b"no sound"})
@@ -464,7 +392,12 @@ def test_a_question_that_waits_lets_a_recording_end(browser: Browser, up: str, e
     expect(tab.get_by_role("alert")).to_contain_text("A question is being recorded.")
     expect(tab.locator(".asked")).to_have_count(0)
     if end == "Escape":
+        held = holding(tab, "**/v1/avatarchatbot/stream")
         tab.keyboard.press("Escape")
+        while not held:
+            tab.wait_for_timeout(50)
+        expect(tab.get_by_role("alert")).to_have_count(0)  # nothing is being recorded any more
+        held[0].continue_()
     else:
         held = holding(tab, "**/v1/avatarchatbot/stream")
         tab.get_by_role("button", name="Stop recording and ask").click()

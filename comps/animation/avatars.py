@@ -11,7 +11,9 @@ import logging
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -44,6 +46,7 @@ from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.footage import Footage, FootageLimits, import_footage
 from comps.animation.unknown_avatar import unknown_avatar
 from comps.core.errors import FaceError, NotFoundError, UnprocessableError
+from comps.core.own_folder import OwnFolder
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ MAX_SIDE = 1536
 """Longer side, in pixels, of a stored picture: more than any video shows."""
 MAX_NAME = 80
 MAX_VOICE = 100
+DRAFT_AGE_S = 3600.0
+"""Seconds after which what never became an avatar was left by a process that is gone."""
 MOST_LOOKS = 20
 """Frames of a video in which a face is looked for."""
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -63,7 +68,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """Bounds of a store: `avatars` and `bytes` that are kept, and `temporary` pictures cached for single requests."""
+    """Bounds of a store: `avatars` and `bytes` that are kept, and `temporary` pictures held for single requests."""
 
     avatars: int = 200
     bytes: int = 1024**3
@@ -72,6 +77,8 @@ class StoreLimits:
 
 class AvatarStore:
     """The shipped presenters and the uploaded avatars. Every method blocks; all may be called from any thread.
+
+    Pictures of single requests are kept in a folder of this store alone, which `close` removes.
 
     Args:
         data: folder of the uploaded ones; made when it is missing.
@@ -85,16 +92,19 @@ class AvatarStore:
     ) -> None:
         self._shipped = shipped
         self._kept = data / "avatars"
-        self._temporary = data / "temporary"
+        self._all_temporary = data / "temporary"
+        self._temporary = OwnFolder(self._all_temporary)
         self._find_rig = find_rig
         self._limits = limits or StoreLimits()
         self._lock = threading.Lock()
         self.default = ""
-        for folder in (self._kept, self._temporary):
-            folder.mkdir(parents=True, exist_ok=True)
-            for leftover in folder.glob(".*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-                leftover.unlink(missing_ok=True)
+        self._kept.mkdir(parents=True, exist_ok=True)
+        _remove_drafts(self._kept)
+        self._temporary.clear_leftovers()
+
+    def close(self) -> None:
+        """Remove the pictures of single requests."""
+        self._temporary.close()
 
     def list(self) -> list[AvatarInfo]:
         """Every avatar: the default first, then the shipped, then the uploaded, by name; damaged ones are left out."""
@@ -222,21 +232,22 @@ class AvatarStore:
                 self.default = ""
         shutil.rmtree(gone, ignore_errors=True)
         # the same picture may also have been used for a single request
-        shutil.rmtree(self._temporary / identity, ignore_errors=True)
+        for borrowed in self._all_temporary.glob(f"*/{identity}"):
+            shutil.rmtree(borrowed, ignore_errors=True)
 
     def temporary(self, picture: Picture) -> Avatar:
-        """An avatar for one request; its rig is cached, the oldest such avatars are dropped. Raises FaceError."""
+        """An avatar for one request; it is kept until newer ones need its place, or `close`. Raises FaceError."""
         picture, _ = _reduced(picture, None)
         identity = _identity(picture)
         kept = self._kept / identity
         if kept.exists():
             self._mend(kept, picture)
             return self.open(identity)
-        folder = self._temporary / identity
+        folder = self._temporary.path / identity
         if folder.exists():
             self._mend(folder, picture)
         else:
-            self._make(self._temporary, identity, picture, self._find_rig(picture), {"name": identity})
+            self._make(folder.parent, identity, picture, self._find_rig(picture), {"name": identity})
             self._drop_oldest()
         (folder / ABOUT).touch()
         return Avatar(identity, identity, folder / PICTURE, folder / RIG)
@@ -250,7 +261,13 @@ class AvatarStore:
     def _find(self, avatar: str) -> tuple[Path, bool]:
         identity = self.resolve(avatar)
         if _ID.fullmatch(identity):
-            for parent, builtin in ((self._shipped, True), (self._kept, False), (self._temporary, False)):
+            # pictures of single requests also where another process that shares the folder has them
+            borrowed = [folder.parent for folder in self._all_temporary.glob(f"*/{identity}")]
+            for parent, builtin in (
+                (self._shipped, True),
+                (self._kept, False),
+                *((place, False) for place in borrowed),
+            ):
                 if (parent / identity).is_dir():
                     return parent / identity, builtin
         raise unknown_avatar(identity, self.list())
@@ -297,9 +314,17 @@ class AvatarStore:
 
     def _drop_oldest(self) -> None:
         with self._lock:
-            folders = sorted(self._temporary.glob("[0-9a-f]*"), key=last_use)
+            folders = sorted(self._temporary.path.glob("[0-9a-f]*"), key=last_use)
             for folder in folders[: -self._limits.temporary]:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_drafts(folder: Path) -> None:
+    for draft in folder.glob(".*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > DRAFT_AGE_S:
+                shutil.rmtree(draft, ignore_errors=True)
+                draft.unlink(missing_ok=True)
 
 
 def _reduced(picture: Picture, rig: Rig | None) -> tuple[Picture, Rig | None]:

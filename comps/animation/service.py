@@ -15,6 +15,7 @@ from comps.animation.audio2face.web.host import FaceHost, host_of, keep_host
 from comps.animation.audio2face.web.live import LiveFace
 from comps.animation.coach import routes as coach_routes
 from comps.animation.coach.coach import Coach, CoachLimits
+from comps.animation.coach.image.upscaler import load_upscaler
 from comps.animation.coach.routes import keep_coach
 from comps.animation.engines.portrait.rig.finder import LazyMeshes
 from comps.animation.jobs import routes as job_routes
@@ -29,6 +30,7 @@ from comps.animation.studio import Studio, keep_studio, studio_of
 from comps.animation.table import ENGINES, ENHANCERS, AnimationTable, EnhancerTable
 from comps.core.app import ServiceInfo, create_service_app
 from comps.core.regularly import interval_for, regularly
+from comps.core.threads import run_to_end
 
 
 def create_app(
@@ -53,6 +55,8 @@ def create_app(
         finally:
             await desk.runner.close()
             await studio.close()
+            if find_meshes is not None:
+                await run_to_end(find_meshes.close)
 
     async def checks() -> dict[str, str]:
         return await _engine_states(app)
@@ -73,7 +77,8 @@ def create_app(
     keep_host(app, FaceHost(settings))
     landmarker = settings.face_landmarker
     find_meshes = None if landmarker is None else LazyMeshes(landmarker)
-    keep_coach(app, Coach(CoachLimits(settings.max_pixels), find_meshes=find_meshes))
+    upscale = load_upscaler(settings.upscaler)
+    keep_coach(app, Coach(CoachLimits(settings.max_pixels), find_meshes=find_meshes, upscale=upscale))
     return app
 
 

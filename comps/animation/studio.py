@@ -16,7 +16,7 @@ from comps.animation.avatars import AvatarStore, StoreLimits
 from comps.animation.direction.backdrop import Backdrop
 from comps.animation.direction.direction import read_prompt
 from comps.animation.engine import AnimationCapabilities, AnimationEngine, AnimationOptions, Avatar
-from comps.animation.engines.portrait.rig.finder import rig_finder
+from comps.animation.engines.portrait.rig.finder import RigFinder
 from comps.animation.enhancer import Enhancer
 from comps.animation.occupancy import Occupancy, Work
 from comps.animation.outputs import OutputFolder
@@ -52,6 +52,7 @@ class Studio:
     engines: EngineHost[AnimationEngine, AnimationCapabilities]
     enhancers: EngineHost[Enhancer, None]
     avatars: AvatarStore
+    finder: RigFinder
     outputs: OutputFolder
     workers: Workers
     sessions: int = field(default=0)
@@ -62,7 +63,8 @@ class Studio:
     def build(cls, settings: AnimationSettings, table: AnimationTable, enhancers: EnhancerTable) -> Studio:
         """Make the folders and read what is there; blocks."""
         limits = StoreLimits(avatars=settings.max_avatars, bytes=settings.max_avatar_bytes)
-        store = AvatarStore(settings.data_dir, rig_finder(settings.face_landmarker), limits)
+        finder = RigFinder(settings.face_landmarker)
+        store = AvatarStore(settings.data_dir, finder, limits)
         store.default = settings.default_avatar
         if settings.face is not None:
             picture = decode_image(settings.face.read_bytes(), max_pixels=settings.max_pixels)
@@ -72,6 +74,7 @@ class Studio:
             engines=EngineHost(table, settings.engine, settings),
             enhancers=EngineHost(enhancers, settings.enhancer, settings),
             avatars=store,
+            finder=finder,
             outputs=OutputFolder(settings.output_dir, settings.max_outputs, settings.max_output_age_s),
             workers=Workers(encode=anyio.CapacityLimiter(2), prepare=anyio.CapacityLimiter(2)),
         )
@@ -83,9 +86,14 @@ class Studio:
         await self.enhancer(options.enhancer)
 
     async def close(self) -> None:
-        """Free what the engines and enhancers took."""
-        await self.engines.close()
-        await self.enhancers.close()
+        """Free what the engines and enhancers took, and remove the pictures of single requests."""
+        try:
+            await self.engines.close()
+            await self.enhancers.close()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self.avatars.close)
+                await anyio.to_thread.run_sync(self.finder.close)
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking `work` on pictures, sound or files in a worker thread."""

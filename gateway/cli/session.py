@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.failure import FailureError
@@ -59,14 +59,17 @@ async def _in_process(stages: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]
     from pathlib import Path
 
     from comps.core.client import ClientOptions, create_client
+    from comps.core.own_folder import OwnFolder
     from gateway.app import create_app
     from gateway.settings import IN_PROCESS, GatewaySettings
     from megaservice.transport.asgi import AsgiTransport
     from megaservice.transport.lifespan import running_lifespan
 
-    with _quiet_logs(), tempfile.TemporaryDirectory(prefix="avatarchatbot-") as folder:
+    videos = OwnFolder(Path(tempfile.gettempdir()), "avatarchatbot-")
+    with _quiet_logs(), closing(videos):
+        videos.clear_leftovers()
         urls: dict[str, Any] = {f"{stage}_url": IN_PROCESS if stage in stages else "" for stage in STAGES}
-        app = create_app(GatewaySettings(outputs_dir=Path(folder), **urls))
+        app = create_app(GatewaySettings(outputs_dir=videos.path, **urls))
         async with running_lifespan(app):
             if app.state.readiness.state != "ready":
                 raise FailureError(app.state.readiness.reason)

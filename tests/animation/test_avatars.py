@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +167,7 @@ def test_a_damaged_avatar_says_so_and_can_be_mended_or_deleted(
 
 def test_a_damaged_picture_of_one_request_is_made_anew(store: AvatarStore, tmp_path: Path) -> None:
     identity = store.temporary(picture()).id
-    (tmp_path / "temporary" / identity / "rig.json").unlink()
+    next((tmp_path / "temporary").glob(f"*/{identity}/rig.json")).unlink()
     assert store.temporary(picture()).id == identity
     assert store.rig(identity).size == (256, 256)
 
@@ -183,9 +184,12 @@ def test_edited_points_outlive_a_damaged_name(store: AvatarStore, tmp_path: Path
 def test_it_survives_a_restart(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:
     info = store.add(picture(), "kept")
     (tmp_path / "avatars" / ".half-written").mkdir()
+    (tmp_path / "avatars" / ".being-written").mkdir()
+    os.utime(tmp_path / "avatars" / ".half-written", (0, 0))
     again = AvatarStore(tmp_path, finder)
     assert again.get(info.id) == info
     assert not (tmp_path / "avatars" / ".half-written").exists()
+    assert (tmp_path / "avatars" / ".being-written").exists()
 
 
 def test_large_pictures_are_reduced_together_with_their_rig(store: AvatarStore, finder: Finder) -> None:
@@ -265,8 +269,44 @@ def test_temporary_avatars_are_cached_and_the_oldest_dropped(
     assert store.temporary(picture(0)).id == avatars[0].id
     assert finder.calls == 2
     store.temporary(picture(5))
-    assert len(list((tmp_path / "temporary").iterdir())) == 2
+    assert len(list((tmp_path / "temporary").glob("*/*/portrait.png"))) == 2
     assert not any(info.id == avatars[0].id for info in store.list())
+
+
+def test_pictures_of_single_requests_go_with_the_store(store: AvatarStore, tmp_path: Path, finder: Finder) -> None:
+    mine = store.temporary(picture(0))
+    beside = AvatarStore(tmp_path, finder)
+    yours = beside.temporary(picture(1))
+    assert store.open(yours.id).image == yours.image
+    store.close()
+    assert not mine.image.exists()
+    assert beside.open(yours.id) == yours
+    assert store.temporary(picture(0)).image.exists()
+    for each in (store, beside):
+        each.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_cleared_and_what_a_running_one_uses_is_not(
+    store: AvatarStore, tmp_path: Path, finder: Finder
+) -> None:
+    kept = store.temporary(picture(0))
+    left = tmp_path / "temporary" / "killed"
+    (left / "0123456789abcdef").mkdir(parents=True)
+    (left / "lock").touch()
+    older = tmp_path / "temporary" / "0123456789abcdef"
+    older.mkdir()
+    os.utime(older, (0, 0))
+    AvatarStore(tmp_path, finder)
+    assert not left.exists()
+    assert not older.exists()
+    assert store.open(kept.id).image.is_file()
+
+
+def test_a_forgotten_face_is_not_kept_for_single_requests_either(store: AvatarStore, tmp_path: Path) -> None:
+    borrowed = store.temporary(picture(0))
+    store.delete(store.add(picture(0), "mine").id)
+    assert not borrowed.image.exists()
 
 
 def test_a_picture_without_a_face_leaves_nothing_behind(store: AvatarStore, tmp_path: Path) -> None:

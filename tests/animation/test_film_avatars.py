@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import numpy as np
@@ -79,5 +80,6 @@ def test_what_cannot_be_kept_leaves_nothing_behind(tmp_path: Path, video: bytes,
     assert not list((tmp_path / "avatars").iterdir())
     leftover = tmp_path / "avatars" / ".draft.mp4"
     leftover.write_bytes(b"half")
+    os.utime(leftover, (0, 0))
     AvatarStore(tmp_path, find_rig)
     assert not leftover.exists()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from comps.animation.avatars import PRESENTERS
 from comps.animation.engines.portrait.rig.find import find_rig
-from comps.animation.engines.portrait.rig.finder import rig_finder
+from comps.animation.engines.portrait.rig.finder import RigFinder
 from comps.animation.engines.portrait.rig.preview import SIDE, draw_preview
 from comps.animation.engines.portrait.rig.rig import POINTS, Rig
 from comps.animation.engines.portrait.rig.subject import check_size, choose
@@ -148,6 +148,7 @@ def test_preview_shows_the_face_with_its_points() -> None:
 
 
 def test_a_landmarker_without_its_file_or_extra_is_an_engine_that_is_missing(tmp_path: object) -> None:
-    assert rig_finder(None) is find_rig
+    picture, _, _ = load("ada")
+    assert np.array_equal(RigFinder()(picture).points, find_rig(picture).points)
     with pytest.raises(EngineUnavailableError, match=r"mediapipe|landmarker"):
-        rig_finder(PRESENTERS / "no_such.task")
+        RigFinder(PRESENTERS / "no_such.task")

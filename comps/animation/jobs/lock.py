@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import BinaryIO
 
 from comps.core.errors import BusyError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+from comps.core.file_lock import try_lock
 
 
 class FileLock:
@@ -31,11 +17,14 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab")
+        held = False
         try:
-            _lock(self._file)
-        except OSError as error:
-            self._file.close()
-            raise BusyError("another process works on this job: ask that one", retry_after_s=10) from error
+            held = try_lock(self._file)
+        finally:
+            if not held:
+                self._file.close()
+        if not held:
+            raise BusyError("another process works on this job: ask that one", retry_after_s=10)
 
     def release(self) -> None:
         """Let others have it; may be called again."""

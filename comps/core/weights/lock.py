@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from comps.core.file_lock import try_lock
+
 _POLL_S = 0.1
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 @contextmanager
@@ -41,8 +22,8 @@ def alone(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         OSError: the folder cannot be written, or its file system knows no locks.
     """
     with path.open("ab") as file:
-        if not _try(file.fileno()):
+        if not try_lock(file):
             waiting()
-            while not _try(file.fileno()):
+            while not try_lock(file):
                 time.sleep(_POLL_S)
         yield

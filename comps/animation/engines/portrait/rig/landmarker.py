@@ -50,6 +50,11 @@ class MediaPipeMeshes:
         shapes = [{shape.category_name: float(shape.score) for shape in face} for face in result.face_blendshapes]
         return tuple(FaceMesh(*face) for face in zip(points, shapes or [{}] * len(points), strict=True))
 
+    def close(self) -> None:
+        """Free the landmarker, which cannot end any more when the interpreter does: threads of its own close it."""
+        with self._lock:
+            self._landmarker.close()
+
 
 class MediaPipeFinder:
     """Finds rigs with the landmarker file `path`; may be used from any thread.
@@ -67,3 +72,7 @@ class MediaPipeFinder:
         mesh = choose(meshes, [mesh.eye_distance for mesh in meshes])
         check_size(mesh.eye_distance)
         return rig_of(mesh.points, (picture.shape[1], picture.shape[0]))
+
+    def close(self) -> None:
+        """Free the landmarker."""
+        self._meshes.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -10,11 +9,12 @@ from typing import Any, TypeVar
 
 import typer
 
+from gateway.cli.stopping import Ending, ended_by_signals
+
 ResultT = TypeVar("ResultT")
 
 FAILED = 1
 USAGE = 2
-INTERRUPTED = 130
 
 
 class FailureError(Exception):
@@ -31,28 +31,31 @@ class UsageFailureError(FailureError):
 
 def run(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Run a command's coroutine; every failure leaves through `typer.Exit` with one sentence on stderr."""
-    return run_plain(lambda: asyncio.run(_main(work)))
+    return _ended_well(lambda ending: ending.run(work))
 
 
 def run_plain(work: Callable[[], ResultT]) -> ResultT:
     """Run a command that needs no event loop, with the same ends as `run`."""
-    try:
-        return work()
-    except KeyboardInterrupt:
-        say_error("stopped")
-        raise typer.Exit(INTERRUPTED) from None
-    except FailureError as error:
-        say_error(str(error))
-        raise typer.Exit(error.code) from None
-    except Exception as error:
-        if os.environ.get("AVATAR_LOG_LEVEL") == "debug":
+    return _ended_well(lambda _: work())
+
+
+def _ended_well(work: Callable[[Ending], ResultT]) -> ResultT:
+    with ended_by_signals() as ending:
+        try:
+            return work(ending)
+        except KeyboardInterrupt:
+            say_error("stopped")
+            raise typer.Exit(ending.code) from None
+        except typer.Exit:
             raise
-        say_error(_sentence(error))
-        raise typer.Exit(FAILED) from None
-
-
-async def _main(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    return await work()
+        except FailureError as error:
+            say_error(str(error))
+            raise typer.Exit(error.code) from None
+        except Exception as error:
+            if os.environ.get("AVATAR_LOG_LEVEL") == "debug":
+                raise
+            say_error(_sentence(error))
+            raise typer.Exit(FAILED) from None
 
 
 def say_error(message: str) -> None:

@@ -16,7 +16,7 @@ from gateway.cli.download import download
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input
-from gateway.cli.presets import tell_cost
+from gateway.cli.presets import plan_of
 from gateway.cli.progress import AnswerProgress, answer_progress, duration
 from gateway.cli.session import gateway_client
 
@@ -117,9 +117,10 @@ async def _make(
     check_body(JobRequest, wanted)
 
     async def made(client: httpx.AsyncClient, progress: AnswerProgress) -> dict[str, Any]:
-        await tell_cost(client, look, progress)
+        progress.expect(await plan_of(client, look))
         with about_files(sound=sound):
             job: dict[str, Any] = await call_json(client, "POST", "/v1/jobs", json=wanted)
+        progress.begun()
         return job
 
     await _followed(made, stages, delivery)

@@ -7,13 +7,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from gateway.cli.calls import call
 from gateway.cli.download import download
 from gateway.cli.events import answer_events
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
-from gateway.cli.presets import tell_cost
+from gateway.cli.presets import plan_of
 from gateway.cli.progress import AnswerProgress, answer_progress
 from gateway.cli.session import gateway_client
 
@@ -37,7 +39,8 @@ class Look:
     backdrop: str = ""
 
     def body(self) -> dict[str, Any]:
-        """The request's fields; raises UsageFailureError for a picture that is not there."""
+        """The request's fields; raises UsageFailureError for a picture that is not there, or a backdrop that none is."""
+        _check_backdrop(self.backdrop)
         given = {
             "engine": self.engine,
             "preset": self.preset,
@@ -115,7 +118,9 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
     picture = Path(common.look.avatar) if "image" in wanted.body else None
     async with gateway_client(common.url, wanted.stages) as client:
         with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
-            await tell_cost(client, common.look, progress)
+            if "avatar" in wanted.body:
+                await call(client, "GET", f"/v1/avatars/{quote(wanted.body['avatar'], safe='')}")
+            progress.expect(await plan_of(client, common.look))
             result = await _finished(client, wanted, progress)
             await download(client, result["video_path"], common.output)
         if alignment is not None:
@@ -160,6 +165,16 @@ def _report(result: dict[str, Any], common: Common, alignment: Path | None) -> N
         f"{common.output}: {result['duration_s']:.2f} s, {result['frames']} frames of "
         f"{result['width']}x{result['height']} at {result['fps']:g} fps; first picture after {first:.2f} s\n"
     )
+
+
+def _check_backdrop(name: str) -> None:
+    from comps.animation.direction.backdrop import Backdrop
+    from comps.core.errors import UnknownChoiceError
+
+    try:
+        Backdrop.parse(name)
+    except UnknownChoiceError as error:
+        raise UsageFailureError(f"--backdrop: {error.message}") from error
 
 
 def _face(avatar: str) -> dict[str, str]:

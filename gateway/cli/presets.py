@@ -1,4 +1,4 @@
-"""What the presets are and cost: the command that lists them, and the line before a video is made."""
+"""What the presets are and cost: the command that lists them, and the plan of a video."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.cli.calls import call_json
 from gateway.cli.failure import print_json, run
-from gateway.cli.progress import AnswerProgress, duration
+from gateway.cli.progress import Plan, duration
 from gateway.cli.session import gateway_client
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def cost(work_s: float | None) -> str:
     return f"{work_s:.2f} s" if work_s < 60 else duration(work_s)
 
 
-async def tell_cost(client: httpx.AsyncClient, look: Look, progress: AnswerProgress) -> None:
-    """Say before the work what the video will be and what a second of it costs; nothing is measured for that.
+async def plan_of(client: httpx.AsyncClient, look: Look) -> Plan | None:
+    """What the video will be and what a second of it costs; nothing is measured for that.
 
     A gateway that cannot tell is no reason to fail.
     """
@@ -67,9 +67,8 @@ async def tell_cost(client: httpx.AsyncClient, look: Look, progress: AnswerProgr
         work_s: float | None = row["work_s"]
         line = f"{found['engine']}, {row['name']}: {row['size']} px, {row['fps']} frames/s; {_time(work_s)}"
     except (AvatarError, LookupError, TypeError, StopIteration, RuntimeError):
-        return
-    progress.pace = work_s
-    progress.say("video", line)
+        return None
+    return Plan(line, work_s)
 
 
 def _time(work_s: float | None) -> str:

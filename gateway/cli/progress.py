@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+_AT_WORK = ("sentence", "media", "progress", "done")
+"""Events that come when nothing of a request is refused any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a video will be, in one line, and the seconds of work for a second of it, where they are known."""
+
+    line: str
+    work_s: float | None
+
 
 class AnswerProgress:
-    """Turns the events of an answer into a line of progress, and the words into lines above it.
-
-    `pace`, where it is known, is the seconds of work for a second of video that are expected before any is seen.
-    """
+    """Turns the events of an answer into a line of progress, and the words into lines above it."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("starting", total=None, share="", left="")
         self._video_s = 0.0
-        self.pace: float | None = None
+        self._plan: Plan | None = None
+        self._pace: float | None = None
+
+    def expect(self, plan: Plan | None) -> None:
+        """Take a plan, which is told once the work has begun."""
+        self._plan, self._pace = plan, None if plan is None else plan.work_s
+
+    def begun(self) -> None:
+        """Tell the plan, once."""
+        if self._plan is not None:
+            self._say("video", self._plan.line)
+            self._plan = None
 
     def note(self, name: str, data: dict[str, Any]) -> None:
         """Show one event."""
+        if name in _AT_WORK:
+            self.begun()
         if name == "transcript" and data["final"]:
             self._say("heard", data["text"])
             self._doing("thinking")
@@ -48,8 +70,8 @@ class AnswerProgress:
 
     def work(self, done_s: float, total_s: float | None, remaining_s: float | None) -> None:
         """Show the share that is done, and how long the rest will take, where they are known."""
-        if remaining_s is None and total_s and self.pace is not None:
-            remaining_s = (total_s - done_s) * self.pace
+        if remaining_s is None and total_s and self._pace is not None:
+            remaining_s = (total_s - done_s) * self._pace
         share = f"{100 * min(1.0, done_s / total_s):3.0f} %" if total_s else ""
         left = f"{duration(remaining_s)} left" if remaining_s else ""
         self._progress.update(self._task, total=total_s, completed=min(done_s, total_s or 0), share=share, left=left)
@@ -63,7 +85,8 @@ class AnswerProgress:
 
     def _say(self, what: str, text: str) -> None:
         line = Text.assemble((f"{what:>6}  ", "dim"), text)
-        self._progress.console.print(line)
+        console = self._progress.console
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def duration(seconds: float) -> str:
@@ -84,9 +107,9 @@ def working(what: str, *, quiet: bool) -> Iterator[None]:
 
 @contextmanager
 def answer_progress(*, quiet: bool) -> Iterator[AnswerProgress]:
-    """Progress on stderr; nothing when `quiet`."""
+    """Progress on stderr, without a terminal only its lines; nothing when `quiet`."""
     console = Console(stderr=True, quiet=quiet)
     numbers = (TextColumn("{task.fields[share]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), *numbers)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield AnswerProgress(progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -67,9 +68,51 @@ async def test_what_a_video_costs_is_said_before_it_is_made_and_never_measured_f
     await invoke("presets", "--url", stack.url)
     made = await invoke("say", "One.", "-o", out, "--url", stack.url, "--preset", "quick", "--job")
     said = " ".join(made.stderr.split())
-    assert "stand-in, quick: 384 px, 20 frames/s; about 0." in said
-    assert "s of work for a second of speech" in said
+    assert re.search(r"stand-in, quick: 384 px, 20 frames/s; about \d+\.\d\d s of work for a second of speech", said)
     assert said.index("video stand-in") < said.index("job ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("say", "One.", "--avatar", "nobody"), 1, "no avatar 'nobody'"),
+        (("say", "One.", "--voice", "nobody"), 1, "no voice 'nobody'"),
+        (("say", "One.", "--engine", "magic"), 1, "no engine 'magic'"),
+        (("say", "One.", "--backdrop", "moon"), 2, "--backdrop: no backdrop 'moon'"),
+        (("say", "One.", "--voice", "nobody", "--job"), 1, "no voice 'nobody'"),
+        (("say", "One.", "--avatar", "nobody", "--job"), 1, "no avatar 'nobody'"),
+        (("animate", "speech.wav", "--avatar", "nobody"), 1, "no avatar 'nobody'"),
+        (("animate", "speech.wav", "--avatar", "speech.wav"), 1, "speech.wav: the picture is damaged"),
+        (("animate", "speech.wav", "--engine", "magic"), 1, "no engine 'magic'"),
+        (("animate", "speech.wav", "--engine", "magic", "--job"), 1, "no engine 'magic'"),
+        (("ask", "--text", "hello", "--voice", "nobody"), 1, "no voice 'nobody'"),
+        (("ask", "--text", "hello", "--avatar", "nobody"), 1, "no avatar 'nobody'"),
+    ],
+)
+async def test_what_there_is_not_is_refused_before_the_plan_is_told(
+    stack: Stack,
+    wav: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "speech.wav").write_bytes(wav)
+    result = await invoke(*arguments, "-o", "out.mp4", "--url", stack.url)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == code, said
+    assert sentence in said
+    assert "stand-in, standard" not in said
+    assert not (tmp_path / "out.mp4").exists()
+
+
+async def test_the_plan_of_a_recording_is_told(stack: Stack, wav: bytes, tmp_path: Path) -> None:
+    (tmp_path / "speech.wav").write_bytes(wav)
+    made = await invoke("animate", tmp_path / "speech.wav", "-o", tmp_path / "out.mp4", "--url", stack.url)
+    assert made.exit_code == 0, made.stderr
+    assert made.stderr.count("stand-in, standard: ") == 1
 
 
 def test_costs_are_said_as_people_say_them() -> None:

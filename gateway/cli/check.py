@@ -69,27 +69,35 @@ def _report(request: CheckRequest, material: dict[str, str]) -> None:
 def refuse_bare(context: typer.Context) -> None:
     """End the command when files were given without the options that say what they are."""
     if context.args:
-        asked = " ".join([*_given(context), *(_option(Path(file)) for file in context.args)])
-        say_error(f"say what each file is: avatarchatbot check {asked}")
+        given = dict(_given(context))
+        bare = [_option(Path(file)) for file in context.args]
+        twice = [option for option, _ in bare if option in given or [name for name, _ in bare].count(option) > 1]
+        if twice:
+            say_error(
+                f"one file for each option: {twice[0]} can be given once only; check the others by themselves, each "
+                f"with the option that says what it is"
+            )
+        else:
+            asked = " ".join(f"{option} {value}".rstrip() for option, value in (*given.items(), *bare))
+            say_error(f"say what each file is: avatarchatbot check {asked}")
         raise typer.Exit(USAGE)
 
 
-def _given(context: typer.Context) -> Iterator[str]:
-    """The options of the command line, as they can be typed again."""
+def _given(context: typer.Context) -> Iterator[tuple[str, str]]:
+    """The options of the command line and their values, as they can be typed again."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is None or source.name != "COMMANDLINE":
             continue
         value = context.params[parameter.name or ""]
-        option = max(parameter.opts, key=len)
-        yield option if value is True else f"{option} {shlex.quote(str(value))}"
+        yield max(parameter.opts, key=len), "" if value is True else shlex.quote(str(value))
 
 
-def _option(file: Path) -> str:
-    """The option that a file goes with, as its name tells."""
+def _option(file: Path) -> tuple[str, str]:
+    """The option that a file goes with, as its name tells, and its value."""
     kind = (mimetypes.guess_type(file.name, strict=False)[0] or "").partition("/")[0]
     name, sign = _OPTIONS.get(kind, ("--image|--audio|--prompt", ""))
-    return f"{name} {shlex.quote(f'{sign}{file}')}"
+    return name, shlex.quote(f"{sign}{file}")
 
 
 async def _checked(request: CheckRequest, material: dict[str, str]) -> dict[str, Any]:
@@ -104,7 +112,7 @@ async def _checked(request: CheckRequest, material: dict[str, str]) -> dict[str,
 def _material(request: CheckRequest) -> tuple[dict[str, str], list[str]]:
     """What can be looked at, by its field, and a sentence on each file that cannot be read.
 
-    Raises UsageFailureError, with all of those sentences, when there is nothing to look at.
+    Raises UsageFailureError, with all of those sentences, when there is nothing to look at, not even an engine.
     """
     given, unreadable = dict[str, str](), list[str]()
     for name, read in _sources(request).items():
@@ -112,7 +120,7 @@ def _material(request: CheckRequest) -> tuple[dict[str, str], list[str]]:
             given[name] = read()
         except UsageFailureError as error:
             unreadable.append(str(error))
-    if not given:
+    if not given and (unreadable or not request.engine):
         raise UsageFailureError("\n".join(unreadable) or "there is nothing to check: give --image, --audio or --prompt")
     return given, unreadable
 

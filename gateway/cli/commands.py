@@ -1,4 +1,4 @@
-"""Commands in place of the routes that a service's sentences name."""
+"""Commands and options in place of the routes and fields that a service's sentences name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 _COMMANDS: Mapping[str, str] = {
     "GET /v1/voices": "`avatarchatbot voices`",
     "GET /v1/avatars": "`avatarchatbot avatars list`",
+    "send 'image', 'audio' or 'prompt'": "give --image, --audio or --prompt",
 }
 
 
 def at_the_command_line(message: str) -> str:
-    """A sentence of a service with the commands that do what its routes do."""
+    """A sentence of a service with the commands that do what its routes do, and their options."""
     for route, command in _COMMANDS.items():
         message = message.replace(route, command)
     return message

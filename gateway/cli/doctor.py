@@ -29,6 +29,7 @@ SHOWN = ("av", "espeakng-loader", "fastapi", "numpy", "opencv-python-headless", 
 USUAL_WEIGHTS = {"whisper": "whisper-small"}
 """Of an engine with several models the one it takes unasked, where that is not the first of the table."""
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_OWN_EXTRAS = re.compile(rf"{DISTRIBUTION}\[([^\]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -106,12 +107,14 @@ def _specs(stage: str) -> Iterator[Any]:
 
 
 def _audio2face() -> list[EngineState]:
-    """The service beside the stages, which has no table: its own inference and that of published networks."""
+    """What there is beside the stages, which has no table: two ways to move the face, and what each other command needs."""
     from comps.core.engine import EngineSpec
 
     rows = (
-        EngineSpec("embedded", "", "audio2face", None, "avatarchatbot a2f serve: speech to blend shapes over gRPC"),
+        EngineSpec("embedded", "", None, None, "speech to blend shapes: a2f infer, /v1/audio2face"),
         EngineSpec("onnx", "", "audio2face-onnx", None, "the same by NVIDIA's published networks"),
+        EngineSpec("grpc", "", "audio2face", None, "a2f serve, a2f infer --url, and configuration files: a2f migrate"),
+        EngineSpec("vmc", "", "vmc", None, "a2f infer --vmc"),
     )
     return [_engine_state("audio2face", row) for row in rows]
 
@@ -122,10 +125,21 @@ def _engine_state(stage: str, spec: Any) -> EngineState:
     if weights := _missing_weights(spec.name):
         missing.append("weights")
         remedies.append(f"{DISTRIBUTION} models pull {weights}")
+    if (stage, spec.name) == ("audio2face", "onnx") and not _has_networks():
+        missing.append("weights")
+        remedies.append("fetch a network as docs/audio2face.md says")
     if (stage, spec.name) == ("animation", "liveavatar") and (problem := _program_problem()):
         missing.append("program")
         remedies.append(problem)
     return EngineState(stage, spec.name, not missing, ", ".join(missing), "; ".join(remedies), spec.summary)
+
+
+def _has_networks() -> bool:
+    """Whether a network of Audio2Face is there: each has a folder of its own among the models, with one file name."""
+    from comps.core.weights import models_folder
+
+    found = models_folder().glob("*/network.onnx")
+    return any("emotion" not in network.parent.name.lower() for network in found)
 
 
 def _program_problem() -> str:
@@ -162,7 +176,8 @@ def _other_folders(engine: str) -> Iterator[Path]:
 
 
 def distributions_of(extra: str | None) -> list[str]:
-    """Names of the packages that a pip extra of this product brings; none for the base install."""
+    """Names of the packages that a pip extra of this product brings, those of its extras that it names too; none for
+    the base install."""
     if extra is None:
         return []
     found = []
@@ -170,7 +185,9 @@ def distributions_of(extra: str | None) -> list[str]:
         requirement, _, marker = line.partition(";")
         named, of = _NAME.match(requirement), _EXTRA.search(marker)
         if named and of and of.group(1) == extra:
-            found.append(named.group(0))
+            own = _OWN_EXTRAS.match(requirement)
+            others = own.group(1).split(",") if own else []
+            found += [name for other in others for name in distributions_of(other.strip())] or [named.group(0)]
     return found
 
 
@@ -236,7 +253,7 @@ def _show(report: Report) -> None:
     engines = Table("Stage", "Engine", "Runs", "What it is, or what it needs", box=None, header_style="bold")
     for engine in report.engines:
         mark = "[green]yes[/]" if engine.runs else "[yellow]no[/]"
-        engines.add_row(engine.stage, engine.name, mark, engine.summary if engine.runs else _escaped(engine.remedy))
+        engines.add_row(engine.stage, engine.name, mark, _escaped(_told(engine)))
     ports = Table("Host", "Port", "Service", "State", box=None, header_style="bold")
     colours = {"free": "green", "ours": "cyan", "taken": "red"}
     for state in report.ports:
@@ -249,6 +266,13 @@ def _show(report: Report) -> None:
         console.print()
     for advice in report.advice:
         console.print(f"[bold]{_escaped(advice)}[/]", highlight=False)
+
+
+def _told(engine: EngineState) -> str:
+    """What an engine is when it runs, what it needs when it does not; of parts that are no engine also what for."""
+    if engine.runs:
+        return engine.summary
+    return f"{engine.summary}: {engine.remedy}" if engine.stage == "audio2face" else engine.remedy
 
 
 def _escaped(text: str) -> str:

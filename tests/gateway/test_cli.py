@@ -19,6 +19,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from comps.core.weights import find
+from gateway.cli import doctor
 from gateway.cli.listing import speaking
 from gateway.cli.main import app
 from gateway.cli.up import page_addresses
@@ -223,19 +224,29 @@ def test_avatars_with_everything_in_one_process(tmp_path: Path) -> None:
     assert command(tmp_path, "avatars", "delete", identity).returncode == 1
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="ends programs by signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     line = [sys.executable, "-m", "gateway.cli", "say", "This is a long sentence. " * 200, "-o", "out.mp4"]
+    (tmp_path / "me.png").write_bytes(ADA)
+    line += ["--avatar", "me.png"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
-    with subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # programs in the background of a script find Ctrl-C ignored
+    ignoring = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if how != signal.SIGINT else None
+    with subprocess.Popen(
+        line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=ignoring
+    ) as process:
         assert process.stderr is not None
         while not list(tmp_path.glob("avatarchatbot-*/*.part")) and process.poll() is None:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        assert list(tmp_path.glob("data/avatarchatbot/temporary/*/*/portrait.png"))
+        process.send_signal(how)
         said = process.stderr.read()
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + how, said
     assert "stopped" in said
     assert "Traceback" not in said
-    assert {path.name for path in tmp_path.iterdir()} <= {"data"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"data", "me.png"}
+    assert list(tmp_path.glob("data/avatarchatbot/temporary/*")) == []
 
 
 def test_doctor() -> None:
@@ -326,3 +337,36 @@ def test_up_refuses_an_unknown_profile_and_a_dead_url(tmp_path: Path) -> None:
     assert command(tmp_path, "up", "--profile", "quantum").returncode == 2
     result = command(tmp_path, "up", "--llm-url", "http://127.0.0.1:9")
     assert (result.returncode, "nothing answers at http://127.0.0.1:9" in " ".join(result.stderr.split())) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("absent", "runs"),
+    [
+        ((), {"embedded": True, "onnx": True, "grpc": True, "vmc": True}),
+        (("grpcio",), {"embedded": True, "onnx": False, "grpc": False, "vmc": True}),
+        (("onnxruntime",), {"embedded": True, "onnx": False, "grpc": True, "vmc": True}),
+        (("python-osc",), {"embedded": True, "onnx": True, "grpc": True, "vmc": False}),
+    ],
+)
+def test_doctor_says_which_parts_of_audio2face_need_an_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: tuple[str, ...], runs: dict[str, bool]
+) -> None:
+    network = tmp_path / "Audio2Face-3D-v2.3.1-Claire" / "network.onnx"
+    network.parent.mkdir()
+    network.touch()
+    monkeypatch.setenv("AVATAR_MODELS_DIR", str(tmp_path))
+    installed = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in absent else installed(name))
+    states = {state.name: state for state in doctor.examine().engines if state.stage == "audio2face"}
+    assert {name: state.runs for name, state in states.items()} == runs
+    for name, extra in (("onnx", "audio2face-onnx"), ("grpc", "audio2face"), ("vmc", "vmc")):
+        assert states[name].remedy == ("" if runs[name] else f"pip install 'avatarchatbot[{extra}]'")
+
+
+def test_doctor_does_not_claim_networks_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_MODELS_DIR", str(tmp_path))
+    (tmp_path / "Audio2Emotion-v2.2").mkdir()
+    (tmp_path / "Audio2Emotion-v2.2" / "network.onnx").touch()
+    onnx = next(state for state in doctor.examine().engines if (state.stage, state.name) == ("audio2face", "onnx"))
+    assert (onnx.runs, onnx.missing) == (False, "weights")
+    assert "docs/audio2face.md" in onnx.remedy

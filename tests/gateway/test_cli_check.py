@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -81,6 +82,44 @@ async def test_the_command_told_has_the_options_given_already() -> None:
     assert result.exit_code == 2
     asked = "avatarchatbot check --prompt 'hello you' --fix --output mended --image a.png"
     assert asked in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("a.png", "--image", "b.png"), ("a.png", "b.png"), ("a.wav", "--audio", "b.wav", "--prompt", "hello")],
+)
+async def test_an_option_is_not_told_twice(arguments: tuple[str, ...]) -> None:
+    result = await invoke("check", *arguments)
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.split())
+    option = "--audio" if "a.wav" in arguments else "--image"
+    assert f"one file for each option: {option} can be given once only" in said
+    assert said.count(option) == 1
+
+
+async def test_liveavatar_is_looked_at_without_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("DIR", "GPU_GIB"):
+        monkeypatch.delenv(f"AVATAR_ANIMATION_LIVEAVATAR_{variable}", raising=False)
+    unset = await invoke("check", "--engine", "liveavatar")
+    assert unset.exit_code == 1
+    assert "set AVATAR_ANIMATION_LIVEAVATAR_DIR to the program" in unset.stderr
+    assert "or give --image, --audio or --prompt" in unset.stderr
+    monkeypatch.setenv("AVATAR_ANIMATION_LIVEAVATAR_GPU_GIB", "24")
+    small = await invoke("check", "--engine", "liveavatar")
+    assert small.exit_code == 1
+    assert "Use GPUs with more memory" in " ".join(small.stdout.split())
+    monkeypatch.setenv("AVATAR_ANIMATION_LIVEAVATAR_GPU_GIB", "80")
+    large = await invoke("check", "--engine", "liveavatar", "--json")
+    assert large.exit_code == 0, large.output
+    answer = json.loads(large.stdout)
+    assert answer["usable"]
+    assert answer["engine"]["measured"]["free_gib"] > answer["engine"]["measured"]["need_gib"]
+
+
+async def test_an_engine_that_needs_no_gpu_has_nothing_to_check_by_itself() -> None:
+    result = await invoke("check", "--engine", "portrait")
+    assert result.exit_code == 1
+    assert "the engine 'portrait' needs no GPU that could be too small" in result.stderr
 
 
 async def test_mended_versions_are_new_files(tmp_path: Path) -> None:

@@ -80,6 +80,16 @@ def memory_report(
     return Report(measured)
 
 
+def nothing_to_tell(engine: str) -> str:
+    """Why `memory_report` has nothing to say of an engine, and what to do for it to have."""
+    if engine == "liveavatar":
+        return (
+            "set AVATAR_ANIMATION_LIVEAVATAR_DIR to the program that shall run here, or "
+            "AVATAR_ANIMATION_LIVEAVATAR_GPU_GIB to the memory of the GPUs that it is meant for"
+        )
+    return f"the engine '{engine}' needs no GPU that could be too small"
+
+
 def _weighed(finding: Finding, settings: AnimationSettings) -> Finding:
     """An error is a warning where another engine draws meanwhile."""
     other = settings.liveavatar_fallback

@@ -14,7 +14,7 @@ from comps.animation.coach.coach import Advice, Coach, Inputs, Mended
 from comps.animation.coach.desk import CoachDesk
 from comps.animation.coach.engines import for_engine, for_preset
 from comps.animation.coach.finding import Report
-from comps.animation.coach.memory import memory_report
+from comps.animation.coach.memory import memory_report, nothing_to_tell
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.compose import compose_prompt
@@ -25,13 +25,14 @@ from comps.animation.engines.liveavatar.launch.fit import LookAtGpus
 from comps.animation.presets import STANDARD, PresetName, preset_of
 from comps.animation.requests import PROMPT_CHARACTERS, Look
 from comps.animation.studio import Studio, studio_dependency
-from comps.core.errors import AvatarError
+from comps.core.errors import AvatarError, UnprocessableError
 from comps.core.media.base64_data import decoded_base64
 from comps.core.web.json_body import JsonRoute
 
 StudioHere = Annotated[Studio, Depends(studio_dependency)]
 Document = dict[str, Any]
 _JSON = "application/json"
+_SEND = "send 'image', 'audio' or 'prompt'"
 _WORDS = Field("", max_length=200)
 router = APIRouter(prefix="/v1/check", tags=["coach"], route_class=JsonRoute)
 
@@ -54,7 +55,7 @@ class Facts(BaseModel):
 
 
 class CheckRequest(BaseModel):
-    """What to look at: base64 of an `image` and of an `audio` file, and a `prompt`; one of them at least."""
+    """What to look at: base64 of an `image` and of an `audio` file, and a `prompt`; one of them, or an `engine`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,9 +77,14 @@ class CheckRequest(BaseModel):
 
     @model_validator(mode="after")
     def _something(self) -> CheckRequest:
-        if self.image is None and self.audio is None and self.prompt is None:
-            raise ValueError("there is nothing to check: send 'image', 'audio' or 'prompt'")
+        if not self.material and not self.engine:
+            raise ValueError(f"there is nothing to check: {_SEND}")
         return self
+
+    @property
+    def material(self) -> bool:
+        """Whether there is more to look at than an engine."""
+        return any(part is not None for part in (self.image, self.audio, self.prompt))
 
 
 def desk_dependency(request: Request) -> CoachDesk:
@@ -98,7 +104,7 @@ DeskHere = Annotated[CoachDesk, Depends(desk_dependency)]
 @router.post("", summary="What a picture, a recording and a prompt are good for", response_model=None)
 async def check(wanted: CheckRequest, studio: StudioHere, desk: DeskHere) -> Response:
     """Findings with measured values and thresholds; with `fix` also the mended versions of those that could be mended, what was
-    done, and in `after` what is left to say.
+    done, and in `after` what is left to say. An `engine` alone is looked at by itself, where the GPUs are a question.
 
     Bad material is no error of the request: its findings say what is wrong, and `usable` whether anything can come of it.
     """
@@ -110,6 +116,8 @@ async def check(wanted: CheckRequest, studio: StudioHere, desk: DeskHere) -> Res
         facts=None if wanted.facts is None else wanted.facts.known(),
     )
     aim = _Aim(studio, wanted.engine or studio.engines.default, wanted.preset)
+    if not wanted.material:
+        return Response(await desk.work(lambda: _engine_alone(desk, aim)), media_type=_JSON)
     return Response(await desk.work(lambda: _looked_at(desk, inputs, aim, wanted.fix)), media_type=_JSON)
 
 
@@ -185,6 +193,16 @@ def _looked_at(desk: CoachDesk, inputs: Inputs, aim: _Aim, fix: bool) -> bytes:
     if fix:
         document |= _mended(desk.coach.mend(inputs), aim, engine)
     return orjson.dumps(document)
+
+
+def _engine_alone(desk: CoachDesk, aim: _Aim) -> bytes:
+    """The reply on an engine without anything to draw; blocks. Raises UnprocessableError where nothing can be told of it."""
+    report = aim.memory(desk.gpus)
+    if report is None:
+        raise UnprocessableError(
+            f"there is nothing to check: {nothing_to_tell(aim.engine)}; or {_SEND}", param="engine"
+        )
+    return orjson.dumps({"usable": report.usable, "engine": _report(report)})
 
 
 def _advice(advice: Advice, engine: Report | None) -> Document:

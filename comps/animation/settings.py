@@ -65,6 +65,11 @@ class AnimationSettings(
         description="MediaPipe's face_landmarker.task; needs the extra mediapipe",
         validation_alias=_names("face_landmarker", "AVATAR_FACE_LANDMARKER"),
     )
+    upscaler: str = Field(
+        "",
+        pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$",
+        description="package.module:function that enlarges small pictures when the coach mends them, see coach.md",
+    )
     fps: int = Field(
         25, ge=5, le=60, description="frames per second when not asked for", validation_alias=_names("fps", "FPS")
     )

@@ -10,6 +10,7 @@ from comps.animation.coach.agreement import check_agreement
 from comps.animation.coach.finding import Report
 from comps.animation.coach.image.check import check_image
 from comps.animation.coach.image.repair import repair_image
+from comps.animation.coach.image.upscaler import Upscale
 from comps.animation.coach.picture_facts import PictureFacts
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.prompt.repair import repair_prompt
@@ -81,13 +82,19 @@ class Coach:
         limits: what is looked at at most.
         kept: reports kept.
         find_meshes: finds the landmarks of faces; None leaves them to what the base install can.
+        upscale: enlarges small pictures while they are mended; None leaves them as they are.
     """
 
     def __init__(
-        self, limits: CoachLimits | None = None, kept: int = KEPT, find_meshes: FindMeshes | None = None
+        self,
+        limits: CoachLimits | None = None,
+        kept: int = KEPT,
+        find_meshes: FindMeshes | None = None,
+        upscale: Upscale | None = None,
     ) -> None:
         self._limits = limits or CoachLimits()
         self._find_meshes = find_meshes
+        self._upscale = upscale
         self._reports: OnceCache[Report] = OnceCache(kept)
 
     def check(self, inputs: Inputs) -> Advice:
@@ -104,7 +111,9 @@ class Coach:
         steps: dict[str, tuple[str, ...]] = {}
         image, audio, prompt = inputs.image, inputs.audio, inputs.prompt
         if image is not None:
-            picture = repair_image(image, max_pixels=self._limits.pixels, find_meshes=self._find_meshes)
+            picture = repair_image(
+                image, max_pixels=self._limits.pixels, upscale=self._upscale, find_meshes=self._find_meshes
+            )
             image, steps["image"] = picture.data, picture.steps
         if audio is not None:
             audio, steps["audio"] = self._mended_sound(audio)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +15,7 @@ from comps.animation.coach.image.check import MAX_PIXELS
 from comps.animation.coach.image.header import USUAL_FORMATS, read_header
 from comps.animation.coach.image.reading import read_face
 from comps.animation.coach.image.subject import Subject, find_subject
+from comps.animation.coach.image.upscaler import Upscale
 from comps.animation.coach.image.view import FaceView, Picture
 from comps.animation.engines.portrait.rig.faces import reduced
 from comps.animation.engines.portrait.rig.mesh import FindMeshes
@@ -22,8 +23,7 @@ from comps.animation.engines.portrait.rig.subject import CLEARLY_LARGER
 from comps.core.errors import AvatarError
 from comps.core.media.image import decode_image
 
-Upscale = Callable[[Picture, float], Picture]
-"""Enlarges RGB uint8 `[h, w, 3]` by a factor above 1; a super-resolution network, say."""
+_log = logging.getLogger(__name__)
 
 MIDDLE = 118.0
 """Mean brightness, of 255, that a face too dark or too bright is brought to."""
@@ -176,7 +176,14 @@ def _enlarged(picture: Picture, upscale: Upscale | None) -> Step:
     shorter = min(picture.shape[:2])
     if upscale is None or shorter >= least:
         return picture, ()
-    large = upscale(picture, least / shorter)
+    try:
+        large = np.asarray(upscale(picture, least / shorter))
+    except Exception:  # noqa: BLE001 - the boundary to code of others: the rest of the mending is kept
+        _log.exception("the upscaler failed")
+        return picture, ()
+    if large.dtype != np.uint8 or large.ndim != 3 or large.shape[2] != 3 or min(large.shape[:2]) < shorter:
+        _log.error("the upscaler returned %s %s of %s", large.dtype, large.shape, picture.shape)
+        return picture, ()
     return large, (
         f"enlarged from {picture.shape[1]} x {picture.shape[0]} to {large.shape[1]} x {large.shape[0]} pixels",
     )

@@ -52,7 +52,7 @@ def find_rounded_tops(channel: NDArray[np.float32]) -> RoundedTops | None:
     def between(low: float, high: float) -> NDArray[np.float64]:
         """Samples between these shares of every level."""
         first, stop = ((share * levels).astype(np.int64).clip(max=_STEPS + 1) for share in (low, high))
-        return (up_to[stop] - up_to[first]).astype(np.float64)
+        return np.asarray(up_to[stop] - up_to[first], np.float64)
 
     edge = 1 - _TOP
     top, beyond = between(edge, 99.0), between(1 + _TOP, 99.0)

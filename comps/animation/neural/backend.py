@@ -8,6 +8,8 @@
 | ``eager`` | the module as it is, float32 | neural |
 | ``folded`` | batch norms and residuals folded into convolutions, channels last, float32 | neural |
 | ``winograd`` | ``folded``, convolutions that gain by it with fewer products (`quick_convolutions.py`): much memory | neural |
+| ``bf16x6`` | ``folded``, convolutions on AMX, where numbers are sums of three of bfloat16: as exact as float32 | neural |
+| ``bf16x3`` | the same with sums of two, pictures between the layers in float16 | neural |
 | ``bf16`` | batch norms folded into convolutions, channels last, bfloat16 | neural |
 | ``compile`` | ``torch.compile`` of ``folded`` with frozen weights, made in the background | neural |
 | ``onnxruntime`` | ONNX Runtime, float32 | onnx |
@@ -39,6 +41,8 @@ BackendName = Literal[
     "eager",
     "folded",
     "winograd",
+    "bf16x6",
+    "bf16x3",
     "bf16",
     "compile",
     "onnxruntime",
@@ -124,6 +128,8 @@ BACKENDS: dict[str, BackendSpec] = {
     "eager": BackendSpec(f"{_HERE}.pytorch:eager", _ANY, "neural"),
     "folded": BackendSpec(f"{_HERE}.pytorch:folded", _ANY, "neural"),
     "winograd": BackendSpec(f"{_HERE}.pytorch:winograd", ("cpu",), "neural"),
+    "bf16x6": BackendSpec(f"{_HERE}.pytorch:bf16x6", ("cpu",), "neural"),
+    "bf16x3": BackendSpec(f"{_HERE}.pytorch:bf16x3", ("cpu",), "neural"),
     "bf16": BackendSpec(f"{_HERE}.pytorch:bf16", _ANY, "neural"),
     "compile": BackendSpec(f"{_HERE}.compiled:build", ("cpu", "cuda", "xpu"), "neural"),
     "onnxruntime": BackendSpec(f"{_HERE}.onnx_runtime:build", ("cpu",), "onnx"),

@@ -1,6 +1,6 @@
-"""Batch norms folded into the convolutions before them: the same function with a third of the passes over memory.
+"""Batch norms folded into the convolutions before them, and rectifiers into those that can do so: fewer passes over memory.
 
-Which norm follows which convolution is seen by running the network once, so that it does not matter how the modules are
+Which module follows which convolution is seen by running the network once, so that it does not matter how the modules are
 nested. Whether anything else uses the convolution's output is not seen; so the result is compared, and a network that
 came out different is left as it was.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,17 @@ class Foldable(Protocol):
 
     def fold(self) -> None:
         """Do so from now on; called on a copy for inference in float32, after `fold_batch_norms`."""
+
+
+@runtime_checkable
+class Rectifying(Protocol):
+    """A layer that can leave out negative numbers while it writes its output.
+
+    Attributes:
+        rectified: whether it does.
+    """
+
+    rectified: bool
 
 
 def fold_parts(module: nn.Module) -> nn.Module:
@@ -56,22 +67,54 @@ def fold_batch_norms(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module
         return folded
     one = tuple(example[:1] for example in examples)
     with torch.inference_mode(False), torch.no_grad():
-        pairs = _pairs(folded, one)
+        pairs = _pairs(folded, one, _foldable, _constant)
         for layer, norm in pairs:
             _fold(layer, norm)
-        gone = {id(norm) for _, norm in pairs}
-        for parent in list(folded.modules()):
-            for name, child in list(parent.named_children()):
-                if id(child) in gone:
-                    setattr(parent, name, nn.Identity())
+        _leave_out(folded, [norm for _, norm in pairs])
         if not _agree(module(*one), folded(*one)):
             logger.warning("%s is not folded: a batch norm of it has more than one reader", type(module).__name__)
             return copy.deepcopy(module).eval()
     return folded
 
 
-def _pairs(module: nn.Module, examples: Sequence[Tensor]) -> list[tuple[nn.Module, nn.Module]]:
-    """Layers with the norm that is given their output, each the other's only partner."""
+def fold_rectifiers(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:
+    """`module` itself, without the ReLUs that directly follow a layer that is `Rectifying`.
+
+    Args:
+        module: ready for inference.
+        examples: inputs of one call, of the type and on the device of the module.
+    """
+    one = tuple(example[:1] for example in examples)
+    with torch.inference_mode(False), torch.no_grad():
+        expected = module(*one)
+        pairs = _pairs(module, one, lambda part: isinstance(part, Rectifying), lambda part: type(part) is nn.ReLU)
+        for layer, _ in pairs:
+            cast("Rectifying", layer).rectified = True
+        # With the ReLUs still there the output is the same, unless someone else reads a layer's output.
+        if not _agree(expected, module(*one)):
+            logger.warning("the rectifiers of %s stay: a layer before one has more readers", type(module).__name__)
+            for layer, _ in pairs:
+                cast("Rectifying", layer).rectified = False
+            return module
+    _leave_out(module, [rectifier for _, rectifier in pairs])
+    return module
+
+
+def _leave_out(module: nn.Module, parts: Sequence[nn.Module]) -> None:
+    gone = {id(part) for part in parts}
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if id(child) in gone:
+                setattr(parent, name, nn.Identity())
+
+
+def _pairs(
+    module: nn.Module,
+    examples: Sequence[Tensor],
+    is_layer: Callable[[nn.Module], bool],
+    is_follower: Callable[[nn.Module], bool],
+) -> list[tuple[nn.Module, nn.Module]]:
+    """Layers with the follower that is given their output, each the other's only partner."""
     kept: list[Tensor] = []  # alive, so that no other tensor gets their identity
     maker: dict[int, nn.Module] = {}
     makers: dict[int, set[int]] = {}
@@ -92,8 +135,8 @@ def _pairs(module: nn.Module, examples: Sequence[Tensor]) -> list[tuple[nn.Modul
             readers.setdefault(id(layer), set()).add(id(norm))
             found[id(norm)] = (layer, norm)
 
-    hooks = [part.register_forward_hook(made) for part in module.modules() if _foldable(part)]
-    hooks += [part.register_forward_pre_hook(read) for part in module.modules() if _constant(part)]
+    hooks = [part.register_forward_hook(made) for part in module.modules() if is_layer(part)]
+    hooks += [part.register_forward_pre_hook(read) for part in module.modules() if is_follower(part)]
     try:
         module(*examples)
     finally:

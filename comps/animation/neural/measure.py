@@ -12,7 +12,6 @@ import importlib.metadata
 import json
 import logging
 import math
-import os
 import tempfile
 import time
 import zlib
@@ -26,13 +25,24 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.backend import BACKENDS, Plan, Program, Task, build_one
+from comps.animation.neural.cache import cache_folder
 from comps.animation.neural.device import describe
 from comps.core.errors import EngineUnavailableError
 
 logger = logging.getLogger(__name__)
 
 _CANDIDATES = {
-    "cpu": ("folded", "winograd", "openvino-bf16", "openvino-int8", "bf16", "openvino", "onnxruntime"),
+    "cpu": (
+        "folded",
+        "bf16x3",
+        "bf16x6",
+        "winograd",
+        "openvino-bf16",
+        "openvino-int8",
+        "bf16",
+        "openvino",
+        "onnxruntime",
+    ),
     "cuda": ("folded", "cuda-graphs", "bf16"),
 }
 _ELSEWHERE = ("folded", "bf16")
@@ -59,7 +69,7 @@ def fastest(task: Task, plan: Plan, *, budget_s: float = BUDGET_S) -> Program:
     Raises:
         EngineUnavailableError: not even eager runs.
     """
-    file = (plan.cache or _cache_folder()) / f"{_key(task, plan)}.json"
+    file = (plan.cache or cache_folder() / "backends") / f"{_key(task, plan)}.json"
     chosen = _remembered(file)
     if chosen is not None:
         try:
@@ -151,7 +161,8 @@ def _key(task: Task, plan: Plan) -> str:
 def _source_checksum() -> int:
     """CRC of the code that runs the networks: its speed is what is measured."""
     value = 0
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
+    folder = Path(__file__).parent
+    for file in sorted([*folder.rglob("*.py"), *folder.rglob("*.cpp")]):
         value = zlib.crc32(file.read_bytes(), value)
     return value
 
@@ -169,11 +180,6 @@ def _version(library: str) -> str:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return Path(base) / "avatarchatbot" / "backends"
 
 
 def _remembered(file: Path) -> str | None:

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
+from comps.animation.neural import amx  # noqa: E402
 from comps.animation.neural import backend as backends  # noqa: E402
 from comps.animation.neural.backend import BACKENDS, Plan, build, together  # noqa: E402
 from comps.animation.neural.backends import compiled, cuda_graphs, pytorch  # noqa: E402
@@ -28,10 +29,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
 
-EXACT = ("eager", "folded", "winograd", "compile", "onnxruntime", "openvino")
-LIMITS = {**dict.fromkeys(EXACT, 1e-5), "bf16": 0.02, "openvino-bf16": 0.02, "openvino-int8": 0.1}
+EXACT = ("eager", "folded", "winograd", "bf16x6", "compile", "onnxruntime", "openvino")
+LIMITS = {**dict.fromkeys(EXACT, 1e-5), "bf16x3": 5e-3, "bf16": 0.02, "openvino-bf16": 0.02, "openvino-int8": 0.1}
 BF16 = any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
 """Whether OpenVINO computes in bfloat16 on this processor."""
+AMX = amx.processor_flags() >= amx.NEEDED
+IN_PARTS = ("bf16x6", "bf16x3")
+"""Backends that need AMX."""
 ON_CPU = [name for name, spec in BACKENDS.items() if "cpu" in spec.devices]
 
 
@@ -48,6 +52,10 @@ def test_a_backend_does_what_the_module_does(name: str) -> None:
     module = trained(TwoInputs())
     if name == "openvino-bf16" and not BF16:
         with pytest.raises(EngineUnavailableError, match="choose 'openvino'"):
+            build(module, inputs(4), plan(name))
+        return
+    if name in IN_PARTS and not AMX:
+        with pytest.raises(EngineUnavailableError, match="AMX"):
             build(module, inputs(4), plan(name))
         return
     before = copy.deepcopy(module.state_dict())
@@ -297,12 +305,12 @@ class TestFolding:
             def fold(self) -> None:
                 folded.append(self)
 
-        if name == "openvino-bf16" and not BF16:
+        if (name == "openvino-bf16" and not BF16) or (name in IN_PARTS and not AMX):
             pytest.skip("this processor has no bfloat16")
         module = trained(Part())
         program = build(module, inputs(2), plan(name), calibration=[inputs(2)])
         program.close()
-        assert bool(folded) == (name in EXACT and name != "eager")
+        assert bool(folded) == (name in (*EXACT, "bf16x3") and name != "eager")
         assert module not in folded
 
     @pytest.mark.parametrize("case", ["grouped", "transposed", "no affine", "no bias", "1d", "3d"])

@@ -39,15 +39,15 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs))
+        self.rectify = nn.ReLU(inplace=True)
         self.residual = residual
         self._folded = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h', w')."""
         y = self.conv_block(x)
-        if self._folded:
-            return torch.relu_(y)
-        return torch.relu(y + x if self.residual else y)
+        rectified: Tensor = self.rectify(y + x if self.residual and not self._folded else y)
+        return rectified
 
     def fold(self) -> None:
         """Let the convolution add the input, by a one more in the middle of each channel's own kernel (see `Foldable`)."""
@@ -71,10 +71,12 @@ class TransposedConv(nn.Module):
         self.conv_block = nn.Sequential(
             nn.ConvTranspose2d(inputs, outputs, 3, stride, padding, output_padding), nn.BatchNorm2d(outputs)
         )
+        self.rectify = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h', w')."""
-        return torch.relu(self.conv_block(x))
+        rectified: Tensor = self.rectify(self.conv_block(x))
+        return rectified
 
 
 class Wav2Lip(nn.Module):

@@ -1,4 +1,4 @@
-"""Backends ``eager``, ``folded``, ``winograd`` and ``bf16``: torch itself."""
+"""Backends ``eager``, ``folded``, ``winograd``, ``bf16``, ``bf16x3`` and ``bf16x6``: torch itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import Program, Task
-from comps.animation.neural.folding import fold_batch_norms, fold_parts
+from comps.animation.neural.bfloat16_parts import in_parts
+from comps.animation.neural.folding import fold_batch_norms, fold_parts, fold_rectifiers
 from comps.animation.neural.quick_convolutions import with_quick_convolutions
 
 
@@ -81,6 +83,25 @@ def bf16(task: Task) -> TorchProgram:
     module = folded_module(task).to(torch.bfloat16)
     program = TorchProgram("bf16", module, task.device, dtype=torch.bfloat16, channels_last=True)
     program(*task.examples)  # a layer without a bfloat16 kernel shows now
+    return program
+
+
+def bf16x6(task: Task) -> TorchProgram:
+    """Folded, convolutions on the matrix unit: exact to rounding."""
+    return _in_parts("bf16x6", task, torch.float32)
+
+
+def bf16x3(task: Task) -> TorchProgram:
+    """The same with pictures in float16 between the layers."""
+    return _in_parts("bf16x3", task, torch.float16)
+
+
+def _in_parts(name: str, task: Task, dtype: torch.dtype) -> TorchProgram:
+    matrix_unit()  # raises where there is none, before anything takes time
+    module = in_parts(fold_parts(folded_module(task)), dtype)
+    program = TorchProgram(name, module, task.device, dtype=dtype, channels_last=True)
+    program.module = fold_rectifiers(module, [program.prepared(example) for example in task.examples])
+    program(*task.examples)  # a layer without a float16 kernel shows now
     return program
 
 

@@ -1,0 +1,278 @@
+"""Convolutions of numbers as sums of bfloat16 give what convolutions give, and every machine without AMX is told."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402
+
+from comps.animation.neural import amx, bfloat16_parts, folding  # noqa: E402
+from comps.animation.neural.backend import Plan, build  # noqa: E402
+from comps.animation.neural.bfloat16_parts import InFloat32, InParts, can_be_in_parts, in_parts, packed  # noqa: E402
+from comps.animation.neural.measure import difference  # noqa: E402
+from comps.core.errors import EngineUnavailableError  # noqa: E402
+from tests.neural.runtime.networks import TwoInputs, inputs, trained  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+AMX = platform.system() == "Linux" and amx.processor_flags() >= amx.NEEDED
+needs_amx = pytest.mark.skipif(not AMX, reason="this processor has no AMX; that it is refused is tested")
+
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "plain": lambda: nn.Conv2d(70, 50, 3, padding=1),
+    "few channels, no bias": lambda: nn.Conv2d(5, 7, 3, padding=1, bias=False),
+    "no padding": lambda: nn.Conv2d(40, 33, 3),
+    "much padding": lambda: nn.Conv2d(40, 33, 3, padding=4),
+    "oblong": lambda: nn.Conv2d(40, 30, (1, 7), padding=(0, 2)),
+    "pointwise": lambda: nn.Conv2d(33, 65, 1),
+    "transposed": lambda: nn.ConvTranspose2d(40, 24, 3, 2, 1, 1),
+    "transposed, larger": lambda: nn.ConvTranspose2d(40, 24, 3),
+    "transposed, four taps": lambda: nn.ConvTranspose2d(40, 24, 4, 2, 1),
+    "transposed, three of three": lambda: nn.ConvTranspose2d(8, 9, 3, 3),
+    "transposed, oblong": lambda: nn.ConvTranspose2d(40, 24, (3, 4), 2, 1, (1, 0)),
+}
+
+
+@needs_amx
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 4e-6), (torch.float16, 4e-3)])
+@pytest.mark.parametrize("shape", [(2, 6, 7), (5, 1, 1), (1, 9, 40), (2, 70, 65)])
+@pytest.mark.parametrize("case", LAYERS)
+def test_a_layer_gives_the_same(case: str, shape: tuple[int, int, int], dtype: torch.dtype, limit: float) -> None:
+    if case in ("no padding", "oblong") and shape[1:] == (1, 1):
+        pytest.skip("torch refuses it too")
+    torch.manual_seed(0)
+    layer = LAYERS[case]().eval()
+    assert can_be_in_parts(layer)
+    x = torch.randn(shape[0], layer.in_channels, *shape[1:]).to(dtype)
+    with torch.inference_mode():
+        made = InParts(layer, dtype)(x)  # type: ignore[arg-type]
+        expected = layer.double()(x.double())
+    assert made.dtype == dtype
+    assert made.shape == expected.shape
+    assert difference(expected, made) <= limit
+
+
+@needs_amx
+def test_errors_of_float32_stay_those_of_rounding() -> None:
+    torch.manual_seed(1)
+    layer, x = nn.Conv2d(512, 64, 3, padding=1), torch.randn(1, 512, 32, 32)
+    with torch.inference_mode():
+        direct, made = layer(x), InParts(layer)(x)
+        expected = layer.double()(x.double())
+    assert difference(expected, made) <= 5 * difference(expected, direct)
+
+
+@needs_amx
+def test_stretches_threads_and_layouts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Conv2d(40, 70, 3, padding=1), torch.randn(3, 40, 33, 21)
+    part = InParts(layer)
+    whole = part(x)
+    assert torch.equal(whole, part(x.contiguous(memory_format=torch.channels_last)))
+    monkeypatch.setattr(amx, "_SCRATCH_BYTES", 1)  # the shortest stretches
+    assert torch.equal(whole, part(x))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert torch.equal(whole, part(x))
+    finally:
+        torch.set_num_threads(before)
+
+
+@needs_amx
+def test_torch_computes_rightly_between_two_calls() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Conv2d(64, 64, 3, padding=1).bfloat16(), torch.randn(4, 64, 24, 24).bfloat16()
+    part, y = InParts(nn.Conv2d(64, 64, 3, padding=1)), torch.randn(4, 64, 24, 24)
+    with torch.inference_mode():
+        expected, own = layer(x), part(y)
+        for _ in range(3):
+            assert torch.equal(own, part(y))
+            assert torch.equal(expected, layer(x)), "the shapes of its tiles were lost"
+
+
+@needs_amx
+def test_numbers_beyond_float16_become_its_largest_and_none_stays_none() -> None:
+    layer = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.constant_(layer.weight, 2.0)
+    x = torch.tensor([60_000.0, -60_000.0, float("nan"), 1.0]).view(1, 1, 1, 4)
+    made = InParts(layer, torch.float16)(x.half()).flatten().float()
+    assert made[:2].tolist() == [65504.0, -65504.0]
+    assert made[2].isnan()
+    assert InParts(layer)(x).flatten()[2].isnan()
+
+
+@needs_amx
+def test_wrong_inputs_are_an_error() -> None:
+    part = InParts(nn.Conv2d(4, 4, 3))
+    for x in (torch.zeros(1, 3, 8, 8), torch.zeros(1, 4, 8, 8).half(), torch.zeros(4, 8, 8), torch.zeros(1, 4, 2, 2)):
+        with pytest.raises(RuntimeError):
+            part(x)
+
+
+class Rectified(nn.Module):
+    """A ReLU that can go, and one whose input is read by others too."""
+
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
+        self.rectify, self.also = nn.ReLU(), nn.ReLU()
+        self.shared = shared
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        z = self.also(self.second(self.rectify(y)))
+        return z + y if self.shared else z
+
+
+@needs_amx
+@pytest.mark.parametrize("shared", [False, True])
+def test_rectifiers_go_unless_others_read_what_they_read(shared: bool) -> None:
+    torch.manual_seed(0)
+    module, x = Rectified(shared).eval().requires_grad_(False), torch.randn(2, 32, 8, 8)
+    expected = module(x)
+    folded = folding.fold_rectifiers(in_parts(module, torch.float32), (x,))
+    gone = [isinstance(each, nn.Identity) for each in (folded.rectify, folded.also)]
+    assert gone == [not shared, not shared]
+    assert difference(expected, folded(x)) <= 1e-5
+
+
+@needs_amx
+def test_in_float16_layers_with_weights_stay_in_float32() -> None:
+    module = in_parts(trained(TwoInputs()), torch.float16)
+    kinds = {name: type(part) for name, part in module.named_modules()}
+    assert kinds["conv"] is kinds["last"] is kinds["up.0"] is InParts
+    assert kinds["speech"] is kinds["bn"] is InFloat32
+    assert module.speech.layer.weight.dtype == torch.float32
+    assert module(*(each.half() for each in inputs(2))).dtype == torch.float16
+
+
+@needs_amx
+def test_layers_that_fill_little_of_a_block_stay_in_float32() -> None:
+    module = in_parts(nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3), nn.Conv2d(64, 3, 1)), torch.float32)
+    assert [type(part) for part in module] == [nn.Conv2d, InParts, nn.Conv2d]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 4, 3, stride=2),
+        nn.Conv2d(4, 4, 3, dilation=2),
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(4, 4, 17),
+        nn.Conv3d(4, 4, 3),
+        nn.ConvTranspose2d(4, 4, 3, 2),
+        nn.ConvTranspose2d(4, 4, 2, 3, output_padding=1),
+        nn.ConvTranspose2d(4, 4, 3, 1, 2),
+        nn.ConvTranspose2d(4, 4, 4, (1, 2)),
+        nn.Linear(4, 4),
+    ],
+)
+def test_other_layers_are_left_alone(layer: nn.Module) -> None:
+    assert not can_be_in_parts(layer)
+
+
+@pytest.mark.parametrize(("parts", "limit"), [(1, 2.0**-8), (2, 2.0**-16), (3, 2.0**-24)])
+def test_parts_add_up_to_the_weights(parts: int, limit: float) -> None:
+    torch.manual_seed(0)
+    weights = torch.randn(40, 3, 70)
+    tiles = packed(weights, parts)
+    assert tiles.shape == (2, 3, 3, parts, 2, 16, 16, 2)
+    assert tiles.dtype == torch.bfloat16
+    again = tiles.double().sum(3).permute(0, 3, 5, 1, 2, 4, 6).reshape(64, 3, 96)
+    assert difference(again[40:], torch.zeros(24, 3, 96)) == difference(again[..., 70:], torch.zeros(64, 3, 26)) == 0
+    assert float(((again[:40, :, :70] - weights) / weights).abs().max()) <= limit
+
+
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """As on a first start, with an own cache, on a processor that has all that is needed."""
+    flags = tmp_path / "cpuinfo"
+    flags.write_text(f"flags\t\t: fpu {' '.join(sorted(amx.NEEDED))}\n")
+    monkeypatch.setattr(amx, "_CPU_INFO", flags)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(bfloat16_parts, "matrix_unit", amx.MatrixUnit)
+    monkeypatch.setattr("comps.animation.neural.backends.pytorch.matrix_unit", amx.MatrixUnit)
+    return tmp_path
+
+
+def message(name: str = "bf16x6") -> str:
+    with pytest.raises(EngineUnavailableError) as caught:
+        build(trained(TwoInputs()), inputs(2), Plan(name, "cpu"))  # type: ignore[arg-type]
+    return caught.value.message
+
+
+@pytest.mark.parametrize("name", ["bf16x6", "bf16x3"])
+def test_a_processor_without_the_unit(name: str, anew: Path) -> None:
+    (anew / "cpuinfo").write_text("flags : fpu avx2 avx512f avx512bw avx512vl avx512_bf16\n")
+    assert "AMX" in message(name)
+    assert "amx_bf16, amx_tile" in message(name)
+
+
+def test_another_system(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (anew / "cpuinfo").unlink()
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert "Linux" in message()
+
+
+def test_no_compiler(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(anew))
+    monkeypatch.delenv("CXX", raising=False)
+    assert "g++" in message()
+
+
+def test_a_compiler_that_is_too_old(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = anew / "old"
+    compiler.write_text("#!/bin/sh\necho \"unrecognized option '-mamx-bf16'\" >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    assert "GCC 11" in message()
+    assert "-mamx-bf16" in message()
+    assert not list((anew / "cache").rglob("*.so"))
+
+
+@needs_amx
+def test_the_library_is_built_once(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(trained(TwoInputs()), inputs(2), Plan("bf16x6", "cpu"))
+    assert program.backend == "bf16x6"
+    assert len(list((anew / "cache").rglob("*.so"))) == 1
+    monkeypatch.setattr(subprocess, "run", None)
+    amx.MatrixUnit()
+
+
+@needs_amx
+def test_a_kernel_that_does_not_grant_the_unit(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = amx.MatrixUnit()._library
+    monkeypatch.setattr(library, "amx_permit", lambda: 1)
+    monkeypatch.setattr(amx.ctypes, "CDLL", lambda _: library)
+    assert "does not let" in message()
+
+
+@needs_amx
+def test_no_memory_for_the_scratch() -> None:
+    """In a process of its own, whose address space is nearly used up."""
+    code = (
+        "import resource, torch; from torch import nn; from comps.animation.neural import amx\n"
+        "from comps.animation.neural.bfloat16_parts import InParts\n"
+        "part, x = InParts(nn.Conv2d(32, 32, 1)), torch.zeros(1, 32, 8, 8)\n"
+        "part(x); amx._SCRATCH_BYTES = 1 << 34\n"
+        "big = torch.zeros(1, 32, 2048, 2048).contiguous(memory_format=torch.channels_last)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (3 << 28), -1))  # the output's half a GiB, not the scratch's\n"
+        "try:\n    part(big)\nexcept MemoryError as error:\n    print('told:', error)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=os.environ)
+    assert "told: there is no memory" in found.stdout, found.stderr

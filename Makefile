@@ -13,6 +13,9 @@ PIP_FLAGS := --disable-pip-version-check
 PIP_INSTALL = install $(PIP_FLAGS) $$(test -t 1 || echo --quiet)
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
+TORCH_READY := $(TORCH_VENV)/.test-ready
+# In the order of the folders, of which those that take longest come first: then both end at about the same time.
+TWO_AT_A_TIME := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo up test check bench test-torch test-coqui clean
 
@@ -28,9 +31,16 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 	@echo "installed"
 
-$(TEST_READY): $(READY)
-	@echo "installing what the tests need into $(VENV) ..."
+$(TEST_READY): pyproject.toml constraints.txt
+	@echo "installing with what the tests need into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip $(PIP_INSTALL) --constraint constraints.txt --editable '.[test]'
+	@touch $(READY) $@
+
+$(TORCH_READY): pyproject.toml constraints.txt
+	@echo "installing torch and the engines that need it into $(TORCH_VENV) ..."
+	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
+	@$(TORCH_VENV)/bin/pip $(PIP_INSTALL) --constraint constraints.txt torch --editable '.[test,$(TORCH_EXTRAS)]'
 	@touch $@
 
 demo: $(READY) ## answer the shipped spoken question as out/answer.mp4
@@ -48,17 +58,14 @@ check: $(TEST_READY) ## lint, format and types
 
 test: check ## every test, with a real browser
 	@BIN=$(BIN) scripts/browser
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest $(TWO_AT_A_TIME)
 
 bench: $(TEST_READY) ## every benchmark, as tables
 	@$(BIN)/python -m benchmarks
 
-test-torch: ## engines that need torch, in an environment of their own
-	@echo "installing torch and the engines that need it into $(TORCH_VENV) ..."
-	@test -x $(TORCH_VENV)/bin/python || $(PYTHON) -m venv $(TORCH_VENV)
-	@$(TORCH_VENV)/bin/pip $(PIP_INSTALL) --constraint constraints.txt torch==2.13.0
-	@$(TORCH_VENV)/bin/pip $(PIP_INSTALL) --constraint constraints.txt --editable '.[test,$(TORCH_EXTRAS)]'
-	@$(TORCH_VENV)/bin/pytest -m torch
+# One thread each, as there are two processes. Only files with such tests are read: the others take as long as running these.
+test-torch: $(TORCH_READY) ## engines that need torch, in an environment of their own
+	@OMP_NUM_THREADS=1 $(TORCH_VENV)/bin/pytest -m torch $(TWO_AT_A_TIME) $$(grep -rl --include='test_*.py' 'mark\.torch' tests | sort)
 
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
 	@echo "installing coqui-tts into $(COQUI_VENV) ..."

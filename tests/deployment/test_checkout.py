@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TOGETHER
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,3 +56,16 @@ def test_what_the_readme_makes_is_ignored_by_git() -> None:
     assert set(ignored.stdout.split()) == outputs
     kept = subprocess.run(["git", "check-ignore", "docs/answer.mp4", "other.mp4"], cwd=ROOT, capture_output=True)
     assert kept.returncode == 1
+
+
+def test_folders_whose_tests_one_process_runs_are_there() -> None:
+    assert all((ROOT / folder).is_dir() for folder in TOGETHER)
+
+
+def test_torch_is_asked_for_files_that_have_such_tests() -> None:
+    command = make("-n", "test-torch").splitlines()[-1]
+    listed = subprocess.run(command[command.index("$(") + 2 : -1], shell=True, cwd=ROOT, capture_output=True, text=True)  # noqa: S602
+    files = listed.stdout.split()
+    assert "tests/neural/test_networks.py" in files
+    assert files == sorted(files)
+    assert "tests/deployment/test_checkout.py" not in files

@@ -29,6 +29,7 @@ from comps.core.media.audio import decode_audio, wav_header
 from gateway.cli.a2f_asked import asked
 from gateway.cli.a2f_sources import Asked, Source, local, pcm16, portrait, remote
 from gateway.cli.a2f_tls import Tls
+from gateway.cli.explained import about_files
 from gateway.cli.failure import UsageFailureError, print_json, run_plain
 from gateway.cli.output import check_writable, read_input, written_whole
 
@@ -81,7 +82,8 @@ def infer(request: Request) -> None:
 def _infer(request: Request) -> None:
     clip = Asked(keyframes(request.emotions), asked(request.parameters))
     _check(request)
-    audio = decode_audio(read_input(request.speech), rate=SAMPLE_RATE, max_seconds=LONGEST_S)
+    with about_files(sound=request.speech):
+        audio = decode_audio(read_input(request.speech), rate=SAMPLE_RATE, max_seconds=LONGEST_S)
     mesh = None if request.mesh is None else read_input(request.mesh)
     started, tally = time.monotonic(), _Tally()
     source = _source(request, audio, clip)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.calls import call, call_json
+from gateway.cli.calls import call, call_json, place
 from gateway.cli.explained import about_files
-from gateway.cli.failure import print_json, run
+from gateway.cli.failure import UsageFailureError, print_json, run
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.session import gateway_client
 
@@ -46,7 +47,7 @@ def add_avatar(image: Path, name: str, rig: Path | None, url: str, *, as_json: b
         files = {"file": (image.name, read_input(image))}
         form = {"name": name} if name else {}
         if rig is not None:
-            form["rig"] = read_input(rig).decode("utf-8", "replace")
+            form["rig"] = _points(rig)
         async with gateway_client(url, _STAGES) as client:
             with about_files(picture=image):
                 avatar = await call_json(client, "POST", "/v1/avatars", files=files, data=form)
@@ -59,11 +60,23 @@ def delete_avatar(avatar: str, url: str, *, as_json: bool) -> None:
     """`avatars delete`."""
 
     async def delete() -> None:
+        where = place("/v1/avatars", avatar)
         async with gateway_client(url, _STAGES) as client:
-            await call(client, "DELETE", f"/v1/avatars/{avatar}")
+            await call(client, "DELETE", where)
         _say({"deleted": avatar}, f"avatar {avatar} is gone", as_json=as_json)
 
     run(delete)
+
+
+def _points(path: Path) -> str:
+    try:
+        text = read_input(path).decode()
+        json.loads(text)
+    except ValueError as error:
+        raise UsageFailureError(
+            f"{path} has no points of a face; `avatarchatbot avatars rig -o` writes such files"
+        ) from error
+    return text
 
 
 def _say(report: dict[str, Any], sentence: str, *, as_json: bool) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from comps.core.error_shape import error_from_response
 from comps.core.errors import UpstreamError
+from gateway.cli.failure import UsageFailureError
 
 if TYPE_CHECKING:
     import httpx
+
+
+def place(folder: str, name: str) -> str:
+    """The path of one thing of the gateway; raises UsageFailureError for what is no id, or leads to another place."""
+    if not name.strip():
+        raise UsageFailureError("the id is empty")
+    if not name.strip("."):
+        raise UsageFailureError(f"'{name}' is no id")
+    return f"{folder}/{quote(name, safe='')}"
 
 
 async def call(client: httpx.AsyncClient, method: str, path: str, **body: Any) -> httpx.Response:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.calls import call, call_json
+from gateway.cli.calls import call, call_json, place
 from gateway.cli.download import download
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
@@ -79,7 +79,7 @@ def resume_job(job_id: str, delivery: Delivery) -> None:
     """`avatarchatbot jobs resume`."""
 
     async def resumed(client: httpx.AsyncClient, _: AnswerProgress) -> dict[str, Any]:
-        job: dict[str, Any] = await call_json(client, "POST", f"/v1/jobs/{job_id}/resume")
+        job: dict[str, Any] = await call_json(client, "POST", f"{place('/v1/jobs', job_id)}/resume")
         return job
 
     run(lambda: _followed(resumed, _ANIMATION, delivery))
@@ -87,12 +87,12 @@ def resume_job(job_id: str, delivery: Delivery) -> None:
 
 def show_job(job_id: str, url: str, *, as_json: bool) -> None:
     """`avatarchatbot jobs show`."""
-    _tell(run(lambda: _asked("GET", f"/v1/jobs/{job_id}", url)), as_json)
+    _tell(run(lambda: _asked("GET", job_id, url)), as_json)
 
 
 def cancel_job(job_id: str, url: str, *, purge: bool, as_json: bool) -> None:
     """`avatarchatbot jobs cancel`."""
-    job = run(lambda: _asked("DELETE", f"/v1/jobs/{job_id}" + ("?purge=true" if purge else ""), url))
+    job = run(lambda: _asked("DELETE", job_id, url, "?purge=true" if purge else ""))
     if job:
         _tell(job, as_json)
     elif as_json:
@@ -101,7 +101,8 @@ def cancel_job(job_id: str, url: str, *, purge: bool, as_json: bool) -> None:
         sys.stdout.write(f"{job_id}: removed\n")
 
 
-async def _asked(method: str, path: str, url: str) -> dict[str, Any]:
+async def _asked(method: str, job_id: str, url: str, query: str = "") -> dict[str, Any]:
+    path = f"{place('/v1/jobs', job_id)}{query}"
     async with gateway_client(url, _ANIMATION) as client:
         answer = await call(client, method, path)
         job: dict[str, Any] = answer.json() if answer.content else {}

@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from gateway.cli.calls import call
+from gateway.cli.calls import call, place
 from gateway.cli.download import download
 from gateway.cli.events import answer_events
 from gateway.cli.explained import about_files, check_body
@@ -119,7 +118,7 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
     async with gateway_client(common.url, wanted.stages) as client:
         with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
             if "avatar" in wanted.body:
-                await call(client, "GET", f"/v1/avatars/{quote(wanted.body['avatar'], safe='')}")
+                await call(client, "GET", place("/v1/avatars", wanted.body["avatar"]))
             progress.expect(await plan_of(client, common.look))
             result = await _finished(client, wanted, progress)
             await download(client, result["video_path"], common.output)

@@ -176,6 +176,8 @@ def _show_verified(states: dict[str, State], folder: ModelFolder) -> None:
 
 
 def _import(source: Path, folder: ModelFolder, *, as_json: bool) -> bool:
+    if not source.is_dir():
+        raise UsageFailureError(f"{source} is not a folder")
     with bars() as watcher:
         taken = import_files(source, _files(manifest().values()), folder, watcher)
     if not taken:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import httpx
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from comps.core.weights import find
 from gateway.cli import doctor
+from gateway.cli.calls import place
 from gateway.cli.listing import speaking
 from gateway.cli.main import app
 from gateway.cli.up import page_addresses
@@ -135,6 +137,10 @@ BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("say", "x", "--preset", "draft"), 2, "--preset: a preset is one of quick, standard, quality"),
     (("animate", "."), 2, "is a folder"),
     (("avatars", "add", "nowhere.png"), 2, "no file nowhere.png"),
+    (("avatars", "add", __file__, "--rig", __file__), 2, "has no points of a face"),
+    (("avatars", "delete", ""), 2, "the id is empty"),
+    (("jobs", "show", " "), 2, "the id is empty"),
+    (("jobs", "cancel", ".."), 2, "'..' is no id"),
 ]
 
 
@@ -370,3 +376,19 @@ def test_doctor_does_not_claim_networks_that_are_not_there(tmp_path: Path, monke
     onnx = next(state for state in doctor.examine().engines if (state.stage, state.name) == ("audio2face", "onnx"))
     assert (onnx.runs, onnx.missing) == (False, "weights")
     assert "docs/audio2face.md" in onnx.remedy
+
+
+@pytest.mark.parametrize("name", ["../avatars/ada", "../../outputs/x", "a/b?c#d", "..%2Fx"])
+def test_an_id_never_leads_to_another_place(name: str) -> None:
+    path = httpx.URL("http://gateway").join(place("/v1/jobs", name)).raw_path.decode()
+    assert path.startswith("/v1/jobs/")
+    assert path.count("/") == 3
+    assert not {"..", "?", "#"} & set(path.split("/")[-1:])
+
+
+def test_a_recording_that_none_is_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    result = runner.invoke(app, ["a2f", "infer", str(tmp_path / "bad.wav"), "-o", str(tmp_path / "a.csv")])
+    assert result.exit_code == 1
+    assert "bad.wav: the bytes are no audio" in result.stderr
+    assert not (tmp_path / "a.csv").exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,16 @@ STORE = Path(__file__).with_suffix(".npz")
 
 
 def _acted(name: str, **weights: float) -> Callable[[], Picture]:
-    return lambda: plants.acted(*presenter(name), **weights)
+    return cache(lambda: _acting(name)(**weights))
+
+
+@cache
+def _acting(name: str) -> Callable[..., Picture]:
+    return plants.acting(*presenter(name))
 
 
 def _turned(name: str, yaw: float) -> Callable[[], Picture]:
-    return lambda: plants.looking(*presenter(name), yaw)
+    return cache(lambda: plants.looking(*presenter(name), yaw))
 
 
 PICTURES: dict[str, Callable[[], Picture]] = {
@@ -41,7 +46,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
         **{f"turned {yaw:+.0f}": _turned(name, yaw) for yaw in (-45.0, -20.0, 20.0, 45.0)},
     }.items()
 }
-"""What the stored meshes are of, by name."""
+"""What the stored meshes are of, by name; each is drawn once."""
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ Every function takes and returns RGB uint8 `[h, w, 3]`. A rig says where the fac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -123,9 +124,18 @@ def beside(one: Picture, other: Picture) -> Picture:
 
 def acted(picture: Picture, rig: Rig, head: tuple[float, ...] = (0,) * 6, **weights: float) -> Picture:
     """The face drawn in another expression, or turned, by the portrait engine; `head` in degrees (`FaceMotion.head`)."""
-    size = max(picture.shape[:2])
-    drawn = Renderer(prepare(picture, rig, size)).render(pose(head, **weights))[0]
-    return cv2.cvtColor(drawn, cv2.COLOR_YUV2RGB_I420).astype(np.uint8)
+    return acting(picture, rig)(head, **weights)
+
+
+def acting(picture: Picture, rig: Rig) -> Callable[..., Picture]:
+    """`acted` of one face, for several expressions: preparing it takes ten times as long as drawing it."""
+    renderer = Renderer(prepare(picture, rig, max(picture.shape[:2])))
+
+    def act(head: tuple[float, ...] = (0,) * 6, **weights: float) -> Picture:
+        drawn = renderer.render(pose(head, **weights))[0]
+        return cv2.cvtColor(drawn, cv2.COLOR_YUV2RGB_I420).astype(np.uint8)
+
+    return act
 
 
 def looking(picture: Picture, rig: Rig, yaw: float = 0.0, pitch: float = 0.0) -> Picture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +184,18 @@ def with_gap(made: Speech, seconds: float, places: int = 1) -> Speech:
         audio = np.concatenate([audio[:middle], quiet, audio[middle:]])
         active = np.concatenate([active[:middle], np.zeros(gap, bool), active[middle:]])
     return replace(made, audio=audio, active=active)
+
+
+@cache
+def clean_set() -> tuple[Labelled, ...]:
+    """`clean_sounds`, made once."""
+    return tuple(clean_sounds())
+
+
+@cache
+def faulty_set() -> tuple[Labelled, ...]:
+    """`faulty_sounds`, made once."""
+    return tuple(faulty_sounds())
 
 
 def clean_sounds() -> Iterator[Labelled]:

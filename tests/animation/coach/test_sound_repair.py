@@ -14,12 +14,12 @@ from comps.asr.settings import AsrSettings
 from comps.core.errors import UnprocessableError
 from comps.core.media.audio import decode_audio, read_track
 from tests.animation.coach.recognition import recogniser, words_of
-from tests.animation.coach.sounds import Labelled, clean_sounds, faulty_sounds, room, speech, wav, with_noise
+from tests.animation.coach.sounds import Labelled, clean_set, faulty_set, room, speech, wav, with_noise
 
 CHANCE = 3
 """Words of some 25: eSpeak's breath noise, which differs from one synthesis to the next, moves two or three. A repair that
 harms speech costs most of them; how the whole set fares is measured by the benchmark."""
-MENDABLE = [labelled for labelled in faulty_sounds() if labelled.mendable]
+MENDABLE = [labelled for labelled in faulty_set() if labelled.mendable]
 
 
 @pytest.mark.parametrize("labelled", MENDABLE, ids=lambda labelled: labelled.name)
@@ -36,7 +36,7 @@ def test_a_repaired_recording_passes_its_own_check(labelled: Labelled) -> None:
     assert float(repaired.after.measured["level_dbfs"]) == pytest.approx(-17.8, abs=0.15)
 
 
-@pytest.mark.parametrize("labelled", list(clean_sounds())[::4], ids=lambda labelled: labelled.name)
+@pytest.mark.parametrize("labelled", clean_set()[::4], ids=lambda labelled: labelled.name)
 def test_clean_recordings_stay_clean(labelled: Labelled) -> None:
     repaired = repair_audio(labelled.data)
     assert not repaired.after.findings
@@ -44,7 +44,7 @@ def test_clean_recordings_stay_clean(labelled: Labelled) -> None:
 
 
 @pytest.mark.parametrize(
-    "labelled", [bad for bad in faulty_sounds() if not bad.mendable], ids=lambda labelled: labelled.name
+    "labelled", [bad for bad in faulty_set() if not bad.mendable], ids=lambda labelled: labelled.name
 )
 def test_what_cannot_be_mended_is_refused_or_said(labelled: Labelled) -> None:
     if check_audio(labelled.data).usable:

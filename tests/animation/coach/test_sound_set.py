@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from comps.animation.coach.finding import Report
 from comps.animation.coach.sound.check import check_audio
-from tests.animation.coach.sounds import Labelled, clean_sounds, faulty_sounds
+from tests.animation.coach.sounds import Labelled, clean_set, faulty_set
 
-CLEAN = tuple(clean_sounds())
-FAULTY = tuple(faulty_sounds())
+CLEAN = clean_set()
+FAULTY = faulty_set()
 TOLERANCE = {
     "level_dbfs": 1.0,
     "snr_db": 1.0,
@@ -23,6 +25,11 @@ TOLERANCE = {
 }
 SILENCE_POINTS = 1.5
 """Every silence ends within 0.02 s of its true place, and a gap between words is one or is none."""
+
+
+@cache
+def checked(data: bytes) -> Report:
+    return check_audio(data)
 
 
 def off(labelled: Labelled, report: Report) -> list[str]:
@@ -40,25 +47,25 @@ def test_the_set_is_large_enough() -> None:
 
 @pytest.mark.parametrize("labelled", FAULTY, ids=lambda labelled: labelled.name)
 def test_every_planted_fault_is_found_at_its_size(labelled: Labelled) -> None:
-    report = check_audio(labelled.data)
+    report = checked(labelled.data)
     assert report.codes() == labelled.planted
     assert not off(labelled, report)
 
 
 @pytest.mark.parametrize("labelled", CLEAN, ids=lambda labelled: labelled.name)
 def test_clean_recordings_measure_true(labelled: Labelled) -> None:
-    assert not off(labelled, check_audio(labelled.data))
+    assert not off(labelled, checked(labelled.data))
 
 
 def test_clean_recordings_raise_no_alarm() -> None:
-    alarms = [labelled.name for labelled in CLEAN if check_audio(labelled.data).findings]
+    alarms = [labelled.name for labelled in CLEAN if checked(labelled.data).findings]
     assert len(alarms) <= 0.05 * len(CLEAN), alarms
 
 
 def test_silence_is_measured_to_a_point_or_so() -> None:
     gaps = [labelled for labelled in (*CLEAN, *FAULTY) if "silence_percent" in labelled.values]
     errors = sorted(
-        abs(float(check_audio(labelled.data).measured["silence_percent"]) - labelled.values["silence_percent"])
+        abs(float(checked(labelled.data).measured["silence_percent"]) - labelled.values["silence_percent"])
         for labelled in gaps
     )
     assert errors[len(errors) // 2] < 1.0
@@ -68,7 +75,7 @@ def test_silence_is_measured_to_a_point_or_so() -> None:
 def test_syllables_are_counted_to_a_few_percent() -> None:
     spoken = [labelled for labelled in (*CLEAN, *FAULTY) if "tempo_per_s" in labelled.values]
     errors = sorted(
-        abs(float(check_audio(labelled.data).measured["tempo_per_s"]) / labelled.values["tempo_per_s"] - 1)
+        abs(float(checked(labelled.data).measured["tempo_per_s"]) / labelled.values["tempo_per_s"] - 1)
         for labelled in spoken
     )
     assert sum(errors) / len(errors) < 0.04

@@ -30,6 +30,7 @@ def chromium() -> Iterator[Callable[..., Browser]]:
         pytest.fail(
             "no Chromium on this machine: `make test` installs it; or leave these tests out with -m 'not browser'"
         )
+    expect.set_options(timeout=15_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
 

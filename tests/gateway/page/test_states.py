@@ -235,6 +235,24 @@ def test_nothing_moves_for_those_who_ask_for_less_motion(page: Page) -> None:
     assert len(held) == 1
 
 
+def test_the_keyboard_is_never_left_without_a_place(page: Page) -> None:
+    held = holding(page, STREAM)
+    page.get_by_role("button", name="What can you do?").press("Enter")  # a suggestion, which goes
+    expect(page.get_by_role("log")).to_be_focused()
+    stop = page.get_by_role("button", name="Stop the answer")
+    stop.press("Enter")
+    send = page.get_by_role("button", name="Ask", exact=True)
+    expect(send).to_be_focused()
+    page.get_by_label("Your question").fill("Hello!")
+    send.press("Enter")
+    expect(stop).to_be_focused()
+    stop.press("Enter")
+    page.get_by_role("button", name="Record a question").press("Enter")
+    page.get_by_role("button", name="Give up this recording").press("Enter")
+    expect(page.get_by_role("button", name="Record a question")).to_be_focused()
+    assert len(held) == 2
+
+
 def contrast(page: Page, element: str) -> float:
     """The contrast of the text of an element with what is behind it, as WCAG 2 defines it."""
     return float(

@@ -134,6 +134,8 @@ def _check(request: Request) -> None:
     elif _is_folder(request):
         if request.output.exists() and not request.output.is_dir():
             raise UsageFailureError(f"{request.output} is a file; give another name for the folder")
+        if not request.output.parent.is_dir():
+            raise UsageFailureError(f"the folder {request.output.parent} does not exist")
         if request.format or request.mesh:
             raise UsageFailureError("a folder gets the files of NVIDIA's client; give a file's name for another format")
     else:

@@ -392,3 +392,8 @@ def test_a_recording_that_none_is_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "bad.wav: the bytes are no audio" in result.stderr
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_folder_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["a2f", "infer", "speech.wav", "-o", str(tmp_path / "none" / "take")])
+    assert (result.exit_code, "none does not exist" in result.stderr) == (2, True), result.stderr

@@ -75,10 +75,11 @@ def test_an_unknown_word_has_no_probability() -> None:
     assert train(_sentences("a b")).probability(("a", "zebra")) == 0.0
 
 
-def test_pocketsphinx_reads_the_file_and_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("least_words", [0, 500])
+def test_pocketsphinx_reads_the_file_and_agrees(tmp_path: Path, least_words: int) -> None:
     model = train(_sentences("how do i install it", "how do you install this", "where is it"))
     path = tmp_path / "small.arpa"
-    path.write_text(arpa(model), encoding="utf-8")
+    path.write_text(arpa(model, least_words), encoding="utf-8")
     read = pocketsphinx.NGramModel.readfile(str(path))
     log = pocketsphinx.LogMath()
     for words in (("how", "do", "i"), ("do", "you", "install"), ("where", "is", "this"), ("install", "it", END)):

@@ -25,6 +25,10 @@ BIAS, GENERAL_BIAS = 2.5, -1.0
 WHOLE_NOVELTY = 0.02
 """Weight of anything but whole questions in the model of these; 0 would leave the decoder without a path."""
 
+LEAST_WORDS = 20_000
+"""Words in every language model. PocketSphinx enters its whole dictionary, 134 000 words, into a table with one place for
+each word of the model: with the few of a small base that takes ten seconds of the processor, with these half a second."""
+
 Words = tuple[str, ...]
 
 
@@ -102,5 +106,5 @@ def _whole_questions(sentences: list[Sentence], path: Path) -> WholeQuestions | 
 
 
 def _written(model: NgramModel, path: Path) -> Path:
-    path.write_text(arpa(model), encoding="utf-8")
+    path.write_text(arpa(model, LEAST_WORDS), encoding="utf-8")
     return path

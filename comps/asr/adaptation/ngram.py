@@ -10,6 +10,8 @@ from comps.asr.adaptation.corpus import Sentence
 
 ORDER = 3
 START, END = "<s>", "</s>"
+FILLER = "#"
+"""What the words begin with that only fill a model up."""
 _NEVER = -99.0
 
 Gram = tuple[str, ...]
@@ -96,9 +98,11 @@ def _novelty(counts: Mapping[Gram, float], factor: float) -> dict[Gram, tuple[fl
     return {context: (factor * kinds[context] / (kinds[context] + total), total) for context, total in totals.items()}
 
 
-def arpa(model: NgramModel) -> str:
-    """The model in ARPA format, base-10 logarithms."""
-    tables = [{**model.probabilities[0], (START,): 0.0}, *model.probabilities[1:]]
+def arpa(model: NgramModel, least_words: int = 0) -> str:
+    """The model in ARPA format, base-10 logarithms; it lists `least_words` or more, some of them words nobody says."""
+    words = {**model.probabilities[0], (START,): 0.0}
+    fillers: dict[Gram, float] = {(f"{FILLER}{number}",): 0.0 for number in range(least_words - len(words))}
+    tables = [{**words, **fillers}, *model.probabilities[1:]]
     lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(tables, start=1))]
     for n, table in enumerate(tables, start=1):
         lines += ["", f"\\{n}-grams:"]

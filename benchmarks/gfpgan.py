@@ -49,7 +49,7 @@ from comps.core.media.image import decode_image
 from tests.neural.synthetic_weights import synthetic_state_dict
 
 SIDE = 512
-ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16", "winograd")
+ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16", "bf16x3", "bf16x6", "winograd")
 ON_GPU = ("folded", "bf16", "cuda-graphs")
 
 
@@ -99,6 +99,8 @@ def least(work: Callable[[], object], rounds: int, device: torch.device) -> floa
 
 def network_rows(options: argparse.Namespace, device: torch.device) -> tuple[list[Row], Program]:
     """The loop compared with first; and the program of the last backend."""
+    progress = Console(stderr=True)
+    progress.print("plain loop ...")
     network = made(GFPGAN)
     faces = sample_faces()
     batch = faces.repeat(options.batch, 1, 1, 1)[: options.batch]
@@ -111,20 +113,29 @@ def network_rows(options: argparse.Namespace, device: torch.device) -> tuple[lis
         return least(lambda: ready(moved), options.rounds, device) / len(calls)
 
     rows = [Row("plain loop", seconds(program, faces[:1]), seconds(program, batch))]
+    progress.print(in_words(rows[0], rows[0]))
     if device.type == "cpu":
         keep_freed_memory()
     for name in options.backends or (ON_CPU if device.type == "cpu" else ON_GPU):
+        progress.print(f"{name} ...")
         try:
             ready = build_one(name, Task(quick(network), (batch,), device, options.threads))
         except EngineUnavailableError as error:
-            Console(stderr=True).print(f"{name}: {error.message}")
+            progress.print(f"{name}: {error.message}")
             continue
         program.close()
         program, found = ready, ready(faces[:1]).cpu()
         mean = float((found - reference).abs().mean())
         alone, batched = seconds(ready, faces[:1]), seconds(ready, batch)
         rows.append(Row(name, alone, batched, difference(reference, found), mean))
+        progress.print(in_words(rows[-1], rows[0]))
     return rows, program
+
+
+def in_words(row: Row, loop: Row) -> str:
+    """What is known of a row as soon as it is measured, for who does not wait for the table."""
+    ratio = loop.alone / min(row.alone, row.batched)
+    return f"{row.name}: {row.alone:.2f} s alone, {row.batched:.2f} s in batches, {ratio:.2f}x, {row.max_error:.1e}"
 
 
 def frame_costs(options: argparse.Namespace, device: torch.device, program: Program) -> list[Frame]:

@@ -1,6 +1,6 @@
 """What a frame of the SadTalker engine costs, and how much quicker its generator is than the original's loop.
 
-    python -m benchmarks.sadtalker [--backends folded winograd openvino bf16 openvino-bf16] [--size 256] [--batch 1]
+    python -m benchmarks.sadtalker [--backends folded winograd bf16x6 bf16x3 openvino bf16 openvino-bf16] [--size 256] [--batch 1]
                                    [--threads 2] [--device cpu] [--rounds 3] [--minutes 2] [--json]
 
 "original" computes everything anew for every frame, with eager float32 modules, as its authors' script does. The rows
@@ -52,7 +52,7 @@ from comps.animation.settings import AnimationSettings
 from comps.core.errors import EngineUnavailableError
 from tests.neural.synthetic_weights import synthetic_state_dict
 
-BACKENDS = ("folded", "winograd", "openvino", "bf16", "openvino-bf16")
+BACKENDS = ("folded", "winograd", "bf16x6", "bf16x3", "openvino", "bf16", "openvino-bf16")
 FOLDER = PRESENTERS / "ada"
 ADA = Avatar("ada", "Ada", FOLDER / "portrait.png", FOLDER / "rig.json")
 RATE = 16_000
@@ -109,10 +109,13 @@ def generator_rows(nets: Networks, subject: Subject, arguments: argparse.Namespa
     def original() -> Tensor:
         return torch.cat([nets.generator(face, one, each[None]) for each in points])
 
+    progress = Console(stderr=True)
+    progress.print("original's loop ...")
     expected = original()
     row = Row("original")
-    for _ in range(arguments.rounds):
+    for turn in range(arguments.rounds):
         _keep_best(row, measured(original, device), len(points))
+        progress.print(_in_words(row, row, turn))
     # Only now, as the original's script leaves the memory of the C library as it is.
     if device.type == "cpu":
         keep_freed_memory()
@@ -126,10 +129,17 @@ def generator_rows(nets: Networks, subject: Subject, arguments: argparse.Namespa
     for name, way in ways.items():
         error = (way().to(expected.device) - expected).abs()
         rows[name].max_error, rows[name].mean_error = float(error.max()), float(error.mean())
-    for _ in range(arguments.rounds):
+    for turn in range(arguments.rounds):
         for name, way in ways.items():
             _keep_best(rows[name], measured(way, device), len(points))
+            progress.print(_in_words(rows[name], row, turn))
     return [row, *rows.values()]
+
+
+def _in_words(row: Row, original: Row, turn: int) -> str:
+    """What is known of a row so far, for who does not wait for the table."""
+    ratios = f"{original.wall_s / row.wall_s:.2f}x, by processor {original.cpu_s / row.cpu_s:.2f}x"
+    return f"round {turn + 1}, {row.name}: {row.wall_s:.2f} s a frame, {ratios}, error {row.max_error:.1e}"
 
 
 def _keep_best(row: Row, took: tuple[float, float], frames: int) -> None:
@@ -139,13 +149,14 @@ def _keep_best(row: Row, took: tuple[float, float], frames: int) -> None:
 def _drawers(nets: Networks, arguments: argparse.Namespace) -> dict[str, Drawer]:
     drawers = {}
     for name in arguments.backends:
+        Console(stderr=True).print(f"{name} is made ready ...")
         settings = AnimationSettings(
             sadtalker_backend=name, sadtalker_size=arguments.size, sadtalker_batch=arguments.batch
         )
         try:
             drawers[name] = make_drawer(nets, settings, torch.device(arguments.device))
         except EngineUnavailableError as error:
-            print(f"{name}: {error.message}")
+            Console(stderr=True).print(f"{name}: {error.message}")
     return drawers
 
 

@@ -149,6 +149,11 @@ def test_a_network_no_graph_can_be_made_of(name: str) -> None:
         build(Branching(), inputs(2), plan(name))
 
 
+def test_the_exporter_does_not_miss_torchvision(caplog: pytest.LogCaptureFixture) -> None:
+    build(trained(TwoInputs()), inputs(2), plan("onnxruntime"))
+    assert not [record for record in caplog.records if "torchvision" in record.getMessage()]
+
+
 def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     from comps.animation.neural.backends import openvino_cpu
 

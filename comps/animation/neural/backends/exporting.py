@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from comps.animation.neural.backend import Task
 from comps.animation.neural.folding import fold_batch_norms, fold_parts
+
+_OPERATORS = "torch.onnx._internal.exporter._registration"
+"""Logger of the exporter's table of operators."""
 
 
 def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:
@@ -32,8 +36,14 @@ def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:
 
 def onnx_model(task: Task, *, float32: bool) -> Any:
     """The same as an ``onnx.ModelProto`` with its weights inside (so below 2 GiB)."""
+    logging.getLogger(_OPERATORS).addFilter(_says_more_than_torchvision)
     program: Any = torch.onnx.export(exported(task, float32=float32), dynamo=True, verbose=False)
     return program.model_proto
+
+
+def _says_more_than_torchvision(record: logging.LogRecord) -> bool:
+    """No network here has one of torchvision's operators, which the exporter misses one by one."""
+    return "torchvision is not installed" not in str(record.msg)
 
 
 def _at_least_two(example: Tensor) -> Tensor:

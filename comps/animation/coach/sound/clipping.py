@@ -17,7 +17,7 @@ _LEAST_TOUCHING = 0.5
 _QUIETEST = 0.1
 """Tops below are those of quiet recordings, whose steps are coarse."""
 _LEAST_BITS = 12
-_MOST_OF_THEM = 0.6
+_MOST_OF_THEM = 0.4
 """Share of the rounded tops from which the samples that are cut off exactly are taken for all of them."""
 
 

@@ -31,7 +31,8 @@ class ClipAudio:
         self.sample_rate = sample_rate
         self._fps = fps
         self._odd = b""
-        self._received = 0
+        self.received = 0
+        """Whole samples that have arrived."""
         self._converted = 0
         self._echo = bytearray()
         self._echoed = 0
@@ -40,21 +41,21 @@ class ClipAudio:
     @property
     def duration_s(self) -> float:
         """Length of what has arrived, s."""
-        return self._received / self.sample_rate
+        return self.received / self.sample_rate
 
     def bytes_for(self, samples: int) -> int:
         """Bytes that have to come before so many more samples at 16 kHz may be ready."""
         if self._resampler is None:
             return max(0, samples * BYTES_PER_SAMPLE - len(self._odd))
         wanted = (self._converted + samples - 1) * self.sample_rate // SAMPLE_RATE
-        missing = self._resampler.whole(wanted) - self._received
+        missing = self._resampler.whole(wanted) - self.received
         return max(0, missing * BYTES_PER_SAMPLE - len(self._odd))
 
     def push(self, pcm: bytes) -> Audio:
         """Takes more of the clip; the samples that this makes ready, maybe none."""
         whole, self._odd = _split(self._odd + pcm if self._odd else pcm)
         self._echo += whole
-        self._received += len(whole) // BYTES_PER_SAMPLE
+        self.received += len(whole) // BYTES_PER_SAMPLE
         samples: Audio = np.frombuffer(whole, "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
         return self._count(samples if self._resampler is None else self._resampler.push(samples))
 
@@ -64,7 +65,7 @@ class ClipAudio:
             raise UnprocessableError("the audio ends in the middle of a sample: PCM16 has 2 bytes each", param="audio")
         if self._resampler is None:
             return np.empty(0, np.float32)
-        due = -(-self._received * SAMPLE_RATE // self.sample_rate) - self._converted
+        due = -(-self.received * SAMPLE_RATE // self.sample_rate) - self._converted
         rest = self._resampler.finish()[:due]
         return self._count(np.pad(rest, (0, due - len(rest))))
 
@@ -73,7 +74,7 @@ class ClipAudio:
 
         Slices concatenate to exactly the input; behind its end they are empty.
         """
-        cuts = [min(self._cut(first + step), self._received) * BYTES_PER_SAMPLE for step in range(frames + 1)]
+        cuts = [min(self._cut(first + step), self.received) * BYTES_PER_SAMPLE for step in range(frames + 1)]
         whole = bytes(self._echo[cuts[0] - self._echoed : cuts[-1] - self._echoed])
         del self._echo[: cuts[-1] - self._echoed]
         self._echoed = cuts[-1]

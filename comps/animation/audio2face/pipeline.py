@@ -198,9 +198,7 @@ class ClipPipeline:
         if keyframes:
             self._emotions.prefer(keyframes)
             self._arrived += keyframes
-        samples = self._audio.push(pcm)
-        self._samples += len(samples)
-        self._held.append(samples)
+        self._hold(self._audio.push(pcm))
         if self._samples < self._due:
             return self._no_frames()
         if self._model.steps is not None:
@@ -210,20 +208,36 @@ class ClipPipeline:
 
     def finish(self) -> Frames:
         """The frames that are left, with the silence behind the clip; UnprocessableError when half a sample is over."""
-        self._held.append(self._audio.finish())
-        self._samples += len(self._held[-1])
+        self._hold(self._audio.finish())
+        silence: Audio = np.zeros(round(self._padding_s * SAMPLE_RATE) if self._samples else 0, np.float32)
+        count = self._count(len(silence))
+        if frame_count(self._samples + len(silence), self.fps) < count:
+            # The last frame stands at the very end, where no sample is: one more, of silence, makes it one of the model's.
+            if len(silence):
+                silence = np.zeros(len(silence) + 1, np.float32)
+            else:
+                self._hold(np.zeros(1, np.float32))
         samples = self._released()
-        silence: NDArray[np.float32] = np.zeros(
-            round(self._padding_s * SAMPLE_RATE) if self._samples else 0, np.float32
-        )
-        count = frame_count(self._samples + len(silence), self.fps)
+        total = frame_count(self._samples + len(silence), self.fps)
         told = self._emotions.push(samples)
-        left = self._emotions.finish(count - frame_count(self._samples, self.fps))
+        left = self._emotions.finish(total - frame_count(self._samples, self.fps))
         solved = [self._face.push(np.concatenate([samples, silence]), told), self._face.finish(left)]
         weights = np.concatenate(solved)
-        if self._made + len(weights) != count:
-            raise RuntimeError(f"the model made {self._made + len(weights)} of {count} frames")
+        if self._made + len(weights) != total:
+            raise RuntimeError(f"the model made {self._made + len(weights)} of {total} frames")
+        # Whole samples at 16 kHz can reach past the clip's end, and one frame with them.
+        weights = weights[: count - self._made]
         return self._frames(weights if len(silence) or not self._options.close_mouth else self._closing(weights))
+
+    def _count(self, silence: int) -> int:
+        """Frames from 0 to the end of the clip with so many samples of silence: floor(fps * duration) + 1, none without audio."""
+        received, rate = self._audio.received, self.sample_rate
+        whole = (received * SAMPLE_RATE + silence * rate) * self.fps // (rate * SAMPLE_RATE)
+        return whole + 1 if received else 0
+
+    def _hold(self, samples: Audio) -> None:
+        self._samples += len(samples)
+        self._held.append(samples)
 
     def _released(self) -> Audio:
         """The samples that were held until the model's next step."""

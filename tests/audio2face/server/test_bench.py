@@ -62,7 +62,7 @@ async def test_a_process_gives_the_frames_of_this_one() -> None:
             parts.append([first, await turn(work, (speech(0.5), ()), last=True)])
             work.leave()
         assert parts[0] == parts[1]
-        assert sum(len(part.messages) for part in parts[0]) == 45
+        assert sum(len(part.messages) for part in parts[0]) == 46
     await local.close()
 
 
@@ -73,7 +73,7 @@ async def test_errors_keep_their_kind_and_other_clips_go_on() -> None:
             await bench.open(16_000, StreamRequest(face={"skinStrength": 9.0}))
         with pytest.raises(UnprocessableError, match=r"emotion\.joy"):
             await turn(work, (b"", [(0.0, {"joy": 2.0})]))
-        assert len((await turn(work, (speech(1.0), ()), last=True)).messages) == 30
+        assert len((await turn(work, (speech(1.0), ()), last=True)).messages) == 31
         work.leave()
         with pytest.raises(AvatarError, match="the inference failed"):
             await turn(work, (b"", ()))

@@ -66,7 +66,7 @@ async def test_audio_waits_until_it_is_enough_for_frames() -> None:
     while work.run():
         pass
     assert work.turns[-1].last
-    assert len([item async for item in clip.outgoing()]) == 30
+    assert len([item async for item in clip.outgoing()]) == 31
 
 
 async def test_a_turn_is_timed_from_the_audio_that_made_it_possible(now: list[float]) -> None:

@@ -40,7 +40,7 @@ async def test_a_clip_comes_back_as_the_sample_client_wants_it() -> None:
         before = time.time()
         heard = await played(service.address, clip(speech(2.0), emotions=keys))
     assert heard.code == grpc.StatusCode.OK
-    assert heard.kinds == ["animation_data_stream_header", *["animation_data"] * 60, "event", "status"]
+    assert heard.kinds == ["animation_data_stream_header", *["animation_data"] * 61, "event", "status"]
     assert heard.statuses == [(Code.SUCCESS, "the clip has been animated")]
     first = heard.messages[0].animation_data_stream_header
     assert before - 1 <= first.start_time_code_since_epoch <= time.time() + 1
@@ -69,7 +69,7 @@ async def test_every_rate_is_answered_at_its_own(rate: int, seconds: float) -> N
         heard = await played(service.address, clip(speech(seconds, rate), rate))
     assert heard.code == grpc.StatusCode.OK
     assert heard.audio == speech(seconds, rate)
-    assert abs(len(heard.frames) - round(seconds * 30)) <= 1
+    assert len(heard.frames) == len(speech(seconds, rate)) // 2 * 30 // rate + 1
     assert heard.messages[0].animation_data_stream_header.audio_header.samples_per_second == rate
 
 
@@ -94,7 +94,7 @@ async def test_the_header_comes_before_any_audio_and_the_end_without_a_half_clos
         await sent(call, [buffer(speech(1.0)), END])
         heard = await asyncio.wait_for(listened(call), 10)
     assert heard.code == grpc.StatusCode.OK
-    assert len(heard.frames) == 30
+    assert len(heard.frames) == 31
 
 
 async def test_frames_come_while_the_client_still_speaks() -> None:
@@ -108,7 +108,7 @@ async def test_frames_come_while_the_client_still_speaks() -> None:
             assert frame.animation_data.audio.time_code == index / 30
         await sent(call, [buffer(pcm[16_000:]), END])
         heard = await listened(call)
-    assert len(heard.frames) == 18
+    assert len(heard.frames) == 19
 
 
 async def test_a_client_may_write_everything_before_it_reads_anything() -> None:
@@ -122,7 +122,7 @@ async def test_a_client_may_write_everything_before_it_reads_anything() -> None:
         await call.done_writing()
         heard = await asyncio.wait_for(listened(call), 100)
     assert heard.code == grpc.StatusCode.OK
-    assert len(heard.frames) == 30 * seconds
+    assert len(heard.frames) == 30 * seconds + 1
     assert heard.audio == pcm * seconds
 
 
@@ -130,7 +130,7 @@ async def test_an_end_of_input_without_end_of_audio_still_gives_what_came() -> N
     async with running() as service:
         heard = await played(service.address, [header(), buffer(speech(1.0))], half_close=True)
     assert heard.code == grpc.StatusCode.OK
-    assert len(heard.frames) == 30
+    assert len(heard.frames) == 31
     assert heard.kinds[-1] == "status"
 
 
@@ -196,14 +196,14 @@ async def test_68_rows_are_taken_by_a_stream_of_52() -> None:
         heard = await played(service.address, [header(**parts), buffer(speech(0.5)), END])
     assert heard.names == list(ARKIT_SHAPES)
     assert [code for code, _ in heard.statuses] == [Code.SUCCESS]
-    assert weights(heard).shape == (15, 52)
+    assert weights(heard).shape == (16, 52)
 
 
 async def test_silence_behind_the_clip_is_not_echoed() -> None:
     found = configuration(deployment={"common": {"add_silence_padding_after_audio": True}})
     async with running(found) as service:
         heard = await played(service.address, clip(speech(1.0)))
-    assert len(heard.frames) == 75
+    assert len(heard.frames) == 76
     assert heard.audio == speech(1.0)
     assert weights(heard)[-1, ALL_SHAPES.index("JawOpen")] == 0
 
@@ -217,7 +217,7 @@ async def test_frames_leave_at_the_streaming_rate_by_the_clock() -> None:
         began = time.monotonic()
         heard = await listened(call)
         took = time.monotonic() - began
-    assert len(heard.frames) == 60
+    assert len(heard.frames) == 61
     assert 58 / 60 <= took < 2.0
 
 
@@ -254,7 +254,7 @@ async def test_what_happens_is_counted() -> None:
             await listened(call)
         await played(service.address, [END])
         shown = service.exposition
-    assert "audio2face_frames_total 30.0\n" in shown
+    assert "audio2face_frames_total 31.0\n" in shown
     assert "audio2face_late_frames_total 0.0\n" in shown
     assert 'audio2face_calls_total{code="OK",method="ProcessAudioStream"} 1.0\n' in shown
     assert 'audio2face_calls_total{code="INVALID_ARGUMENT",method="ProcessAudioStream"} 1.0\n' in shown

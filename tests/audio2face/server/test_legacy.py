@@ -104,7 +104,7 @@ async def test_a_clip_goes_through_to_the_one_who_shows_it() -> None:
     async with graph_server(graph) as sink, pair(sink) as (_, address):
         status = await pushed(address, [header(), buffer(pcm[:9_000], keys), buffer(pcm[9_000:])])
     assert (status.code, status.message) == (status_pb2.Status.SUCCESS, "shown")
-    assert graph.kinds == ["animation_data_stream_header", *["animation_data"] * 30, "status"]
+    assert graph.kinds == ["animation_data_stream_header", *["animation_data"] * 31, "status"]
     first = graph.received[0].animation_data_stream_header
     assert (first.animation_ids.request_id, first.animation_ids.target_object_id) == ("request", "claire")
     assert first.source_service_id == "audio2face"

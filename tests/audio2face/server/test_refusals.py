@@ -148,7 +148,7 @@ async def test_one_stream_too_many_is_refused_before_its_header_and_the_others_g
             await sent(call, [SOUND, END])
             heard = await listened(call)
             assert heard.code == grpc.StatusCode.OK
-            assert len(heard.frames) == 30
+            assert len(heard.frames) == 31
 
 
 async def impatient(**limits: float) -> Any:
@@ -232,7 +232,7 @@ async def test_a_client_that_disconnects_leaves_nothing_behind() -> None:
                 await sent(call, [header(), SOUND])
                 await call.read()
         heard = await played(service.address, clip(speech(1.0)))
-        assert len(heard.frames) == 30
+        assert len(heard.frames) == 31
         assert service.service.slots.taken == 0
 
 

@@ -48,7 +48,7 @@ async def test_it_says_running_answers_on_this_machine_and_ends_with_ctrl_c() ->
         (port,) = (line.rpartition(" ")[2] for line in lines if "grpc listens on port" in line)
         heard = await played(f"127.0.0.1:{port}", clip(speech(0.5)))
         assert heard.code == grpc.StatusCode.OK
-        assert len(heard.frames) == 15
+        assert len(heard.frames) == 16
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         rest = (await asyncio.wait_for(process.stderr.read(), 60)).decode()
@@ -60,7 +60,7 @@ async def test_variables_hold_where_no_option_is_given() -> None:
     async with serving(*FREE, AVATAR_AUDIO2FACE_FPS="60", AVATAR_AUDIO2FACE_PROCESSES="0") as (_, lines):
         (port,) = (line.rpartition(" ")[2] for line in lines if "grpc listens on port" in line)
         heard = await played(f"127.0.0.1:{port}", clip(speech(0.5)))
-        assert len(heard.frames) == 30
+        assert len(heard.frames) == 31
 
 
 async def test_the_files_of_a_folder_hold_and_faults_are_one_line(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ async def test_a_clip_is_header_frames_and_end(service: Served) -> None:
         await socket.send(END)
         header, *frames, end = await collect(socket)
     assert (header["type"], header["names"], header["fps"]) == ("header", list(ALL_SHAPES), 30)
-    assert end == {"type": "end", "frames": 45}
-    assert [frame["index"] for frame in frames] == list(range(45))
+    assert end == {"type": "end", "frames": 46}
+    assert [frame["index"] for frame in frames] == list(range(46))
     assert socket.close_code == 1000
     await idle(service)
 
@@ -86,7 +86,7 @@ async def test_frames_come_before_the_end_is_known(service: Served) -> None:
         kinds = [json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] for _ in range(20)]
         assert kinds == ["header", *["frame"] * 19]
         await socket.send(END)
-        assert (await collect(socket))[-1]["frames"] == 30
+        assert (await collect(socket))[-1]["frames"] == 31
 
 
 async def test_keyframes_act_from_their_arrival_on(service: Served) -> None:
@@ -111,7 +111,7 @@ async def test_parameters_come_with_the_start(service: Served) -> None:
         await socket.send(pcm(0.5, 44_100))
         await socket.send(END)
         header, warning, *frames, end = await collect(socket)
-    assert (header["fps"], header["sample_rate"], end["frames"]) == (60, 44_100, 30)
+    assert (header["fps"], header["sample_rate"], end["frames"]) == (60, 44_100, 31)
     assert warning["message"].endswith("oops")
     assert {frame["weights"][ALL_SHAPES.index("CheekPuff")] for frame in frames} == {0.5}
     assert frames[-1]["emotions"][JOY] > 0.1
@@ -190,7 +190,7 @@ async def test_one_clip_too_many_is_refused_and_the_others_do_not_notice(service
         for socket in (first, second):
             await socket.send(pcm(0.3))
             await socket.send(END)
-        assert [(await collect(socket))[-1]["frames"] for socket in (first, second)] == [9, 9]
+        assert [(await collect(socket))[-1]["frames"] for socket in (first, second)] == [10, 10]
     await idle(service)
 
 

@@ -46,8 +46,8 @@ async def test_a_recording_in_json_becomes_lines(service: Served) -> None:
     assert response.headers["content-type"] == "application/x-ndjson"
     header, *frames, end = lines(response)
     assert (header["names"], header["fps"], header["sample_rate"]) == (list(ALL_SHAPES), 30, RATE)
-    assert end == {"type": "end", "frames": 75}
-    assert [frame["index"] for frame in frames] == list(range(75))
+    assert end == {"type": "end", "frames": 76}
+    assert [frame["index"] for frame in frames] == list(range(76))
     jaw = np.array([frame["weights"][JAW] for frame in frames])
     assert jaw[5] > 0.3 > 0.01 > jaw[24]
     assert frames[8]["emotions"][FACE_EMOTIONS.index("joy")] > 0.02
@@ -70,7 +70,7 @@ async def test_a_form_carries_parameters_and_format(service: Served) -> None:
     )
     rows = list(csv.DictReader(io.StringIO(response.text)))
     assert response.headers["content-disposition"] == "attachment; filename=animation.csv"
-    assert len(rows) == 30
+    assert len(rows) == 31
     assert float(rows[1]["timeCode"]) == pytest.approx(1 / 60)
     assert {row["blendShapes.JawOpen"] for row in rows} == {"0.0"}
 
@@ -155,7 +155,7 @@ async def test_frames_leave_before_the_clip_is_done(service: Served) -> None:
         seen = json.loads(await asyncio.wait_for(anext(arriving), 10))
         assert seen["type"] == "frame"
         service.model.gate.set()
-        assert json.loads([line async for line in arriving][-1]) == {"type": "end", "frames": 150}
+        assert json.loads([line async for line in arriving][-1]) == {"type": "end", "frames": 151}
 
 
 NOISE = np.random.default_rng(1).integers(0, 255, 2000, np.uint8).tobytes()

@@ -2,8 +2,8 @@
 
 Audio is mono float32 in -1..1 at `SAMPLE_RATE`. A stream is given a clip in pieces of any size and returns what can be
 told so far; how the clip was cut never changes a result. Frame k of a clip is centred on the sample floor(k * 16000 / fps)
-and exists while that is one of the clip's, ceil(n * fps / 16000) frames of n samples
-(NVIDIA Audio2Face-3D SDK 1.0.0).
+and exists while that is one of the stream's, ceil(n * fps / 16000) frames of n samples (NVIDIA Audio2Face-3D SDK 1.0.0).
+A clip's frame at its very end the pipeline gets with one more sample, of silence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SAMPLE_RATE = 16_000
 
 
 def frame_count(samples: int, fps: int) -> int:
-    """Frames of a clip of so many samples."""
+    """Frames whose sample is among so many."""
     return -(-samples * fps // SAMPLE_RATE)
 
 

@@ -51,10 +51,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_file_is_written_and_reported(speech: Path, tmp_path: Path) -> None:
     said = infer(speech, "-o", tmp_path / "out.csv", "--emotion", "joy=1@0").output
-    assert "out.csv: 1.20 s, 36 frames of 68 shapes at 30 fps" in said
+    assert "out.csv: 1.20 s, 37 frames of 68 shapes at 30 fps" in said
     assert "joy" in said
     table = rows(tmp_path / "out.csv")
-    assert len(table) == 36
+    assert len(table) == 37
     assert [name for name in table[0] if name.startswith("blendShapes.")][:1] == ["blendShapes.EyeBlinkLeft"]
     assert list(tmp_path.iterdir()) == [tmp_path / "out.csv"]
 
@@ -64,14 +64,14 @@ def test_two_runs_are_identical(speech: Path, tmp_path: Path) -> None:
         infer(speech, "-o", tmp_path / name, "--fps", 60)
     once = (tmp_path / "a.ndjson").read_bytes()
     assert once == (tmp_path / "b.ndjson").read_bytes()
-    assert json.loads(once.splitlines()[-1]) == {"type": "end", "frames": 72}
+    assert json.loads(once.splitlines()[-1]) == {"type": "end", "frames": 73}
 
 
 def test_a_folder_gets_what_nvidias_client_writes(speech: Path, tmp_path: Path) -> None:
     infer(speech, "-o", tmp_path / "client", "--emotion", "joy=0.5@0", "--emotion", "fear=1@0.5")
     found = sorted(path.name for path in (tmp_path / "client").iterdir())
     assert found == [SMOOTHED, INPUT, FRAMES, "out.wav"] or set(found) == {SMOOTHED, INPUT, FRAMES, "out.wav"}
-    assert len(rows(tmp_path / "client" / FRAMES)) == len(rows(tmp_path / "client" / SMOOTHED)) == 36
+    assert len(rows(tmp_path / "client" / FRAMES)) == len(rows(tmp_path / "client" / SMOOTHED)) == 37
     sent = rows(tmp_path / "client" / INPUT)
     assert [(row["time_code"], row["emotion_values.joy"], row["emotion_values.fear"]) for row in sent] == [
         ("0.0", "0.5", ""), ("0.5", "", "1.0"),
@@ -123,10 +123,10 @@ def test_frames_go_out_live(speech: Path, listener: socket.socket) -> None:
     said = infer(speech, "--vmc", f"127.0.0.1:{port}", "--vmc-shapes", "vrm", "--json").output
     assert json.loads(said)["total_s"] >= 35 / 30
     times = []
-    while len(times) < 36:
+    while len(times) < 37:
         messages = list(OscBundle(listener.recv(65_536)))
         times += [message.params[0] for message in messages if message.address == "/VMC/Ext/T"]
-    assert times == pytest.approx([frame / 30 for frame in range(36)], abs=1e-6)
+    assert times == pytest.approx([frame / 30 for frame in range(37)], abs=1e-6)
 
 
 @contextmanager
@@ -159,12 +159,12 @@ def server() -> Iterator[str]:
 def test_a_running_server_may_do_it(speech: Path, server: str, tmp_path: Path) -> None:
     infer(speech, "-o", tmp_path / "x.ndjson", "--url", server, "--emotion", "joy=1@0")
     header, *frames, end = map(json.loads, (tmp_path / "x.ndjson").read_text().splitlines())
-    assert (header["names"], header["fps"], end["frames"]) == (list(ALL_SHAPES), 30, 36)
+    assert (header["names"], header["fps"], end["frames"]) == (list(ALL_SHAPES), 30, 37)
     jaw = [frame["weights"][ALL_SHAPES.index("JawOpen")] for frame in frames]
     assert jaw[5] > 0.3 > 0.05 > jaw[25]
     assert frames[-1]["emotions"][6] > 0.1
     infer(speech, "-o", tmp_path / "client", "--url", server, "--emotion", "joy=1@0")
-    assert len(rows(tmp_path / "client" / FRAMES)) == 36
+    assert len(rows(tmp_path / "client" / FRAMES)) == 37
     assert len(rows(tmp_path / "client" / INPUT)) == 1
 
 
@@ -196,7 +196,7 @@ def test_the_way_to_a_server_may_be_encrypted(speech: Path, certificates: Path, 
     with beside(whole(secured("mtls", certificates))) as service:
         url = ("-o", tmp_path / "x.csv", "--url", service.address())
         infer(speech, *url, "--tls-ca", certificates / "ca.pem", *known)
-        assert len(rows(tmp_path / "x.csv")) == 36
+        assert len(rows(tmp_path / "x.csv")) == 37
         for less in ((), ("--tls",), ("--tls-ca", certificates / "ca.pem"), known):
             assert "UNAVAILABLE" in infer(speech, *url, *less, code=1).output
     assert "belong together" in infer(speech, *url, *known[:2], code=2).output

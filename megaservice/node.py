@@ -11,9 +11,7 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
-from comps.core.client import Call, ClientOptions, create_client, request_bytes
-from comps.core.error_shape import excerpt
-from comps.core.errors import UpstreamError
+from comps.core.client import Call, ClientOptions, create_client, parsed, request_bytes
 from comps.core.microservice import MicroService
 from megaservice.metrics import metrics
 from megaservice.transport.asgi import AsgiTransport
@@ -77,12 +75,7 @@ class Node:
         answer = await request_bytes(self.client, self.request(body))
         if answer.content_type.startswith(("audio/", "video/", "image/", "application/octet-stream")):
             return answer.body
-        try:
-            return orjson.loads(answer.body)
-        except orjson.JSONDecodeError as error:
-            kind = answer.content_type or "no content type"
-            message = f"{self.short_name} answered {kind} instead of JSON: {excerpt(answer.body)}"
-            raise UpstreamError(message, service=self.short_name) from error
+        return parsed(answer, self.short_name)
 
 
 class Nodes:

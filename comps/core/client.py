@@ -8,11 +8,13 @@ the same way as one on another machine.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from math import inf
 from typing import Any, TypeVar
 from urllib.request import getproxies
 
@@ -126,18 +128,22 @@ async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
         UpstreamTimeoutError: it took too long.
         AvatarError: its own 4xx, passed on.
     """
-    answer = await request_bytes(client, call)
+    return parsed(await request_bytes(client, call), call.service)
+
+
+def parsed(answer: Answer, service: str) -> Any:
+    """The JSON of `answer`; raises UpstreamError naming `service` when it is something else."""
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
         kind = answer.content_type or "no content type"
-        message = f"{call.service} answered {kind} instead of JSON: {excerpt(answer.body)}"
-        raise UpstreamError(message, service=call.service) from error
+        came = "broken JSON" if "json" in kind else f"{kind} instead of JSON"
+        raise UpstreamError(f"{service} answered {came}: {excerpt(answer.body)}", service=service) from error
 
 
 async def request_bytes(client: httpx.AsyncClient, call: Call) -> Answer:
     """The whole answer of a service; errors as for `request_json`."""
-    return await _retrying(call, lambda attempt: _request_once(client, attempt))
+    return await _retrying(call, partial(_request_once, client))
 
 
 async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[bytes, None]:
@@ -145,11 +151,11 @@ async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[
 
     Closing the iterator closes the connection, which tells the service to stop.
     """
-    ends = anyio.current_time() + _budget(call)
+    ends = time.monotonic() + _budget(call)
     async with open_stream(client, call) as response:
         pieces = response.aiter_bytes()
         while True:
-            with _mapped(call), anyio.fail_after(ends - anyio.current_time()):
+            with _mapped(call), anyio.fail_after(ends - time.monotonic()):
                 piece = await anext(pieces, None)
             if piece is None:
                 return
@@ -159,21 +165,21 @@ async def stream_bytes(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[
 @asynccontextmanager
 async def open_stream(client: httpx.AsyncClient, call: Call) -> AsyncIterator[httpx.Response]:
     """A good answer whose headers have arrived and whose body has not been read."""
-    response = await _retrying(call, lambda attempt: _open_once(client, attempt))
+    response = await _retrying(call, partial(_open_once, client))
     try:
         yield response
     finally:
         await _close(response)
 
 
-async def _open_once(client: httpx.AsyncClient, call: Call) -> httpx.Response:
-    with _mapped(call), anyio.fail_after(_budget(call)):
-        return await _send(client, call)
+async def _open_once(client: httpx.AsyncClient, call: Call, budget_s: float) -> httpx.Response:
+    with _mapped(call), anyio.fail_after(budget_s):
+        return await _send(client, call, budget_s)
 
 
-async def _request_once(client: httpx.AsyncClient, call: Call) -> Answer:
-    with _mapped(call), anyio.fail_after(_budget(call)):
-        response = await _send(client, call)
+async def _request_once(client: httpx.AsyncClient, call: Call, budget_s: float) -> Answer:
+    with _mapped(call), anyio.fail_after(budget_s):
+        response = await _send(client, call, budget_s)
         try:
             body = await _read(response, call.max_bytes)
         finally:
@@ -183,16 +189,8 @@ async def _request_once(client: httpx.AsyncClient, call: Call) -> Answer:
     return Answer(response.status_code, response.headers, body)
 
 
-async def _send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
-    request = client.build_request(
-        call.method,
-        _parsed(call.url),
-        content=orjson.dumps(call.json) if call.json is not None else call.content,
-        data=call.data,
-        files=call.files,
-        headers=_headers(call),
-    )
-    response = await client.send(request, stream=True)
+async def _send(client: httpx.AsyncClient, call: Call, budget_s: float) -> httpx.Response:
+    response = await client.send(_request(client, call, _headers(call, budget_s)), stream=True)
     if response.is_success:
         return response
     try:
@@ -206,6 +204,21 @@ async def _send(client: httpx.AsyncClient, call: Call) -> httpx.Response:
         call.service,
         retry_after_s=_retry_after_s(response),
     )
+
+
+def _request(client: httpx.AsyncClient, call: Call, headers: dict[str, str]) -> httpx.Request:
+    """`call` as httpx sends it."""
+    url = _parsed(call.url)
+    content = orjson.dumps(call.json) if call.json is not None else call.content
+    if url.is_relative_url or call.data or call.files:
+        return client.build_request(
+            call.method, url, content=content, data=call.data, files=call.files, headers=headers
+        )
+    # A client of `create_client` has no more to add than headers, and httpx takes long to merge what it might have.
+    own = [(name.encode(), value.encode()) for name, value in headers.items()]
+    given = {name.lower() for name, _ in own}
+    inherited = [(name, value) for name, value in client.headers.raw if name.lower() not in given]
+    return httpx.Request(call.method, url, content=content, headers=inherited + own)
 
 
 @lru_cache(maxsize=256)
@@ -224,7 +237,8 @@ async def _close(response: httpx.Response) -> None:
 async def _read(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> bytes | None:
     """The body; when it is longer than `max_bytes`, its beginning if `cut`, else None."""
     pieces, length = [], 0
-    async for piece in response.aiter_bytes():
+    packed = "content-encoding" in response.headers
+    async for piece in response.aiter_bytes() if packed else response.aiter_raw():
         pieces.append(piece)
         length += len(piece)
         if length > max_bytes:
@@ -232,13 +246,12 @@ async def _read(response: httpx.Response, max_bytes: int, *, cut: bool = False) 
     return b"".join(pieces)
 
 
-def _headers(call: Call) -> dict[str, str]:
+def _headers(call: Call, budget_s: float) -> dict[str, str]:
     headers = {"Content-Type": "application/json"} if call.json is not None else {}
     if identity := request_id():
         headers[REQUEST_ID_HEADER] = identity
-    left = remaining_s()
-    if left is not None or call.timeout_s is not None:
-        headers[DEADLINE_HEADER] = str(int(_budget(call) * 1000))
+    if budget_s < inf:
+        headers[DEADLINE_HEADER] = str(int(budget_s * 1000))
     return {**headers, **call.headers}
 
 
@@ -246,7 +259,7 @@ def _budget(call: Call) -> float:
     """Seconds this call may take: its own limit or what is left for the request being served."""
     left = remaining_s()
     limits = [limit for limit in (call.timeout_s, left) if limit is not None]
-    return min(limits, default=float("inf"))
+    return min(limits, default=inf)
 
 
 @contextmanager
@@ -264,25 +277,24 @@ def _mapped(call: Call) -> Iterator[None]:
         raise UpstreamError(message, service=call.service) from error
 
 
-async def _retrying(call: Call, once: Callable[[Call], Awaitable[ResultT]]) -> ResultT:
+async def _retrying(call: Call, once: Callable[[Call, float], Awaitable[ResultT]]) -> ResultT:
     """The result of `once`, tried again after growing pauses while that is harmless and there is time.
 
-    Every attempt gets the call with the time that is left of it.
+    Every attempt gets the call and the seconds that are left of its budget.
     """
-    ends = anyio.current_time() + _budget(call)
-    attempt = call
+    left_s = _budget(call)
+    ends = time.monotonic() + left_s
     for pause_s in _RETRIES_AFTER_S:
         try:
-            return await once(attempt)
+            return await once(call, left_s)
         except AvatarError as error:
             asked_s = error.retry_after_s
             wait_s = pause_s * random.uniform(0.75, 1.25) if asked_s is None else asked_s
-            if not _may_retry(call, error) or wait_s > _LONGEST_WAIT_S or wait_s >= ends - anyio.current_time():
+            if not _may_retry(call, error) or wait_s > _LONGEST_WAIT_S or wait_s >= ends - time.monotonic():
                 raise
         await anyio.sleep(wait_s)
-        if call.timeout_s is not None:
-            attempt = replace(call, timeout_s=max(0.0, ends - anyio.current_time()))
-    return await once(attempt)
+        left_s = max(0.0, ends - time.monotonic())
+    return await once(call, left_s)
 
 
 def _may_retry(call: Call, error: AvatarError) -> bool:

@@ -19,6 +19,7 @@ from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
 from comps.core.regularly import interval_for, regularly
 from comps.core.web.json_body import JsonRoute
+from comps.core.web.video_file import VideoFile
 from gateway.answers import Answers
 from gateway.avatar_voices import AvatarVoices
 from gateway.engines import RemoteEngines
@@ -26,6 +27,7 @@ from gateway.faces import RemoteFaces
 from gateway.health import Nodes, health_routes
 from gateway.jobs import JobOffice, job_routes
 from gateway.metrics import TurnMetrics
+from gateway.models import RemoteModels
 from gateway.proxy import proxy_routes
 from gateway.request import AnimateRequest, AvatarChatRequest, SayRequest
 from gateway.sessions import Sessions
@@ -108,7 +110,8 @@ def _answers(app: FastAPI, settings: GatewaySettings, endpoints: dict[str, Endpo
     voices = AvatarVoices(endpoints)
     faces = RemoteFaces(endpoints.get("animation"), settings.max_body_bytes)
     engines = RemoteEngines(endpoints.get("animation"))
-    flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices, engines)
+    models = RemoteModels(endpoints.get("llm"))
+    flow, builder = AvatarFlow(endpoints), TurnBuilder(settings, faces, voices, engines, models)
     admission = Admission(settings.max_turns)
     turns = Turns(flow, store, admission, TurnMetrics(metrics_of(app)))
     sessions = Sessions(settings.session_count, settings.session_age_s)
@@ -185,7 +188,7 @@ def _video_routes() -> APIRouter:
     async def video(video_id: str, answers: Given) -> Response:
         """A finished video; range requests are served."""
         path = await anyio.to_thread.run_sync(answers.store.find, video_id)
-        return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
+        return VideoFile(str(path), "gateway", {"Cache-Control": "private, max-age=3600"})
 
     @router.get("/v1/turns/{video_id}/video.mp4", response_class=Response)
     async def growing_video(video_id: str, answers: Given) -> Response:

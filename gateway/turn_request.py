@@ -60,6 +60,13 @@ class FaceEngines(Protocol):
         """Raise what is wrong with them."""
 
 
+class Models(Protocol):
+    """Knows which language models can be asked for."""
+
+    async def require(self, model: str, engine: str) -> None:
+        """Raise UnprocessableError for one that `engine` (empty: the usual one) does not offer."""
+
+
 class Voices(Protocol):
     """Knows which voice goes with a face."""
 
@@ -75,10 +82,12 @@ class TurnBuilder:
     faces: Faces
     voices: Voices
     engines: FaceEngines
+    models: Models
 
     async def chat(self, body: AvatarChatRequest, memory: Sequence[ChatTurn] = ()) -> TurnRequest:
         """A question; `memory` is what the session said before, used when the body brings no `messages`."""
         asked = await self._question(body)
+        await self.models.require(body.model, body.engines.llm)
         history = tuple(ChatTurn(turn.role, turn.text) for turn in body.history) or tuple(memory)
         picture = await self._picture(body)
         return TurnRequest(

@@ -97,6 +97,10 @@ class LlmEngine(Engine):
             options: choices of this request; `stop` strings may be left to the caller.
         """
 
+    async def models(self) -> tuple[str, ...]:
+        """The names of the models that a request may ask for; one that cannot be asked for its models has one."""
+        return (self.model,)
+
     async def suggestions(self, language: str, count: int) -> tuple[Suggestion, ...]:
         """At most `count` questions that this engine is sure to answer; none where it has no topics of its own.
 

@@ -57,9 +57,15 @@ def _routes(host: Host, settings: LlmSettings) -> APIRouter:
         """OpenAI's chat, streamed or not; OPEA's `query` gets a text document."""
         return await _respond(body, host, settings)
 
-    @router.get("/v1/models", summary="Models of the engines that are loaded")
-    async def models() -> dict[str, Any]:
-        rows = [{"id": e.model, "object": "model", "created": 0, "owned_by": n} for n, e in host.loaded.items()]
+    @router.get("/v1/models", summary="Models to choose from")
+    async def models(engine: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
+        """Those of the engines that are loaded, or of the one named."""
+        asked = {engine: await host.get(engine)} if engine else host.loaded
+        rows = [
+            {"id": model, "object": "model", "created": 0, "owned_by": name}
+            for name, loaded in list(asked.items())
+            for model in await loaded.models()
+        ]
         return {"object": "list", "data": rows}
 
     @router.get("/v1/suggestions", summary="Questions to begin with")

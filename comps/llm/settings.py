@@ -52,7 +52,7 @@ class LlmSettings(ServiceSettings):
     forward_model: bool = Field(False, description="let clients choose the model; otherwise the configured one answers")
     model: str = Field(
         "",
-        description="model of the engines 'openai' (empty: tgi) and 'transformers' (name or folder)",
+        description="model of the engines 'openai' (empty: the first that its server lists) and 'transformers' (name or folder)",
         validation_alias=AliasChoices("AVATAR_LLM_MODEL", "LLM_MODEL_ID"),
     )
     device: str = Field("", description="device of the engine 'transformers': cpu, cuda...; empty: the best there is")

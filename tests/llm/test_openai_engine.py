@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 
 from comps.core.errors import EngineUnavailableError, UnprocessableError, UpstreamError, UpstreamTimeoutError
 from comps.core.serve import running
+from comps.core.settings import ServiceSettings
 from comps.llm.engine import LlmOptions, Message, TextPiece, Usage
 from comps.llm.engines.openai import OpenAiEngine, chat_base
 from comps.llm.service import create_app
@@ -82,7 +85,7 @@ async def upstream(answer: bytes, *, hold: bool = False) -> AsyncIterator[Upstre
 
 @asynccontextmanager
 async def engine_at(url: str, **settings: Any) -> AsyncIterator[OpenAiEngine]:
-    engine = OpenAiEngine(LlmSettings(openai_base_url=url, **settings))
+    engine = OpenAiEngine(LlmSettings(openai_base_url=url, **{"model": "m", **settings}))
     await engine.load()
     try:
         yield engine
@@ -144,7 +147,7 @@ async def test_what_is_not_asked_for_is_not_sent() -> None:
         await answer(server.url, system_prompt="")
         head, body = server.requests[0]
     assert set(body) == {"model", "messages", "max_tokens", "stream", "stream_options"}
-    assert body["model"] == "tgi"
+    assert body["model"] == "m"
     assert b"authorization" not in head.lower()
 
 
@@ -229,6 +232,78 @@ async def test_the_check_asks_for_the_models() -> None:
         assert "cannot be reached" in (await engine.check())["server"]
 
 
+class ModelServer:
+    """A server that answers for the models it has, and 404 for others, as Ollama and vLLM do."""
+
+    def __init__(self, models: list[str] | None) -> None:
+        self.models = models
+        self.asked: list[str] = []
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+        app.state.settings = ServiceSettings()
+
+        @app.get("/v1/models")
+        async def models() -> Response:
+            if self.models is None:
+                return Response(status_code=404)
+            return JSONResponse({"object": "list", "data": [{"id": name} for name in self.models]})
+
+        @app.post("/v1/chat/completions")
+        async def chat(request: Request) -> Response:
+            self.asked.append((await request.json())["model"])
+            if self.models is not None and self.asked[-1] not in self.models:
+                return JSONResponse({"error": {"message": "model not found, try pulling it first"}}, 404)
+            return Response(GOOD, media_type="text/event-stream")
+
+        return app
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [(["nomic-embed-text", "llama3:latest", "qwen3"], "llama3:latest"), ([], "tgi"), (None, "tgi")],
+)
+async def test_without_a_configured_model_the_first_that_talks_answers(models: list[str] | None, expected: str) -> None:
+    server = ModelServer(models or None)
+    async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
+        assert [piece.text async for piece in engine.generate(HELLO, LlmOptions())][0] == "Hello "
+        assert server.asked == [expected]
+        assert engine.model == expected
+        assert await engine.models() == (expected,)
+
+
+async def test_a_model_that_was_taken_away_is_looked_for_anew() -> None:
+    server = ModelServer(["one"])
+    async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
+        assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
+        server.models = ["two"]
+        with pytest.raises(UpstreamError, match="no model 'one'; it has two: set AVATAR_LLM_MODEL"):
+            _ = [piece async for piece in engine.generate(HELLO, LlmOptions())]
+        assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
+    assert server.asked == ["one", "one", "two"]
+
+
+async def test_a_model_that_the_server_lacks_is_a_fault_of_the_configuration() -> None:
+    async with running(ModelServer(["llama3"]).app()) as url:
+        settings = LlmSettings(engine="openai", openai_base_url=f"{url}/v1", model="gone")
+        async with serving(settings) as http:
+            response = await http.post("/v1/chat/completions", json={"messages": "hi"})
+    assert response.status_code == 502
+    error = response.json()["error"]
+    assert "no model 'gone'; it has llama3" in error["message"]
+    assert error["service"] == "llm"
+
+
+async def test_a_model_that_a_client_chose_is_the_clients_mistake() -> None:
+    async with running(ModelServer(["llama3", "qwen3"]).app()) as url:
+        settings = LlmSettings(engine="openai", openai_base_url=f"{url}/v1", forward_model=True)
+        async with serving(settings) as http:
+            response = await http.post("/v1/chat/completions", json={"messages": "hi", "model": "gone"})
+            listed = [row["id"] for row in (await http.get("/v1/models")).json()["data"]]
+    assert response.status_code == 404
+    assert listed == ["llama3", "qwen3"]
+
+
 @pytest.mark.parametrize(
     ("url", "base"),
     [
@@ -249,7 +324,7 @@ def test_what_is_no_address_is_said(url: str) -> None:
 
 
 def service(server: Upstream, **settings: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    return serving(LlmSettings(engine="openai", openai_base_url=server.url, **settings))
+    return serving(LlmSettings(engine="openai", openai_base_url=server.url, **{"model": "m", **settings}))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +358,7 @@ def request_bytes(stream: bool) -> bytes:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_stops_the_model(stream: bool) -> None:
     async with upstream(HEAD + chunk("Hello "), hold=True) as server:
-        app = create_app(LlmSettings(engine="openai", openai_base_url=server.url))
+        app = create_app(LlmSettings(engine="openai", openai_base_url=server.url, model="m"))
         async with running(app) as url:
             await app.state.readiness.settled()
             host, _, port = url.removeprefix("http://").partition(":")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ import httpx
 
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
 from comps.core.engine import UPSTREAM
-from comps.core.errors import AvatarError, EngineUnavailableError, UnprocessableError
+from comps.core.errors import AvatarError, EngineUnavailableError, NotFoundError, UnprocessableError, UpstreamError
 from comps.llm.chat_stream import read_chat
 from comps.llm.engine import LlmCapabilities, LlmEngine, LlmOptions, Message, TextPiece
 from comps.llm.prompt import with_system_prompt
@@ -19,9 +19,12 @@ from comps.llm.reply import SERVICE
 from comps.llm.settings import LlmSettings
 
 DEFAULT_MODEL = "tgi"
-"""What TGI calls the one model it has; vLLM and Ollama want a real name in `AVATAR_LLM_MODEL`."""
+"""What TGI calls the one model it has; asked for where no model is set and the server does not list any."""
+_SETTING = "AVATAR_LLM_MODEL"
+_MOST_NAMED = 8
 
 _CHECK_TIMEOUT_S = 1.5
+_MOST_LIST_BYTES = 4 * 1024 * 1024
 _STANDARD = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
 _EXTRA: dict[str, tuple[float, ...]] = {"top_k": (10,), "repetition_penalty": (1, 1.03)}
 
@@ -32,6 +35,7 @@ class OpenAiEngine(LlmEngine):
     def __init__(self, settings: object) -> None:
         self._settings = cast("LlmSettings", settings)
         self.model = self._settings.model or DEFAULT_MODEL
+        self._found = bool(self._settings.model)
         self.capabilities = LlmCapabilities(sampling=True)
         self._client: httpx.AsyncClient | None = None
 
@@ -51,31 +55,68 @@ class OpenAiEngine(LlmEngine):
 
     async def check(self) -> dict[str, str]:
         """Whether the server lists its models."""
-        call = Call(SERVICE, "models", method="GET", timeout_s=_CHECK_TIMEOUT_S)
         try:
-            await request_json(self._loaded, call)
+            await self._listed()
         except AvatarError as error:
             return {UPSTREAM: error.message}
         return {UPSTREAM: "ok"}
+
+    async def models(self) -> tuple[str, ...]:
+        """What the server lists where clients may choose, else the one model that answers."""
+        if self._settings.forward_model:
+            with suppress(AvatarError):
+                return await self._listed()
+        await self._find_model()
+        return (self.model,)
 
     async def generate(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
         """Yield pieces as they arrive; closing the generator closes the connection, which stops the server.
 
         Raises:
-            UpstreamError: the server cannot be reached, fails, or sends no chat answer.
+            UpstreamError: the server cannot be reached, fails, does not have the configured model, or sends no chat answer.
             UpstreamTimeoutError: it is silent for too long.
             UnprocessableError: it is said not to know a sampling field that asks for something.
         """
+        if not options.model:
+            await self._find_model()
         call = Call(SERVICE, "chat/completions", json=self._body(messages, options))
-        async with aclosing(read_chat(_parts(self._loaded, call))) as pieces:
-            async for piece in pieces:
-                yield piece
+        try:
+            async with aclosing(read_chat(_parts(self._loaded, call))) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except NotFoundError as error:
+            if options.model:
+                raise
+            raise await self._not_there() from error
 
     @property
     def _loaded(self) -> httpx.AsyncClient:
         if self._client is None:
             raise RuntimeError("load() comes before generate()")
         return self._client
+
+    async def _listed(self) -> tuple[str, ...]:
+        """The names of the server's models, as it orders them; raises AvatarError."""
+        call = Call(SERVICE, "models", method="GET", timeout_s=_CHECK_TIMEOUT_S, max_bytes=_MOST_LIST_BYTES)
+        return _names(await request_json(self._loaded, call))
+
+    async def _find_model(self) -> None:
+        """Take the server's first model for talking where none is set; TGI's name until it lists one."""
+        if self._found:
+            return
+        with suppress(AvatarError):
+            names = await self._listed()
+            self.model = next((name for name in names if "embed" not in name.lower()), DEFAULT_MODEL)
+            self._found = bool(names)
+
+    async def _not_there(self) -> UpstreamError:
+        """The error for a server that knows no such model or route; a model that was not set is looked for anew."""
+        self._found = bool(self._settings.model)
+        names: tuple[str, ...] = ()
+        with suppress(AvatarError):
+            names = await self._listed()
+        told = f"; it has {', '.join(names[:_MOST_NAMED])}: set {_SETTING} to one of them" if names else ""
+        return UpstreamError(f"the language model's server has no model '{self.model}'{told}", service=SERVICE)
 
     def _body(self, messages: tuple[Message, ...], options: LlmOptions) -> dict[str, Any]:
         conversation = with_system_prompt(messages, self._settings.system_prompt, options)
@@ -113,6 +154,12 @@ def chat_base(url: str) -> str:
             "engine 'openai' needs AVATAR_LLM_OPENAI_BASE_URL, such as http://127.0.0.1:8000/v1"
         )
     return f"{url.rstrip('/')}/" if parts.path.strip("/") else f"{url.rstrip('/')}/v1/"
+
+
+def _names(listing: Any) -> tuple[str, ...]:
+    rows = listing.get("data") if isinstance(listing, dict) else None
+    names = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return tuple(name for name in names if isinstance(name, str) and name)
 
 
 async def _parts(client: httpx.AsyncClient, call: Call) -> AsyncGenerator[bytes, None]:

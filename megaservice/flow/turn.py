@@ -12,6 +12,7 @@ import anyio
 
 from comps.core.context import deadline_var, request_id_var
 from comps.core.errors import AvatarError, UpstreamTimeoutError
+from comps.core.language.sentences import join_sentences
 from megaservice.flow.events import (
     Event,
     MediaFragment,
@@ -148,7 +149,7 @@ class _Summary:
 
     def done(self, total_s: float) -> TurnDone:
         return TurnDone(
-            text=" ".join(self._text),
+            text=join_sentences(self._text),
             transcript=self._transcript,
             duration=self._end,
             frames=self._frames,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comps.core.language.sentences import MAX_SENTENCE_CHARS, SentenceStream, split_sentences
+from comps.core.language.sentences import MAX_SENTENCE_CHARS, SentenceStream, join_sentences, split_sentences
 
 PROSE = st.text(alphabet="aB 1.,!?…\n\"')—:;。，？！」中あ।-*#", max_size=300)
 
@@ -105,3 +105,10 @@ def test_many_blank_lines_are_passed_over_in_no_time() -> None:
     began = time.process_time()
     assert split_sentences(text) == [text]
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["Yes. It does!", "可以。不用下载！真的？", "Say “你好”. 然后等。Then go on.", "はい。そうです。", ""]
+)
+def test_sentences_without_their_blanks_join_as_they_were(text: str) -> None:
+    assert join_sentences(stripped(text)) == text

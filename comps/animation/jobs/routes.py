@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import FileResponse
 
 from comps.animation.jobs.intake import JobIntake
 from comps.animation.jobs.job import JobView
@@ -17,6 +16,7 @@ from comps.animation.requests import AnimationRequest
 from comps.animation.studio import Studio
 from comps.core.errors import NotFoundError
 from comps.core.web.json_body import JsonRoute
+from comps.core.web.video_file import VideoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +102,4 @@ async def video(job_id: str, desk: Desk) -> Response:
     job = await desk.studio.in_thread(desk.store.load, job_id)
     if job.state != "done":
         raise NotFoundError(f"this job is {job.state}: there is no video yet")
-    return FileResponse(desk.store.video(job), media_type="video/mp4")
+    return VideoFile(str(desk.store.video(job)), "animation")

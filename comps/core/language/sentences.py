@@ -7,7 +7,7 @@ streaming), so text positions stay true. No piece is blank.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 MAX_SENTENCE_CHARS = 400
@@ -18,6 +18,7 @@ _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉*_"
 # Where a sentence may end. Dots of other scripts: Devanagari, Arabic, Urdu, Armenian, Khmer, Burmese, Ethiopic.
 _WIDE_STOPS = "。！？｡।॥؟۔։។။።"
+_CLOSED_UP = re.compile(rf"[{_CJK}\u3000-\u303f\uff00-\uff65]$")
 _CANDIDATE = re.compile(rf"(?P<stop>[.!?…{_WIDE_STOPS}]+)(?P<closers>[{_CLOSERS}]*)|(?P<line>\n[^\S\n]*)")
 _WORD_BEFORE = re.compile(r"[^\s\"'“‘«(\[{]*$")
 _LIST_MARKER = re.compile(r"(?:^|\n)\s*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})$")
@@ -41,6 +42,14 @@ _NUMBERED = frozenset((
 ))  # fmt: skip
 
 Verdict = Literal["end", "inside", "wait"]
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """The text of sentences without white space around them: a blank between two, but none after a Chinese or Japanese one."""
+    text = ""
+    for sentence in sentences:
+        text += sentence if not text or _CLOSED_UP.search(text) else f" {sentence}"
+    return text
 
 
 def split_sentences(text: str, max_chars: int = MAX_SENTENCE_CHARS) -> list[str]:

@@ -25,7 +25,8 @@ def choose(faces: Sequence[FaceT], eye_distances: Sequence[float]) -> FaceT:
     """
     if not faces:
         raise FaceError(
-            "no face was found: use a picture of one face seen from the front, upright, well lit, both eyes visible",
+            "no face was found: use a picture of one face seen from the front, upright, well lit, both eyes visible, "
+            "and a hundred pixels wide or more",
             param="image",
         )
     order = sorted(range(len(faces)), key=lambda index: -eye_distances[index])

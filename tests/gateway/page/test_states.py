@@ -136,6 +136,16 @@ def test_a_new_question_silences_the_last_answer(page: Page) -> None:
     assert len(held) == 1
 
 
+def test_an_ended_answer_does_not_show_beside_the_next_presenter(page: Page) -> None:
+    video = page.locator("video")
+    ask(page, "What can you do?")
+    until_playing(page)
+    expect(video).to_have_css("opacity", "1")
+    page.get_by_role("button", name="Stop speaking").click()
+    page.get_by_role("radio", name="Noor").check()
+    expect(video).to_have_css("opacity", "0")
+
+
 def test_a_video_that_is_kept_no_longer_says_so(page: Page) -> None:
     ask(page, "Hello!")
     expect(page.get_by_role("button", name="Replay")).to_be_visible(timeout=30_000)

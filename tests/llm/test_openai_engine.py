@@ -266,7 +266,8 @@ class ModelServer:
 async def test_without_a_configured_model_the_first_that_talks_answers(models: list[str] | None, expected: str) -> None:
     server = ModelServer(models or None)
     async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
-        assert [piece.text async for piece in engine.generate(HELLO, LlmOptions())][0] == "Hello "
+        pieces = [piece.text async for piece in engine.generate(HELLO, LlmOptions())]
+        assert pieces[0] == "Hello "
         assert server.asked == [expected]
         assert engine.model == expected
         assert await engine.models() == (expected,)

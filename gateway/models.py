@@ -35,7 +35,7 @@ class RemoteModels:
     async def require(self, model: str, engine: str) -> None:
         """Raise UnprocessableError for a model that is not offered, so that none is ignored unseen.
 
-        A server that lists no models may have it and says so itself. A name without a tag means any tag, as in Ollama.
+        A server that lists no models may have it, and says so itself. Ollama's names need not end with their tag `latest`.
 
         Args:
             model: as the client named it; empty for the configured one, which needs no question.
@@ -50,6 +50,6 @@ class RemoteModels:
             offered = [row.id for row in _Listing.model_validate_json(answer.body).data]
         except (NotFoundError, MethodNotAllowedError, ValidationError):
             return
-        if not any(model in (name, name.partition(":")[0]) for name in offered):
-            told = ", ".join(offered[:_MOST_NAMED]) or "none"
+        if offered and not any(model in (name, name.removesuffix(":latest")) for name in offered):
+            told = ", ".join(offered[:_MOST_NAMED])
             raise UnprocessableError(f"model '{model}' is not offered; offered: {told}", param="model")

@@ -98,7 +98,7 @@ class LlmEngine(Engine):
         """
 
     async def models(self) -> tuple[str, ...]:
-        """The names of the models that a request may ask for; one that cannot be asked for its models has one."""
+        """The names of the models that a request may ask for; none when they are not known."""
         return (self.model,)
 
     async def suggestions(self, language: str, count: int) -> tuple[Suggestion, ...]:

@@ -59,13 +59,11 @@ def _routes(host: Host, settings: LlmSettings) -> APIRouter:
 
     @router.get("/v1/models", summary="Models to choose from")
     async def models(engine: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
-        """Those of the engines that are loaded, or of the one named."""
-        asked = {engine: await host.get(engine)} if engine else host.loaded
-        rows = [
-            {"id": model, "object": "model", "created": 0, "owned_by": name}
-            for name, loaded in list(asked.items())
-            for model in await loaded.models()
-        ]
+        """Those of the usual engine or of the one named; none while it is not loaded."""
+        name = engine or host.default
+        host.table.spec(name)
+        names = await host.loaded[name].models() if name in host.loaded else ()
+        rows = [{"id": model, "object": "model", "created": 0, "owned_by": name} for model in names]
         return {"object": "list", "data": rows}
 
     @router.get("/v1/suggestions", summary="Questions to begin with")

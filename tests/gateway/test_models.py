@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from comps.core.app import readiness_of
+from comps.core.errors import UnprocessableError
 from comps.core.serve import running
 from comps.core.settings import ServiceSettings
 from comps.llm.service import create_app as llm_app
@@ -49,19 +50,32 @@ async def test_the_configured_one_and_its_names_are_taken(tmp_path: Path, model:
     assert response.status_code == 200
 
 
-async def test_a_name_without_a_tag_means_any_tag() -> None:
+async def test_the_tag_latest_need_not_be_named() -> None:
     app = plain_app()
 
     @app.get("/v1/models")
     async def models() -> dict[str, object]:
-        return {"data": [{"id": "llama3:latest"}]}
+        return {"data": [{"id": "llama3:latest"}, {"id": "qwen3:8b"}]}
 
     async with running(app) as url, open_endpoints({"llm": url}) as endpoints:
         await RemoteModels(endpoints["llm"]).require("llama3", "")
-        with pytest.raises(Exception, match="'llama' is not offered; offered: llama3:latest"):
-            await RemoteModels(endpoints["llm"]).require("llama", "")
+        for unknown in ("llama", "qwen3"):
+            with pytest.raises(
+                UnprocessableError, match=f"'{unknown}' is not offered; offered: llama3:latest, qwen3:8b"
+            ):
+                await RemoteModels(endpoints["llm"]).require(unknown, "")
 
 
 async def test_a_server_that_lists_none_is_asked_for_it() -> None:
     async with running(plain_app()) as url, open_endpoints({"llm": url}) as endpoints:
+        await RemoteModels(endpoints["llm"]).require("anything", "")
+
+
+async def test_so_is_one_behind_the_service_that_lists_none() -> None:
+    async with AsyncExitStack() as exits:
+        server = await exits.enter_async_context(running(plain_app()))
+        app = llm_app(LlmSettings(engine="openai", openai_base_url=f"{server}/v1", forward_model=True))
+        url = await exits.enter_async_context(running(app))
+        await readiness_of(app).settled()
+        endpoints = await exits.enter_async_context(open_endpoints({"llm": url}))
         await RemoteModels(endpoints["llm"]).require("anything", "")

@@ -238,6 +238,7 @@ class ModelServer:
     def __init__(self, models: list[str] | None) -> None:
         self.models = models
         self.asked: list[str] = []
+        self.listed = 0
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -245,6 +246,7 @@ class ModelServer:
 
         @app.get("/v1/models")
         async def models() -> Response:
+            self.listed += 1
             if self.models is None:
                 return Response(status_code=404)
             return JSONResponse({"object": "list", "data": [{"id": name} for name in self.models]})
@@ -252,7 +254,7 @@ class ModelServer:
         @app.post("/v1/chat/completions")
         async def chat(request: Request) -> Response:
             self.asked.append((await request.json())["model"])
-            if self.models is not None and self.asked[-1] not in self.models:
+            if self.models and self.asked[-1] not in self.models:
                 return JSONResponse({"error": {"message": "model not found, try pulling it first"}}, 404)
             return Response(GOOD, media_type="text/event-stream")
 
@@ -261,16 +263,33 @@ class ModelServer:
 
 @pytest.mark.parametrize(
     ("models", "expected"),
-    [(["nomic-embed-text", "llama3:latest", "qwen3"], "llama3:latest"), ([], "tgi"), (None, "tgi")],
+    [(["nomic-embed-text", "bge-reranker", "llama3:latest", "qwen3"], "llama3:latest"), ([], "tgi"), (None, "tgi")],
 )
 async def test_without_a_configured_model_the_first_that_talks_answers(models: list[str] | None, expected: str) -> None:
-    server = ModelServer(models or None)
+    server = ModelServer(models)
     async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
         pieces = [piece.text async for piece in engine.generate(HELLO, LlmOptions())]
         assert pieces[0] == "Hello "
         assert server.asked == [expected]
         assert engine.model == expected
         assert await engine.models() == (expected,)
+
+
+async def test_a_server_that_lists_no_models_is_not_asked_before_every_answer() -> None:
+    server = ModelServer([])
+    app = server.app()
+    async with running(app) as url, engine_at(f"{url}/v1", model="") as engine:
+        for _ in range(3):
+            assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
+    assert (server.listed, len(server.asked)) == (1, 3)
+
+
+async def test_a_wrong_address_is_not_called_a_missing_model() -> None:
+    app = FastAPI()
+    app.state.settings = ServiceSettings()
+    async with running(app) as url, engine_at(f"{url}/v2", model="") as engine:
+        with pytest.raises(UpstreamError, match="answers 404: wrong address, or no model 'tgi'"):
+            _ = [piece async for piece in engine.generate(HELLO, LlmOptions())]
 
 
 async def test_a_model_that_was_taken_away_is_looked_for_anew() -> None:

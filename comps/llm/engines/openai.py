@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from math import inf
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -22,6 +25,10 @@ DEFAULT_MODEL = "tgi"
 """What TGI calls the one model it has; asked for where no model is set and the server does not list any."""
 _SETTING = "AVATAR_LLM_MODEL"
 _MOST_NAMED = 8
+_OTHER_WORK = re.compile("embed|rerank|whisper|tts", re.IGNORECASE)
+"""In the names of models that hold no conversation."""
+_LOOKS_AGAIN_S = 60.0
+"""A server that lists no models is not asked before every answer."""
 
 _CHECK_TIMEOUT_S = 1.5
 _MOST_LIST_BYTES = 4 * 1024 * 1024
@@ -35,7 +42,7 @@ class OpenAiEngine(LlmEngine):
     def __init__(self, settings: object) -> None:
         self._settings = cast("LlmSettings", settings)
         self.model = self._settings.model or DEFAULT_MODEL
-        self._found = bool(self._settings.model)
+        self._looks_from = inf if self._settings.model else 0.0
         self.capabilities = LlmCapabilities(sampling=True)
         self._client: httpx.AsyncClient | None = None
 
@@ -62,12 +69,14 @@ class OpenAiEngine(LlmEngine):
         return {UPSTREAM: "ok"}
 
     async def models(self) -> tuple[str, ...]:
-        """What the server lists where clients may choose, else the one model that answers."""
-        if self._settings.forward_model:
-            with suppress(AvatarError):
-                return await self._listed()
-        await self._find_model()
-        return (self.model,)
+        """What the server lists where clients may choose, none where it does not say; else the one model that answers."""
+        if not self._settings.forward_model:
+            await self._find_model()
+            return (self.model,)
+        try:
+            return await self._listed()
+        except AvatarError:
+            return ()
 
     async def generate(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
         """Yield pieces as they arrive; closing the generator closes the connection, which stops the server.
@@ -101,22 +110,29 @@ class OpenAiEngine(LlmEngine):
         return _names(await request_json(self._loaded, call))
 
     async def _find_model(self) -> None:
-        """Take the server's first model for talking where none is set; TGI's name until it lists one."""
-        if self._found:
+        """Take the server's first model for talking where none is set; TGI's name while it lists none."""
+        if time.monotonic() < self._looks_from:
             return
+        self._looks_from = time.monotonic() + _LOOKS_AGAIN_S
         with suppress(AvatarError):
-            names = await self._listed()
-            self.model = next((name for name in names if "embed" not in name.lower()), DEFAULT_MODEL)
-            self._found = bool(names)
+            talking = [name for name in await self._listed() if not _OTHER_WORK.search(name)]
+            self.model = talking[0] if talking else DEFAULT_MODEL
+            self._looks_from = inf if talking else self._looks_from
 
     async def _not_there(self) -> UpstreamError:
         """The error for a server that knows no such model or route; a model that was not set is looked for anew."""
-        self._found = bool(self._settings.model)
+        self._looks_from = inf if self._settings.model else 0.0
         names: tuple[str, ...] = ()
         with suppress(AvatarError):
             names = await self._listed()
-        told = f"; it has {', '.join(names[:_MOST_NAMED])}: set {_SETTING} to one of them" if names else ""
-        return UpstreamError(f"the language model's server has no model '{self.model}'{told}", service=SERVICE)
+        if self.model in names or not names:
+            message = f"the language model's server answers 404: wrong address, or no model '{self.model}'"
+        else:
+            told = ", ".join(names[:_MOST_NAMED])
+            message = (
+                f"the language model's server has no model '{self.model}'; it has {told}: set {_SETTING} to one of them"
+            )
+        return UpstreamError(message, service=SERVICE)
 
     def _body(self, messages: tuple[Message, ...], options: LlmOptions) -> dict[str, Any]:
         conversation = with_system_prompt(messages, self._settings.system_prompt, options)

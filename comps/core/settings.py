@@ -20,6 +20,7 @@ from comps.core.user_data import models_folder
 
 SHARED_PREFIX = "AVATAR_"
 ANY_ORIGIN = "*"
+_TRUE = ("true", "1", "yes", "on")
 
 
 class ServiceSettings(BaseSettings):
@@ -39,7 +40,9 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the service listens on")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe level logged; OPEA's LOGFLAG=true means debug where this is not set"
+    )
     log_format: Literal["json", "text"] = Field("json", description="one JSON object per line, or plain text")
     allowed_origins: str = Field(
         "", description="web pages elsewhere that may call, such as https://a.example; commas between them; * for all"
@@ -122,4 +125,6 @@ class _SharedSource(EnvSettingsSource):
     """Reads ``AVATAR_<FIELD>`` for the common fields only, so that a service's own names stay its own."""
 
     def __call__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__call__().items() if name in SHARED_FIELDS}
+        found = {name: value for name, value in super().__call__().items() if name in SHARED_FIELDS}
+        wordy = str(self.env_vars.get("logflag", "")).strip().lower() in _TRUE
+        return {"log_level": "debug", **found} if wordy else found

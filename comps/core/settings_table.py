@@ -37,6 +37,11 @@ _INTRODUCTION = """# Settings
 Environment variables, read once when a service starts. An empty variable counts as unset. Where
 several names are given the first one set wins. This file is generated from the settings classes:
 `python -m comps.core.settings_table docs/settings.md`.
+
+OPEA's names are read where a table has them, and `LOGFLAG`, `HF_TOKEN` and the proxies' everywhere. Not read are
+`WAV2LIP_ENDPOINT` and `ANIMATION_COMPONENT_NAME` (the animation service draws itself, `INFERENCE_MODE` says with what),
+`FACESIZE` (the network has one, 96), `AUDIO` (every request brings its own), `ENABLE_MCP`, and `TELEMETRY_ENDPOINT`
+(figures are at `/metrics`).
 """
 
 _COMMON = """

@@ -36,6 +36,16 @@ def test_a_number_of_several_may_come_from_a_variable(monkeypatch: pytest.Monkey
         EchoSettings()
 
 
+@pytest.mark.parametrize(("flag", "level"), [("True", "debug"), ("1", "debug"), ("false", "info"), ("", "info")])
+def test_opeas_flag_makes_the_log_wordy(monkeypatch: pytest.MonkeyPatch, flag: str, level: str) -> None:
+    monkeypatch.setenv("LOGFLAG", flag)
+    assert EchoSettings().log_level == level
+    monkeypatch.setenv("AVATAR_LOG_LEVEL", "error")
+    assert EchoSettings().log_level == "error"
+    monkeypatch.setenv("AVATAR_ECHO_LOG_LEVEL", "warning")
+    assert EchoSettings().log_level == "warning"
+
+
 def test_defaults_bind_to_loopback_only() -> None:
     settings = EchoSettings()
     assert (settings.host, settings.port, settings.engine) == ("127.0.0.1", 7066, "plain")

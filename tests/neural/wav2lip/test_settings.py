@@ -16,10 +16,11 @@ from comps.animation.table import ENGINES
 def test_inference_mode_of_opea_means_this_engine(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFERENCE_MODE", mode)
     monkeypatch.setenv("CHECKPOINT_PATH", "/models/wav2lip_gan.pth")
+    monkeypatch.setenv("DEVICE", "hpu")
     settings = AnimationSettings()
     assert settings.engine == "wav2lip"
     assert settings.engine in ENGINES.names
-    assert settings.wav2lip_checkpoint == Path("/models/wav2lip_gan.pth")
+    assert (settings.wav2lip_checkpoint, settings.wav2lip_device) == (Path("/models/wav2lip_gan.pth"), "hpu")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,11 @@ class Wav2LipSettings(ServiceSettings):
     wav2lip_s3fd: Path | None = Field(
         None, description="Wav2Lip: s3fd.pth, to find faces as the original does; without it the avatar's points do"
     )
-    wav2lip_device: str = Field("auto", description="Wav2Lip: auto, cpu, cuda, cuda:1, rocm, xpu or hpu")
+    wav2lip_device: str = Field(
+        "auto",
+        description="Wav2Lip: auto, cpu, cuda, cuda:1, rocm, xpu or hpu",
+        validation_alias=AliasChoices("wav2lip_device", "AVATAR_ANIMATION_WAV2LIP_DEVICE", "DEVICE"),
+    )
     wav2lip_backend: str = Field(
         "auto", description="Wav2Lip: how the network runs; auto measures once and takes the fastest"
     )

@@ -3,10 +3,12 @@ next one starts."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
+import sys
 import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,9 +17,8 @@ from typing import BinaryIO
 
 from comps.core.file_lock import try_lock
 
-_LOCK = "lock"
-_YOUNG_S = 60.0
-"""Seconds for which a folder without a lock may belong to a process that is about to lock it."""
+MARK = ".avatarchatbot-lock"
+"""The file that its process locks in such a folder. What holds none is not ours and is never removed, whatever its name."""
 _TRIES = 10
 
 
@@ -49,10 +50,10 @@ class OwnFolder:
             return self._path
 
     def clear_leftovers(self) -> None:
-        """Remove the folders of processes that are gone; what cannot be removed stays."""
+        """Remove the folders of processes that are gone; what holds no `MARK` or cannot be removed stays."""
         for folder in self._parent.glob(f"{self._prefix}*"):
             with suppress(OSError):
-                if folder != self._path and folder.is_dir():
+                if folder != self._path and _is_marked(folder):
                     _remove_left(folder)
 
     def close(self) -> None:
@@ -64,30 +65,52 @@ class OwnFolder:
     def _made(self) -> tuple[Path, BinaryIO]:
         for _ in range(_TRIES):
             path = Path(tempfile.mkdtemp(dir=self._parent, prefix=self._prefix))
-            # Another process may take a folder that is not locked yet for a leftover.
+            # Another process may take a folder that is marked but not locked yet for a leftover.
             with suppress(FileNotFoundError):
-                lock = (path / _LOCK).open("wb")
+                lock = (path / MARK).open("wb")
                 try:
-                    if try_lock(lock):
-                        return path, lock
+                    mine = try_lock(lock)
                 except OSError:  # no locks here: nobody will ever think that it was left
+                    mine = True
+                if mine and _is_still(path / MARK, lock):
                     return path, lock
                 lock.close()
         raise OSError(f"{self._parent} gives no folder to work in")
 
 
 def _remove(folder: Path, lock: BinaryIO) -> None:
-    # The lock is one of its files, which not every system removes while it is open.
+    """Remove a folder whose lock is held, and let go of the lock."""
+    shutil.rmtree(folder, ignore_errors=True)
     lock.close()
+    # The lock is one of its files, which not every system removes while it is open.
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_left(folder: Path) -> None:
-    """Remove a folder unless a process has it."""
+    """Remove a marked folder unless a process has it."""
+    lock = (folder / MARK).open("r+b")
     try:
-        with (folder / _LOCK).open("r+b") as lock:
-            left = try_lock(lock)
+        if try_lock(lock):
+            _remove(folder, lock)
+    finally:
+        lock.close()
+
+
+def _is_marked(folder: Path) -> bool:
+    """Whether it is a folder of this user with the mark in it, neither of them a link. Raises OSError where there is none."""
+    about, mark = folder.lstat(), (folder / MARK).lstat()
+    return stat.S_ISDIR(about.st_mode) and stat.S_ISREG(mark.st_mode) and _is_mine(about) and _is_mine(mark)
+
+
+def _is_mine(about: os.stat_result) -> bool:
+    return sys.platform == "win32" or about.st_uid == os.getuid()
+
+
+def _is_still(path: Path, file: BinaryIO) -> bool:
+    """Whether the open file is still the one at `path`."""
+    if sys.platform == "win32":  # where no open file can be removed
+        return True
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
-        left = time.time() - folder.stat().st_mtime > _YOUNG_S
-    if left:
-        shutil.rmtree(folder, ignore_errors=True)
+        return False

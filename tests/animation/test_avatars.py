@@ -16,6 +16,7 @@ from comps.animation.avatars import MAX_SIDE, PRESENTERS, AvatarStore, StoreLimi
 from comps.animation.engines.portrait.rig.checked import check_rig, scaled
 from comps.animation.engines.portrait.rig.rig import Rig
 from comps.core.errors import FaceError, NotFoundError, UnprocessableError
+from comps.core.own_folder import MARK
 
 Picture = NDArray[np.uint8]
 
@@ -293,13 +294,9 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_running_one_uses_is_no
     kept = store.temporary(picture(0))
     left = tmp_path / "temporary" / "killed"
     (left / "0123456789abcdef").mkdir(parents=True)
-    (left / "lock").touch()
-    older = tmp_path / "temporary" / "0123456789abcdef"
-    older.mkdir()
-    os.utime(older, (0, 0))
+    (left / MARK).touch()
     AvatarStore(tmp_path, finder)
     assert not left.exists()
-    assert not older.exists()
     assert store.open(kept.id).image.is_file()
 
 

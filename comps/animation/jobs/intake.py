@@ -18,7 +18,14 @@ from comps.animation.jobs.store import JobStore, new_id
 from comps.animation.requests import AnimationRequest, Look, StartMessage
 from comps.animation.speech_input import SpeechClock, spoken
 from comps.animation.studio import Studio
-from comps.core.errors import BadRequestError, NoSpeechError, NotFoundError, UnprocessableError, UpstreamError
+from comps.core.errors import (
+    BadRequestError,
+    EngineUnavailableError,
+    NoSpeechError,
+    NotFoundError,
+    UnprocessableError,
+    UpstreamError,
+)
 from comps.core.framing import Header, parse_speech, unpack_stream
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decoded_base64
@@ -97,8 +104,14 @@ class JobIntake:
             return await self.runner.view(job.id)
         except BaseException:
             with anyio.CancelScope(shield=True), suppress(NotFoundError):
-                await self.runner.purge(job.id)
+                await self._forget(job)
             raise
+
+    async def _forget(self, job: Job) -> None:
+        try:
+            await self.runner.purge(job.id)
+        except EngineUnavailableError:  # without locks nobody can be working on it
+            await self.studio.in_thread(self.store.remove, job)
 
 
 def _start(header: Header) -> StartMessage:

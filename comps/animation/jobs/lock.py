@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from comps.core.errors import BusyError
+from comps.core.errors import BusyError, EngineUnavailableError
 from comps.core.file_lock import try_lock
 
 
@@ -13,6 +13,8 @@ class FileLock:
 
     Raises:
         BusyError: somebody holds it.
+        EngineUnavailableError: the file system gives no locks.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,6 +22,11 @@ class FileLock:
         held = False
         try:
             held = try_lock(self._file)
+        except OSError as error:
+            raise EngineUnavailableError(
+                f"jobs cannot be kept here, as the disk they are on gives no locks ({error.strerror}): "
+                "set AVATAR_ANIMATION_JOBS_DIR to a folder on one that does"
+            ) from error
         finally:
             if not held:
                 self._file.close()
@@ -32,7 +39,12 @@ class FileLock:
 
 
 def locked(path: Path) -> bool:
-    """Whether somebody, this process too, holds the lock."""
+    """Whether somebody, this process too, holds the lock.
+
+    Raises:
+        EngineUnavailableError: the file system gives no locks.
+        OSError: the file cannot be opened.
+    """
     if not path.is_file():
         return False
     try:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from comps.animation.direction.backdrop import Backdrop
 from comps.animation.engine import AnimationOptions, Avatar
+from comps.animation.jobs import lock
 from comps.animation.jobs.job import Job, Trouble
-from comps.animation.jobs.lock import FileLock
+from comps.animation.jobs.lock import FileLock, locked
 from comps.animation.jobs.store import DRAFT_AGE_S, YOUNG_S, JobLimits, JobStore
-from comps.core.errors import BusyError, NotFoundError
+from comps.core.errors import BusyError, EngineUnavailableError, NotFoundError
 from comps.core.speech import Phone, SpeechChunk
 from tests.animation.conftest import RATE, tone
 from tests.animation.faces import ADA
@@ -108,3 +111,24 @@ def test_jobs_nobody_works_on_make_room_where_none_is_finished(store: JobStore, 
     with pytest.raises(BusyError, match="remove one"):
         store.create(JOB, speech, AVATAR)
     in_work.release()
+
+
+def test_a_disk_without_locks_is_said_to_be_one(
+    store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.create(JOB, [SpeechChunk(tone(0.2), RATE)], AVATAR)
+    files: list[BinaryIO] = []
+
+    def lockless(file: BinaryIO) -> bool:
+        files.append(file)
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock, "try_lock", lockless)
+    for look in (
+        lambda: FileLock(store.lock_of(job.id)),
+        lambda: locked(store.lock_of(job.id)),
+        lambda: store.load(job.id),
+    ):
+        with pytest.raises(EngineUnavailableError, match=r"gives no locks.*AVATAR_ANIMATION_JOBS_DIR"):
+            look()
+    assert [file.closed for file in files] == [True] * 3

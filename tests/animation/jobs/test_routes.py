@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
+import os
 import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 import anyio.from_thread
@@ -17,6 +20,7 @@ import httpx
 import numpy as np
 import pytest
 
+from comps.animation.jobs import lock
 from comps.animation.jobs.job import Job
 from comps.animation.jobs.lock import FileLock
 from comps.animation.service import create_app
@@ -417,6 +421,21 @@ async def test_of_a_job_that_cannot_be_put_in_line_nothing_is_kept(
             assert (full.status_code, full.json()["error"]["code"]) == (507, "storage_full")
     assert list(service.settings.jobs_dir.iterdir()) == []
     assert (await ended(service.client, (await made(service.client, 0.5))["id"]))["state"] == "done"
+
+
+async def test_on_a_disk_without_locks_no_job_is_made_and_it_is_said_why(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lockless(file: BinaryIO) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock, "try_lock", lockless)
+    refused = await service.client.post("/v1/jobs", json={"audio": wav(1)})
+    assert refused.status_code == 503
+    error = refused.json()["error"]
+    assert (error["code"], error["retryable"]) == ("engine_unavailable", False)
+    assert "gives no locks" in error["message"]
+    assert list(service.settings.jobs_dir.iterdir()) == []
 
 
 async def test_what_is_given_up_is_given_up_beside_the_event_loop_and_hides_no_error(

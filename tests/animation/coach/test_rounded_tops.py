@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import wave
 from functools import cache
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -65,12 +67,88 @@ def test_tops_that_are_cut_exactly_are_counted_exactly(share: float) -> None:
     assert 100 * cut_share(cut(3, share, 0.8), 16) == pytest.approx(share, abs=0.02)
 
 
-def test_a_steady_tone_is_not_cut() -> None:
-    tone = 0.7 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
-    assert find_rounded_tops(tone.astype(np.float32)) is None
+def tone(hertz: float, rate: int, on: float, noise_db: float = -200.0) -> Audio:
+    """Three seconds with a tone in the first `on` of each, in noise of a level in dBFS."""
+    time = np.arange(3 * rate) / rate
+    noise = np.random.default_rng(0).normal(scale=10 ** (noise_db / 20), size=len(time))
+    return np.asarray(0.7 * np.sin(2 * np.pi * hertz * time) * (time % 1 < on) + noise, np.float32)
+
+
+@pytest.mark.parametrize("on", [0.05, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("hertz", [223.0, 440.0, 997.0, 2950.0])
+def test_a_tone_is_not_cut(hertz: float, on: float) -> None:
+    for rate in (8_000, 16_000, 48_000):
+        assert cut_share(tone(hertz, rate, on), 16) == 0
+        assert cut_share(tone(hertz, rate, on, noise_db=-40), 16) == 0
+
+
+@pytest.mark.parametrize("fmt", CODECS)
+def test_beeps_are_not_cut_after_a_codec_either(fmt: AudioFormat) -> None:
+    for hertz in (223.0, 997.0):  # two samples of one step can touch: the rule begins at 0.1
+        assert check_audio(coded(tone(hertz, RATE, 0.2), fmt)).measured["clipped_percent"] < 0.01
+
+
+def test_cut_speech_between_beeps_is_counted() -> None:
+    beeps = tone(440.0, RATE, 0.2) / 0.7 * 0.8
+    whole = np.concatenate([cut(5, 3.0, 0.8), beeps])
+    found = find_rounded_tops(whole, 16)
+    assert found is not None
+    assert found.level == pytest.approx(0.8, rel=0.1)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100])
 def test_silence_has_no_tops(samples: int) -> None:
-    assert find_rounded_tops(np.zeros(samples, np.float32)) is None
+    assert find_rounded_tops(np.zeros(samples, np.float32), 16) is None
     assert cut_share(np.zeros(samples, np.float32), 16) == 0
+
+
+def last_bit(samples: int) -> Audio:
+    """A silent channel as dither leaves it: one step of 16 bits up or down in a fifth of the samples."""
+    random = np.random.default_rng(1)
+    return (random.choice([-1, 0, 1], samples, p=[0.1, 0.8, 0.1]) / 32768).astype(np.float32)
+
+
+def test_quiet_channels_and_coarse_steps_have_no_tops() -> None:
+    dither = last_bit(RATE)
+    assert find_rounded_tops(dither, 16) is None
+    assert cut_share(dither, 16) == 0
+    coarse = dither * np.float32(0.5 * 32768)
+    assert find_rounded_tops(coarse, 16) is not None
+    assert find_rounded_tops(coarse, 8) is None
+    lone = dither * np.float32(0.06 * 32768)
+    lone[100] = 0.12
+    assert find_rounded_tops(lone, 16) is None
+
+
+@pytest.mark.parametrize("largest", [1e-45, 1e-38, 1e-30])
+def test_the_smallest_floats_are_silence(largest: float) -> None:
+    channel = np.zeros(RATE, np.float32)
+    channel[::3] = largest
+    assert find_rounded_tops(channel, 32) is None
+    assert cut_share(channel, 32) == 0
+
+
+def stereo(left: Audio, right: Audio) -> bytes:
+    file = BytesIO()
+    with wave.open(file, "wb") as made:
+        made.setnchannels(2)
+        made.setsampwidth(2)
+        made.setframerate(RATE)
+        made.writeframes(np.rint(np.stack([left, right], 1).clip(-1, 1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def test_speech_beside_a_silent_channel_is_not_cut() -> None:
+    left = said(3)
+    report = check_audio(stereo(left, last_bit(len(left))))
+    assert report.measured["clipped_percent"] == 0
+    assert "audio_clipped" not in report.codes()
+
+
+def test_mending_one_channel_leaves_the_silent_one_silent() -> None:
+    left = cut(3, 3.0, 0.8)
+    mended = repair_audio(stereo(left, last_bit(len(left))), denoiser=FilterDenoiser())
+    alone = repair_audio(stereo(left, np.zeros_like(left)), denoiser=FilterDenoiser())
+    assert "redrew the tops that were cut off" in mended.steps
+    assert mended.after.findings == ()
+    assert mended.after.measured["snr_db"] == pytest.approx(alone.after.measured["snr_db"], abs=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.coach.sound.rounded_tops import find_rounded_tops
+from comps.animation.coach.sound.rounded_tops import LEAST_BITS, QUIETEST, find_rounded_tops
 
 Mask = NDArray[np.bool_]
 
@@ -14,9 +14,6 @@ _FLAT = 1e-4
 """Of full scale: how far the samples of a cut top lie apart at most."""
 _LEAST_TOUCHING = 0.5
 """Share of the samples at the very top that have a neighbour there: round tops have one sample each."""
-_QUIETEST = 0.1
-"""Tops below are those of quiet recordings, whose steps are coarse."""
-_LEAST_BITS = 12
 _MOST_OF_THEM = 0.4
 """Share of the rounded tops from which the samples that are cut off exactly are taken for all of them."""
 
@@ -24,7 +21,7 @@ _MOST_OF_THEM = 0.4
 def cut_share(channel: NDArray[np.float32], bits: int) -> float:
     """Share of the samples of a channel `[n]`, as stored in `bits`, that are cut off, rounded by a codec afterwards or not."""
     exact = float(clipped(channel, bits).mean()) if len(channel) else 0.0
-    rounded = find_rounded_tops(channel)
+    rounded = find_rounded_tops(channel, bits)
     return exact if rounded is None or exact >= _MOST_OF_THEM * rounded.share else rounded.share
 
 
@@ -35,11 +32,11 @@ def clipped(channel: NDArray[np.float32], bits: int) -> Mask:
     see `find_rounded_tops`.
     """
     mask = np.asarray(np.abs(channel) >= _FULL)
-    if (bits and bits < _LEAST_BITS) or not len(channel):
+    if 0 < bits < LEAST_BITS or not len(channel):
         return mask
     for sign in (1.0, -1.0):
         top = float((sign * channel).max())
-        if _QUIETEST < top < _FULL:
+        if QUIETEST < top < _FULL:
             mask |= _flat_tops(np.asarray(sign * channel >= top - _FLAT))
     return mask
 

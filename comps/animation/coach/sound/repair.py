@@ -142,7 +142,7 @@ def _declipped(track: AudioTrack) -> AudioTrack:
 
 def _at_full_scale(channel: Samples, bits: int) -> Samples:
     """Tops that were cut below full scale, where the filter does not look for them, brought there."""
-    rounded = find_rounded_tops(channel)
+    rounded = find_rounded_tops(channel, bits)
     mask = clipped(channel, bits)
     if rounded is not None and mask.mean() < rounded.share:
         full: Samples = np.clip(channel / (_ROUNDED_FROM * rounded.level), -1, 1).astype(np.float32)

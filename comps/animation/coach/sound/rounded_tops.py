@@ -12,6 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from comps.animation.coach.sound.tones import are_tones
+
+QUIETEST = 0.1
+"""Tops below, of full scale, are those of quiet recordings, whose steps are coarse, or of noise."""
+LEAST_BITS = 12
+"""With fewer bits the steps make flat tops by themselves."""
 _STEPS = 2000
 """Steps of size that are told apart, up to the largest sample."""
 _LOWEST_LEVEL = 0.45
@@ -25,7 +31,7 @@ _LEAST_RISE = 0.9
 _MOST_ABOVE = 0.4
 """Samples beyond the rounded tops, at most, over all that are cut."""
 _LEAST_SHARE, _MOST_SHARE = 5e-4, 0.25
-"""A steady tone has more samples near its top than any speech that was cut."""
+"""A tone that lasts all the time has more samples near its top than any speech that was cut."""
 _LEAST_COUNT = 8
 _STEEPEST = 0.8
 """The fall from window to window below the level is at least this steep."""
@@ -39,11 +45,16 @@ class RoundedTops:
     level: float
 
 
-def find_rounded_tops(channel: NDArray[np.float32]) -> RoundedTops | None:
-    """The tops of a channel `[n]` that were cut off before a lossy codec, or None where none show."""
+def find_rounded_tops(channel: NDArray[np.float32], bits: int) -> RoundedTops | None:
+    """The tops of a channel `[n]` that were cut off before a lossy codec, or None where none show.
+
+    Args:
+        channel: samples, -1..1.
+        bits: of a stored sample; 0 where the codec stores none.
+    """
     size = np.abs(channel)
     largest = float(size.max(initial=0.0))
-    if largest <= 0.0:
+    if largest < QUIETEST or 0 < bits < LEAST_BITS:
         return None
     counts = np.bincount((size * (_STEPS / largest)).astype(np.int64), minlength=_STEPS + 1)
     up_to = np.concatenate([[0], np.cumsum(counts)])
@@ -68,4 +79,7 @@ def find_rounded_tops(channel: NDArray[np.float32]) -> RoundedTops | None:
     cut = float(top[best] - below[best] * _TOP / _BELOW * fall**windows)
     if cut > _MOST_SHARE * len(channel) or beyond[best] > _MOST_ABOVE * cut:
         return None
-    return RoundedTops(cut / len(channel), float(levels[best]) / _STEPS * largest)
+    level = float(levels[best]) / _STEPS * largest
+    if level < QUIETEST or are_tones(channel, edge * level):
+        return None
+    return RoundedTops(cut / len(channel), level)

@@ -121,6 +121,14 @@ def test_rows_of_a_chain_are_those_of_one_after_the_other(seed: int, size: int, 
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 if ended else 1e-2)
 
 
+@pytest.mark.parametrize("chain", [None, Chain(0.02, np.zeros(4), 1e-10)])
+def test_no_rows_have_no_solutions(chain: Chain | None) -> None:
+    matrix, _, _ = problem(1, 4, 1, 1.0)
+    found = BoundedLeastSquares(matrix).solve(np.zeros((0, 4)), np.zeros((0, 4)), chain=chain)
+    assert (found.x.shape, found.sides.shape) == ((0, 4), (0, 4))
+    assert (found.x.dtype, found.sides.dtype) == (np.float64, np.int8)
+
+
 def test_a_start_or_near_solutions_change_nothing_but_the_way() -> None:
     matrix, rhs, upper = problem(7, 40, 30, 2.0)
     solver = BoundedLeastSquares(matrix)

@@ -119,6 +119,25 @@ def test_of_a_pair_the_weaker_is_held_after_what_was_held_before(name: str) -> N
     np.testing.assert_allclose(solver.stream().solve(targets)[:, solver.active], expected, rtol=0, atol=1e-9)
 
 
+def test_pairs_that_are_decided_otherwise_every_time_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rounding may decide where both of a pair are equal."""
+    solver = published_solver("temporal_and_cancel")
+    targets = np.repeat(TARGETS, 4, axis=0)
+    decided: list[NDArray[np.bool_]] = []
+
+    def winners(x: Array) -> NDArray[np.bool_]:
+        assert len(decided) <= len(targets) + 1, "the rounds do not end"
+        decided.append(np.full((len(x), len(solver._pairs)), len(decided) % 2 == 0))
+        return decided[-1]
+
+    monkeypatch.setattr(solver, "_winners", winners)
+    monkeypatch.setattr(solver, "_margin", lambda x: np.zeros(len(x)))
+    weights = solver.stream().solve(targets)
+    assert len(decided) > len(targets)
+    assert weights.min() >= 0
+    assert weights.max() <= 1
+
+
 def test_frames_beyond_one_stretch_continue_it_and_streams_are_apart() -> None:
     solver = published_solver("temporal_strong")
     targets = np.repeat(TARGETS, 100, axis=0)

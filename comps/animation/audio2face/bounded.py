@@ -157,6 +157,8 @@ class BoundedLeastSquares:
             near: `[m, n]`, solutions of similar problems for the guess to begin at.
             chain: the rows follow each other, where they else do not depend on each other.
         """
+        if not len(rhs):
+            return Bounded(np.zeros_like(rhs), np.zeros(rhs.shape, np.int8))
         if len(rhs) == 1:
             b = rhs[0] + chain.carry * chain.previous if chain else rhs[0]
             return self._solve_one(

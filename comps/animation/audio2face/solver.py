@@ -223,6 +223,10 @@ class BlendshapeSolver:
         The first says which of a pair is the weaker, after frames in which nothing is cancelled. What follows a frame in
         which something is can only say otherwise where both are nearer to each other than that moves them: a solution
         moves by no more than its right side over the smallest singular value of the matrix.
+
+        What precedes the first frame is known, and a round settles at least the first frame that is not: as many rounds as
+        there are frames decide all, and one more solves them. Where both of a pair are equal rounding may still decide
+        otherwise every time; either is then right, and the number of rounds ends it.
         """
         ones = np.ones_like(projected)
         if chain is None:
@@ -237,20 +241,21 @@ class BlendshapeSolver:
         known, slack = chain.before(first.x), np.full(len(projected), loose * np.sqrt(len(self.active)))
         winners = self._winners(first.x)
         x = first.x
-        while True:
+        for _ in range(len(projected) + 1):
             x = self._second(projected, x, winners, chain)
             before = chain.before(x)
             moved: Matrix = np.sqrt(((before - known) ** 2).sum(axis=1)) + slack
             near: Mask = self._margin(first.x) <= 2 * self.carry / self.problem.smallest * moved
             rows: Rows = (near & (moved > chain.tolerance)).nonzero()[0]
             if not len(rows):
-                return x
+                break
             rhs = projected[rows] + self.carry * before[rows]
             first.x[rows] = self.problem.solve(rhs, ones[rows], start=first[rows]).x
             known[rows], slack[rows] = before[rows], 0.0
             decided, winners = winners, self._winners(first.x)
             if (decided == winners).all():
-                return x
+                break
+        return x
 
     def _second(self, projected: Matrix, near: Matrix, winners: Mask, chain: Chain) -> Matrix:
         """Solutions with the losers held, from those of the first pass or of other winners."""

@@ -99,6 +99,28 @@ def test_dockerfile_copies_exposes_and_starts_what_exists(path: Path) -> None:
     assert importlib.util.find_spec(f"{module[1]}.__main__") is not None
 
 
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [("", False), ("mediapipe", False), ("neural", True), ("neural,onnx,openvino", True), ("onnx,neural", True)],
+)
+def test_the_image_that_runs_networks_has_a_compiler(chosen: str, expected: bool, tmp_path: Path) -> None:
+    final = (ROOT / "docker" / "animation" / "Dockerfile").read_text().split("\nFROM ")[-1]
+    assert '\nARG EXTRAS=""\n' in final
+    command = re.search(r"^RUN (case .*?esac)$", final, flags=re.MULTILINE | re.DOTALL)
+    assert command is not None
+    assert final.index(command[0]) < final.index("\nUSER "), "only root installs packages"
+    for name in ("apt-get", "rm"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    script = command[1].replace("\\\n", "")
+    result = subprocess.run(
+        ["/bin/sh", "-ec", script], env={"PATH": str(tmp_path), "EXTRAS": chosen}, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    installs = [line.split() for line in result.stdout.splitlines() if line.startswith("apt-get install")]
+    assert [line[-1] for line in installs] == (["g++"] if expected else [])
+
+
 def test_service_ports_are_the_code_s_defaults() -> None:
     assert {name: PORTS[name] for name in ("asr", "llm", "tts", "animation")} == {
         field.removesuffix("_url"): port for field, port in DEFAULT_PORTS.items()

@@ -59,29 +59,44 @@ struct Half {
 
 inline __m512 loaded(const float *from, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, from); }
 
-inline __m512 loaded(const Half *from, __mmask16 lanes) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, from)); }
+// In float16 what is too large becomes the largest number instead of infinity, two of which give no number. The numbers
+// come second: of two one of which is not a number, the processor takes the second.
+inline __m512 bounded(__m512 numbers) {
+    const __m512 most = _mm512_set1_ps(65504.0f);
+    return _mm512_max_ps(-most, _mm512_min_ps(most, numbers));
+}
+
+inline __m512 loaded(const Half *from, __mmask16 lanes) {
+    return bounded(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, from)));
+}
 
 inline void store(float *to, __mmask16 lanes, __m512 numbers) { _mm512_mask_storeu_ps(to, lanes, numbers); }
 
-// What is too large becomes the largest number instead of infinity. The numbers come second: of two one of which is not a
-// number, the processor takes the second.
 inline void store(Half *to, __mmask16 lanes, __m512 numbers) {
-    const __m512 most = _mm512_set1_ps(65504.0f), bounded = _mm512_max_ps(-most, _mm512_min_ps(most, numbers));
-    _mm256_mask_storeu_epi16(to, lanes, _mm512_cvtps_ph(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_mask_storeu_epi16(to, lanes, _mm512_cvtps_ph(bounded(numbers), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 inline __m512 widened(__m256i bfloat16) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bfloat16), 16));
 }
 
-// One pixel's channels as parts, each what rounding left of those before it.
+// Whether numbers are none of: infinite, larger than any of bfloat16, not a number.
+inline __mmask32 can_be_split(__m512 numbers) {
+    return _mm512_cmp_ps_mask(_mm512_abs_ps(numbers), _mm512_set1_ps(0x1.fep127f), _CMP_LE_OQ);
+}
+
+// One pixel's channels as parts, each what rounding left of those before it. What cannot be split is whole in the last
+// part, with zeros before it: only that part is multiplied by nothing but the weights' first, whose signs are those of the
+// weights. Times their other parts infinity would meet infinities of the other sign.
 template <typename Number, int PARTS>
 inline void split(const Number *pixel, int64_t channels, char *to, int64_t block_bytes, int64_t part_bytes) {
     for (int64_t c = 0; c < channels; c += CHANNELS, to += block_bytes) {
         __m512 low = loaded(pixel + c, first_lanes(channels - c));
         __m512 high = loaded(pixel + c + LANES, first_lanes(channels - c - LANES));
+        const __mmask32 splits = can_be_split(high) << LANES | can_be_split(low);
         for (int part = 0; part < PARTS; ++part) {
-            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+            const __mmask32 kept = part < PARTS - 1 ? splits : ~0u;
+            const __m512i both = (__m512i)_mm512_maskz_cvtne2ps_pbh(kept, high, low);
             _mm512_store_si512(to + part * part_bytes, both);
             low = _mm512_sub_ps(low, widened(_mm512_castsi512_si256(both)));
             high = _mm512_sub_ps(high, widened(_mm512_extracti64x4_epi64(both, 1)));
@@ -261,14 +276,16 @@ void draw(const char *lines, const Geometry &g, const Line &line, const Phase &p
 template <typename Number, int PARTS>
 int convolve(const Number *pictures, const float *bias, Number *out, const Geometry &g) {
     const Line line(g);
+    if (!line.total) return 0;
+    const int64_t threads = std::max<int64_t>(1, g.threads);
     const int64_t margin = line.before + line.after;
     const int64_t pixel_bytes = (g.channels + CHANNELS - 1) / CHANNELS * PARTS * LINE_BYTES;
     const int64_t most = std::max(4 * PIXELS, g.scratch_bytes / pixel_bytes - margin);
     // As many stretches for each thread as for any other.
-    const int64_t stretches = ((line.total + most - 1) / most + g.threads - 1) / g.threads * g.threads;
+    const int64_t stretches = ((line.total + most - 1) / most + threads - 1) / threads * threads;
     const int64_t size = ((line.total + stretches - 1) / stretches + PIXELS - 1) / PIXELS * PIXELS;
     int failed = 0;
-#pragma omp parallel num_threads(g.threads) reduction(| : failed)
+#pragma omp parallel num_threads(threads) reduction(| : failed)
     {
         char *lines = scratch.at_least((size + margin) * pixel_bytes);
         failed = lines == nullptr;

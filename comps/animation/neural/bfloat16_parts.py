@@ -97,7 +97,7 @@ class InParts(nn.Module):
 
 
 class InFloat32(nn.Module):
-    """A layer in float32 between pictures in another type.
+    """A layer in float32 between pictures in another type, whose largest number stands for all beyond it.
 
     Args:
         layer: takes and gives one tensor.
@@ -110,7 +110,8 @@ class InFloat32(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What the layer gives, in the type of `x`."""
         made: Tensor = self.layer(x.float())
-        return made.to(x.dtype)
+        most = torch.finfo(x.dtype).max
+        return made.clamp(-most, most).to(x.dtype)
 
 
 def in_parts(module: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import BACKENDS, Plan, Program, Task, build_one
 from comps.animation.neural.cache import cache_folder
 from comps.animation.neural.device import describe
@@ -149,12 +150,22 @@ def _key(task: Task, plan: Plan) -> str:
         "versions": {name: _version(name) for name in _LIBRARIES},
         "ways": _source_checksum(),
         "device": [task.device.type, describe(task.device)],
+        "matrix_unit": task.device.type == "cpu" and _has_matrix_unit(),
         "threads": task.threads,
         "inputs": [[list(example.shape), str(example.dtype)] for example in task.examples],
         "calibrated": bool(task.calibration),
         "max_error": plan.max_error,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _has_matrix_unit() -> bool:
+    """Whether AMX can be used, which a compiler that is installed or removed may change."""
+    try:
+        matrix_unit()
+    except EngineUnavailableError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.torch
 
 AMX = platform.system() == "Linux" and amx.processor_flags() >= amx.NEEDED
 needs_amx = pytest.mark.skipif(not AMX, reason="this processor has no AMX; that it is refused is tested")
+COMPILES = platform.system() == "Linux" and platform.machine() == "x86_64" and bool(shutil.which("g++"))
+needs_compiler = pytest.mark.skipif(not COMPILES, reason="no g++ here, or none for x86_64; that it is missed is tested")
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "plain": lambda: nn.Conv2d(70, 50, 3, padding=1),
@@ -80,6 +84,9 @@ def test_stretches_threads_and_layouts_do_not_matter(monkeypatch: pytest.MonkeyP
     assert torch.equal(whole, part(x.contiguous(memory_format=torch.channels_last)))
     monkeypatch.setattr(amx, "_SCRATCH_BYTES", 1)  # the shortest stretches
     assert torch.equal(whole, part(x))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 0)
+        assert torch.equal(whole, part(x))
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
@@ -109,6 +116,69 @@ def test_numbers_beyond_float16_become_its_largest_and_none_stays_none() -> None
     assert made[:2].tolist() == [65504.0, -65504.0]
     assert made[2].isnan()
     assert InParts(layer)(x).flatten()[2].isnan()
+
+
+@needs_amx
+@pytest.mark.parametrize("case", ["plain", "pointwise", "transposed"])
+def test_infinity_and_no_number_give_what_float32_gives(case: str) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[case]().eval()
+    x = torch.randn(1, layer.in_channels, 24, 40)
+    x[0, 3, 2, 2], x[0, 0, 2, 20], x[0, 5, 10, 3] = float("inf"), -float("inf"), float("nan")
+    x[0, 1, 18, 8], x[0, 2, 18, 9] = float("inf"), -float("inf")  # meet for some outputs, with either sign
+    with torch.inference_mode():
+        expected, made = layer(x), InParts(layer)(x)  # type: ignore[arg-type]
+    assert expected.isposinf().any()
+    assert expected.isneginf().any()
+    assert torch.equal(expected.isnan(), made.isnan())
+    torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@needs_amx
+def test_the_largest_numbers_stay_numbers() -> None:
+    layer = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.constant_(layer.weight, 0.3)
+    x = torch.tensor([torch.finfo(torch.bfloat16).max, torch.finfo(torch.float32).max]).view(1, 1, 1, 2)
+    with torch.inference_mode():
+        exact, beyond = InParts(layer)(x).flatten().tolist()
+    assert exact == pytest.approx(0.3 * torch.finfo(torch.bfloat16).max, rel=1e-6)
+    assert beyond > exact, "what float32 has beyond bfloat16 counts as infinite"
+
+
+@needs_amx
+def test_infinity_in_float16_is_its_largest_number() -> None:
+    torch.manual_seed(0)
+    layer = LAYERS["plain"]().eval()
+    x = torch.randn(1, layer.in_channels, 12, 12).half()
+    x[0, 3, 2, 2], x[0, 4, 2, 3] = float("inf"), -float("inf")
+    with torch.inference_mode():
+        made = InParts(layer, torch.float16)(x)  # type: ignore[arg-type]
+        expected = layer(x.float().clamp(-65504, 65504))
+    assert difference(expected, made) <= 2e-3 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("make", [lambda: nn.BatchNorm2d(1), lambda: nn.Conv2d(1, 1, 1, 2)])
+def test_layers_between_keep_within_float16(make: Callable[[], nn.Module]) -> None:
+    layer = make().eval()
+    nn.init.constant_(layer.weight, 2.0)
+    nn.init.zeros_(layer.bias)
+    x = torch.tensor([60_000.0, -60_000.0, float("nan")]).view(3, 1, 1, 1).half()
+    made = InFloat32(layer)(x).flatten().float()
+    assert made[:2].tolist() == [65504.0, -65504.0]
+    assert made[2].isnan()
+
+
+@needs_amx
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_no_pictures_give_none(dtype: torch.dtype) -> None:
+    """In a process of its own, which a division by zero would end."""
+    code = (
+        "import torch; from torch import nn; from comps.animation.neural.bfloat16_parts import InParts\n"
+        f"made = InParts(nn.Conv2d(5, 7, 3, padding=1), {dtype})(torch.zeros(0, 5, 8, 9, dtype={dtype}))\n"
+        "print(made.dtype, list(made.shape))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=os.environ)
+    assert found.stdout == f"{dtype} [0, 7, 8, 9]\n", (found.returncode, found.stderr)
 
 
 @needs_amx
@@ -234,11 +304,198 @@ def test_no_compiler(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "g++" in message()
 
 
-def test_a_compiler_that_is_too_old(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = anew / "old"
-    compiler.write_text("#!/bin/sh\necho \"unrecognized option '-mamx-bf16'\" >&2\nexit 1\n")
+def use_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    compiler = folder / "compiler"
+    compiler.write_text(f"#!/bin/sh\n{script}\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
+    return compiler
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo '  ' >&2; exit 3", "status 3"),
+        ("echo 'In file included from a' >&2; echo 'a:1: error: no such type' >&2; exit 1", "a:1: error: no such type"),
+        ("printf '\\377 broken\\n' >&2; exit 1", "broken"),
+        ("kill -9 $$", "status -9"),
+        ("echo warned >&2; exec sleep 30", "not done after 1 s"),
+    ],
+)
+def test_what_the_compiler_says(script: str, reason: str, anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "sleep" in script:
+        monkeypatch.setattr(amx, "_LONGEST_BUILD_S", 1.0)
+    use_compiler(anew, monkeypatch, script)
+    assert reason in message()
+
+
+@pytest.mark.parametrize("named", ["gone++", "'gone++' -m64", "'unclosed"])
+def test_a_named_compiler_that_is_not_there(named: str, anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", named)
+    assert "CXX" in message()
+    assert named.split()[0].strip("'") in message()
+
+
+def test_a_failure_is_not_tried_again(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_compiler(anew, monkeypatch, f"echo tried >> {anew}/tries; exit 1")
+    amx._unit_or_reason.cache_clear()
+    try:
+        for _ in range(2):
+            with pytest.raises(EngineUnavailableError, match="cannot build"):
+                amx.matrix_unit()
+    finally:
+        amx._unit_or_reason.cache_clear()
+    assert (anew / "tries").read_text() == "tried\n"
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where a library comes to lie; nothing is there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CXX", raising=False)
+    return tmp_path / "cache" / "avatarchatbot" / "native"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library as g++ builds it."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.delenv("CXX", raising=False)
+        amx.library()
+    (file,) = folder.rglob("*.so")
+    return file
+
+
+def put(content: bytes, native: Path, built: Path) -> Path:
+    native.mkdir(mode=0o700, parents=True)
+    file = native / built.name
+    file.write_bytes(content)
+    file.chmod(0o700)
+    return file
+
+
+@needs_compiler
+def test_it_compiles_and_loads_on_any_processor(built: Path) -> None:
+    library = amx.ctypes.CDLL(str(built))
+    assert library.amx_permit
+    assert library.amx_convolve
+    assert built.stat().st_mode & 0o777 == built.parent.stat().st_mode & 0o777 == 0o700
+    assert [each.name for each in built.parent.iterdir()] == [built.name]
+
+
+@needs_compiler
+def test_the_library_is_on_the_disk_before_it_has_its_name(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda _: named.append(any(own_cache.glob("*.so"))))
+    amx.library()
+    assert named == [False]
+
+
+@needs_compiler
+def test_a_library_that_is_there_needs_no_compiler(
+    own_cache: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(built.read_bytes(), own_cache, built)
+    monkeypatch.setenv("PATH", "")
+    assert amx.library().amx_convolve
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.999"))
+    with pytest.raises(EngineUnavailableError, match=r"g\+\+"):
+        amx.library()
+
+
+@needs_compiler
+@pytest.mark.parametrize("content", [b"", b"\x7fELF no more", b"\0" * 70_000])
+def test_a_library_that_does_not_load_is_built_again(content: bytes, own_cache: Path, built: Path) -> None:
+    file = put(content, own_cache, built)
+    assert amx.library().amx_convolve
+    assert file.stat().st_size == built.stat().st_size
+
+
+def test_what_does_not_load_even_when_new_is_told(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_cache.parent.mkdir(parents=True)
+    use_compiler(own_cache.parent, monkeypatch, 'while [ "$1" != -o ]; do shift; done; echo nothing > "$2"')
+    with pytest.raises(EngineUnavailableError, match=r"amx-\w+\.so"):
+        amx.library()
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
+@pytest.mark.parametrize("which", ["folder", "file"])
+def test_code_that_others_may_change_is_not_run(
+    which: str, mode: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_cache.mkdir(mode=0o700, parents=True)
+    use_compiler(own_cache.parent, monkeypatch, "exit 1")
+    path = own_cache if which == "folder" else own_cache / library_name(own_cache)
+    path.chmod(mode)
+    with pytest.raises(EngineUnavailableError, match="written by others") as caught:
+        amx.library()
+    assert f" {path}: " in caught.value.message
+
+
+@pytest.mark.parametrize("which", ["folder", "file"])
+def test_code_of_another_user_is_not_run(which: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_cache.mkdir(mode=0o700, parents=True)
+    path = own_cache if which == "folder" else own_cache / library_name(own_cache)
+    owner, stat = os.getuid() + 1, Path.stat
+
+    def another(self: Path, **options: bool) -> os.stat_result:
+        found = stat(self, **options)
+        return os.stat_result((*found[:4], owner, *found[5:])) if self == path else found
+
+    monkeypatch.setattr(Path, "stat", another)
+    with pytest.raises(EngineUnavailableError, match=f"another user .{owner}.") as caught:
+        amx.library()
+    assert f" {path}: " in caught.value.message
+
+
+def library_name(native: Path) -> str:
+    """Of an empty file that is put where the library is looked for."""
+    looked_for: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(amx, "_from_earlier", lambda file: looked_for.append(file) or object())
+        amx.library()
+    looked_for[0].write_bytes(b"")
+    return looked_for[0].name
+
+
+def test_a_folder_that_cannot_be_made(own_cache: Path) -> None:
+    own_cache.parents[1].write_text("a file")
+    with pytest.raises(EngineUnavailableError, match=str(own_cache)):
+        amx.library()
+
+
+@needs_compiler
+def test_what_killed_builds_and_old_versions_left_is_removed(own_cache: Path) -> None:
+    own_cache.mkdir(mode=0o700, parents=True)
+    long_ago = time.time() - 3600
+    for name, when in (("tmpold", long_ago), ("tmpnew", time.time())):
+        (own_cache / name).mkdir()
+        (own_cache / name / "amx.so").write_bytes(b"half")
+        os.utime(own_cache / name, (when, when))
+    for number in range(12):
+        (own_cache / f"amx-{number}.so").write_bytes(b"")
+        os.utime(own_cache / f"amx-{number}.so", (long_ago + number, long_ago + number))
+    amx.library()
+    assert [each.name for each in own_cache.iterdir() if each.is_dir()] == ["tmpnew"]
+    libraries = {each.name for each in own_cache.glob("*.so")}
+    assert len(libraries) == amx._MOST_LIBRARIES
+    assert {f"amx-{number}.so" for number in range(5, 12)} < libraries
+
+
+@needs_compiler
+def test_a_compiler_with_arguments(own_cache: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_cache.parent.mkdir(parents=True)
+    seen = own_cache.parent / "seen"
+    launcher = use_compiler(own_cache.parent, monkeypatch, f'echo "$@" > {seen}; exec "$@"')
+    monkeypatch.setenv("CXX", f"'{launcher}' g++ -g0")
+    assert amx.library().amx_convolve
+    assert seen.read_text().startswith("g++ -g0 -std=c++17 ")
+
+
+def test_a_compiler_that_is_too_old(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_compiler(anew, monkeypatch, "echo \"unrecognized option '-mamx-bf16'\" >&2; exit 1")
     assert "GCC 11" in message()
     assert "-mamx-bf16" in message()
     assert not list((anew / "cache").rglob("*.so"))

@@ -103,6 +103,21 @@ def test_other_code_is_measured_anew(
     assert len(machine.built) > 1
 
 
+def test_a_matrix_unit_that_comes_or_goes_is_measured_anew(
+    task: Task, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> None:
+        raise EngineUnavailableError("no compiler")
+
+    monkeypatch.setattr(measure, "matrix_unit", none)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
+    monkeypatch.setattr(measure, "matrix_unit", object)
+    machine.table["bf16x3"] = (80, 1e-3)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "bf16x3"
+    monkeypatch.setattr(measure, "matrix_unit", none)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"backend": 3}', '{"backend": "gone"}', '{"backend": "auto"}', "\xff\xfe"]
 )

@@ -13,7 +13,8 @@ export class Advice {
   constructor(box, { onShown, onClosed, onMended, attempt }) {
     Object.assign(this, { box, onShown, onClosed, onMended, attempt });
     this.round = 0;
-    this.about = undefined; // id of the avatar that was made of the picture
+    this.about = undefined; // id of the avatar of the picture
+    this.fresh = false; // whether it was made of this upload, and not known before
   }
 
   get shown() {
@@ -23,6 +24,7 @@ export class Advice {
   clear() {
     this.round += 1;
     this.about = undefined;
+    this.fresh = false;
     this.onClosed();
     this.box.hidden = true;
     this.box.replaceChildren();

@@ -301,13 +301,14 @@ async function addAvatar(file) {
   const looked = advice.look(file).catch(() => false); // advice is extra: without it, what went wrong is told here
   const added = await attempt(() => addWith(file, looked));
   advice.about = added?.id;
+  advice.fresh = Boolean(added?.fresh);
   stage.busy("");
   adding = false;
   await looked;
   if (advice.shown) conversation.show($("advice")); // the new picture has moved it
 }
 
-/** The record of the new presenter, or undefined where the advice explains why there is none. */
+/** What `cast.add` tells of the presenter, or undefined where the advice explains why there is none. */
 async function addWith(file, looked) {
   try {
     return await cast.add(file);
@@ -317,11 +318,11 @@ async function addWith(file, looked) {
   }
 }
 
-/** A mended picture in place of the one that the advice is about. */
+/** A mended picture in place of the one that the advice is about, which stays where it was there before that. */
 async function replaceAvatar(file) {
-  const before = advice.about;
+  const replaced = advice.fresh && advice.about;
   await addAvatar(file);
-  if (before && advice.about && advice.about !== before) await attempt(() => cast.remove(before));
+  if (replaced && advice.about && advice.about !== replaced) await attempt(() => cast.removeUnedited(replaced));
 }
 
 function wire() {

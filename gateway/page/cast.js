@@ -46,11 +46,12 @@ export class Cast {
     this.onChoose(this.chosen);
   }
 
-  /** Register a picture and choose it; its record. */
+  /** Register a picture and choose it: its id, and whether it is `fresh` and not one that was known before. */
   async add(file) {
-    const avatar = await upload("v1/avatars", file);
-    await this.load(avatar.id);
-    return avatar;
+    const { avatars: before } = await getJson("v1/avatars"); // another tab may have added some
+    const { id } = await upload("v1/avatars", file);
+    await this.load(id);
+    return { id, fresh: before.every((avatar) => avatar.id !== id) };
   }
 
   async removeChosen() {
@@ -59,8 +60,10 @@ export class Cast {
     await this.load(this.avatars[0]?.id);
   }
 
-  /** Forget an avatar that is not chosen. */
-  async remove(id) {
+  /** Forget an avatar that is not chosen, unless its points were placed by hand. */
+  async removeUnedited(id) {
+    const { source } = await getJson(`v1/avatars/${id}/rig`);
+    if (source === "edited") return;
     await remove(`v1/avatars/${id}`);
     await this.load();
   }

@@ -2,9 +2,8 @@
 
 import { videoOf } from "./api.js";
 import { formatSeconds } from "./duration.js";
+import { gapAfter } from "./gap.js";
 import { make } from "./make.js";
-
-const FULL_WIDTH_END = /[。！？…」』]$/; // writing that puts no blank between sentences
 
 export class Turn {
   /** `question` as typed, or empty when a sound holds it: the file named `sound`, or a recording; `onReplay(turn, url)`. */
@@ -37,7 +36,7 @@ export class Turn {
   }
 
   spoke({ text, words, start }) {
-    const gap = this.spoken && !FULL_WIDTH_END.test(this.spoken) ? " " : "";
+    const gap = gapAfter(this.spoken);
     this.spoken += gap + text;
     this.answered.querySelector(".draft")?.remove();
     this.answered.append(gap, ...this.#timed(text, words ?? [], start));
@@ -112,7 +111,7 @@ export class Turn {
     const rest = this.answer.slice(this.spoken.length).trim();
     let draft = this.answered.querySelector(".draft");
     if (!draft) this.answered.append((draft = make("span", "draft")));
-    draft.textContent = rest ? ` ${rest}` : "";
+    draft.textContent = rest ? `${gapAfter(this.spoken)}${rest}` : "";
   }
 
   #timed(text, words, offset) {

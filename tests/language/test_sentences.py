@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comps.core.language.sentences import MAX_SENTENCE_CHARS, SentenceStream, join_sentences, split_sentences
+from tests.language.gaps import GAPS
 
 PROSE = st.text(alphabet="aB 1.,!?…\n\"')—:;。，？！」中あ।-*#", max_size=300)
 
@@ -108,7 +109,21 @@ def test_many_blank_lines_are_passed_over_in_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Yes. It does!", "可以。不用下载！真的？", "Say “你好”. 然后等。Then go on.", "はい。そうです。", ""]
+    "text",
+    [
+        "Yes. It does!",
+        "可以。不用下载！真的？",
+        "“很好！”他说。「はい。」と言った。",
+        "Say “你好”. 然后等。Then go on.",
+        "Well… Let me see. “Yes…” She left.",
+        "はい。そうです。",
+        "",
+    ],
 )
 def test_sentences_without_their_blanks_join_as_they_were(text: str) -> None:
     assert join_sentences(stripped(text)) == text
+
+
+@pytest.mark.parametrize(("sentence", "gap"), GAPS)
+def test_chinese_and_japanese_close_up_whatever_quotes_and_ellipses_end_them(sentence: str, gap: str) -> None:
+    assert join_sentences([sentence, "X"]) == f"{sentence}{gap}X"

@@ -18,7 +18,8 @@ _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉*_"
 # Where a sentence may end. Dots of other scripts: Devanagari, Arabic, Urdu, Armenian, Khmer, Burmese, Ethiopic.
 _WIDE_STOPS = "。！？｡।॥؟۔։។။።"
-_CLOSED_UP = re.compile(rf"[{_CJK}\u3000-\u303f\uff00-\uff65]$")
+# gateway/page/gap.js has the same rule; a test compares them.
+_CLOSED_UP = re.compile(rf"[{_CJK}\u3000-\u303f\uff00-\uff65][\"'”’»›)\]}}*_…⋯]*\Z")
 _CANDIDATE = re.compile(rf"(?P<stop>[.!?…{_WIDE_STOPS}]+)(?P<closers>[{_CLOSERS}]*)|(?P<line>\n[^\S\n]*)")
 _WORD_BEFORE = re.compile(r"[^\s\"'“‘«(\[{]*$")
 _LIST_MARKER = re.compile(r"(?:^|\n)\s*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})$")
@@ -45,7 +46,10 @@ Verdict = Literal["end", "inside", "wait"]
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """The text of sentences without white space around them: a blank between two, but none after a Chinese or Japanese one."""
+    """The text of sentences without white space around them: a blank between two, but none after a Chinese or Japanese one.
+
+    Such a one ends in Chinese or Japanese writing or a full-width sign, before any closing quotes, brackets and ellipses.
+    """
     text = ""
     for sentence in sentences:
         text += sentence if not text or _CLOSED_UP.search(text) else f" {sentence}"

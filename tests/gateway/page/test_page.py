@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from comps.core.language.sentences import join_sentences
 from tests.gateway.page.driving import DESKTOP, PHONE, ask, current_time, holding, until, until_playing
 from tests.gateway.test_bad_input import ADA, NO_FACE
+from tests.language.gaps import GAPS
 
 pytestmark = pytest.mark.browser
 
@@ -319,6 +321,69 @@ def test_advice_on_a_picture_and_its_mended_version(page: Page, tmp_path: Path) 
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="for good").click()
     expect(page.get_by_role("radio")).to_have_count(presenters)
+
+
+@pytest.mark.parametrize("edited_after", [False, True])
+def test_mending_a_picture_removes_no_presenter_that_was_known_or_edited(
+    page: Page, up: str, edited_after: bool
+) -> None:
+    dark, file = io.BytesIO(), "#avatar-file"
+    Image.open(io.BytesIO(ADA)).convert("RGB").point(lambda value: int(value * 0.24)).save(dark, "png")
+    picture = {"name": "dim.png", "mimeType": "image/png", "buffer": dark.getvalue()}
+    chosen = page.locator("#avatars [aria-checked=true]")
+    if edited_after:
+        page.set_input_files(file, picture)
+    else:  # in another tab, of which this one has not heard
+        added = page.request.post(f"{up}/v1/avatars", multipart={"file": picture})
+        page.set_input_files(file, picture)
+        expect(chosen).to_have_attribute("data-id", added.json()["id"], timeout=15_000)
+    mend = page.get_by_role("status", name="Advice on the picture").get_by_role("button", name="Mend it and use that")
+    expect(mend).to_be_visible(timeout=15_000)
+    expect(chosen.get_by_text("dim")).to_be_visible()
+    dim = chosen.get_attribute("data-id")
+    points = f"{up}/v1/avatars/{dim}/rig"
+    if edited_after:
+        page.get_by_role("button", name="Adjust face points").click()
+        page.get_by_role("button", name="Save points").click()
+        expect(page.locator("#editor")).to_be_hidden()
+        assert page.request.get(points).json()["source"] == "edited"
+    button = mend.element_handle()
+    button.click()
+    while button.evaluate("button => button.disabled"):  # until all is done; it has left the page by then
+        page.wait_for_timeout(50)
+    expect(chosen).not_to_have_attribute("data-id", dim or "")
+    assert page.request.get(points).status == 200
+    expect(page.locator(f"[data-id='{dim}']")).to_have_count(1)
+    for used in (dim, chosen.get_attribute("data-id")):
+        assert page.request.delete(f"{up}/v1/avatars/{used}").status == 204
+
+
+def test_the_page_closes_sentences_up_as_the_server_does(page: Page) -> None:
+    shown = page.evaluate(
+        """async (ends) => {
+          const { gapAfter } = await import('/page/gap.js');
+          const { Turn } = await import('/page/turn.js');
+          const turn = new Turn('q');
+          for (const text of ['他说：“很好！”', '我想想……', 'Well…', 'Yes.']) turn.spoke({ text, words: [], start: 0 });
+          const signs = [];
+          for (let code = 1; code < 0x10000; code += 1) {
+            const sign = String.fromCharCode(code);
+            if (!gapAfter(sign)) signs.push(code);
+            if (!gapAfter(`好${sign}`)) signs.push(-code);
+          }
+          return { gaps: ends.map(gapAfter), text: turn.answered.textContent, signs };
+        }""",
+        [end for end, _ in GAPS],
+    )
+    assert shown["gaps"] == [gap for _, gap in GAPS]
+    assert shown["text"] == "他说：“很好！”我想想……Well… Yes."
+    server = [
+        sign * code
+        for code in range(1, 0x10000)
+        for sign, text in ((1, chr(code)), (-1, f"好{chr(code)}"))
+        if join_sentences([text, "X"]) == f"{text}X"
+    ]
+    assert shown["signs"] == server
 
 
 def test_the_mark_of_a_failed_stage_goes_when_the_reader_goes_on(page: Page) -> None:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 _BLOCK = 256
 """Samples that are judged together: 5 ms at 48 kHz, 32 ms at 8 kHz."""
 _LEAST_ALIKE = 0.8
-"""Squared correlation of curvature and sample from which a block is a tone: above 0.9 in beeps 30 dB above their noise."""
+"""Squared correlation of curvature and sample from which a block is a tone: above 0.9 in beeps 35 dB above their noise."""
 _LEAST_SHARE = 0.6
-"""Share of the tops in such blocks: at most 0.4 in speech that was cut."""
+"""Share of the tops in such blocks: at most 0.3 in six voices with 0.3 to 8 % cut off, in MP3, AAC and Opus."""
 
 
 def are_tones(channel: NDArray[np.float32], lowest: float) -> bool:
@@ -20,8 +20,8 @@ def are_tones(channel: NDArray[np.float32], lowest: float) -> bool:
     the samples are largest. The distance is the mean length of the tops, over which noise counts little.
     """
     high = np.abs(channel) >= lowest
-    tops = np.count_nonzero(high[1:] & ~high[:-1]) + int(high[:1].sum())
-    step = max(1, round(int(high.sum()) / max(1, tops)))
+    tops = int(high[:1].sum()) + int((high[1:] & ~high[:-1]).sum())
+    step = max(1, round(int(high.sum()) / max(tops, 1)))
     count = max(0, len(channel) - 2 * step) // _BLOCK * _BLOCK
     before, here, after = (
         channel[shift : shift + count].reshape(-1, _BLOCK).astype(np.float64) for shift in (0, step, 2 * step)

@@ -1,6 +1,8 @@
-"""How the tests are shared out between processes: by file, but where files share what takes long to make."""
+"""How the tests are run, wherever they are started from, and shared out between processes."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 from xdist.remote import Producer
@@ -8,6 +10,10 @@ from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = ("tests/acceptance/", "tests/gateway/", "tests/neural/sadtalker/")
 """Folders whose files share started services or written models, of which each process would make its own."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As a shell starts what it runs in the background; programs that tests start would ignore Ctrl-C, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FileScheduling(LoadFileScheduling):

@@ -75,7 +75,7 @@ async def test_probes_and_metrics_answer_over_http() -> None:
         assert (await played(service.address(), clip(speech(1.0)))).code == grpc.StatusCode.OK
         shown = (await get(service.url + "/metrics")).text
     assert "streams_available 10.0" in shown
-    assert "audio2face_frames_total 30.0" in shown
+    assert "audio2face_frames_total 31.0" in shown
 
 
 async def test_the_prometheus_address_of_the_deployment_file_is_served() -> None:

@@ -81,8 +81,13 @@ def test_what_scrolls_past_the_stage_of_a_phone_is_covered(page: Page) -> None:
         ask(page, "What can you do?")
         expect(page.locator(".failure")).to_have_count(number)
     radio = "document.querySelector('[role=radio]').getBoundingClientRect()"
-    page.evaluate(f"scrollTo({{ top: scrollY + {radio}.top + 20, behavior: 'instant' }})")
-    assert page.evaluate(f"{radio}.top") == pytest.approx(-20, abs=1)  # it passes the stage, and the gap above it
+    page.wait_for_function(  # it passes the stage, and the gap above it; what the page itself scrolls has come to rest
+        f"""async () => {{
+            scrollTo({{ top: scrollY + {radio}.top + 20, behavior: "instant" }});
+            await new Promise((later) => setTimeout(later, 300));
+            return Math.abs({radio}.top + 20) <= 1;
+        }}"""
+    )
     above = Image.open(io.BytesIO(page.screenshot(clip={"x": 0, "y": 0, "width": PHONE["width"], "height": 7})))
     assert max(high - low for low, high in above.convert("RGB").getextrema()) <= 3  # nothing but the page's own colour
 

@@ -221,6 +221,14 @@ def test_any_bytes_are_audio_or_a_client_error(data: bytes, head: bytes) -> None
         assert np.isfinite(decoded).all()
 
 
+@pytest.mark.parametrize("channels", [33, 254])
+def test_a_head_that_names_hundreds_of_channels_is_refused(channels: int) -> None:
+    data = bytearray(encode_audio(tone(0.3), RATE, "wav"))
+    data[22:24] = channels.to_bytes(2, "little")
+    with pytest.raises(UnprocessableError, match=f"{channels} channels"):
+        decode_audio(bytes(data), rate=16000, max_seconds=5)
+
+
 @given(cut=st.integers(0, 3000), flip=st.integers(0, 3000), fmt=st.sampled_from(CONTAINERS))
 @settings(max_examples=60, deadline=None)
 def test_damaged_files_are_read_or_refused(cut: int, flip: int, fmt: AudioFormat) -> None:

@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -29,6 +30,8 @@ _DEMUXERS = (
 
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
 _MAGIC = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1aE\xdf\xa3")
+_MOST_CHANNELS = 32
+"""A damaged head may name hundreds; decoding those ends the process in PyAV 17, the last for Python 3.10."""
 _MIN_RATE_HZ = 1000
 _STEREO, _MIXED_STEREO = 2, np.float32(0.5**0.5)
 # FFmpeg mixes two channels into one that is as loud as both together: what is alike in them would be cut at the top.
@@ -135,6 +138,11 @@ def _open(data: bytes) -> InputContainer:
     if not container.streams.audio:
         container.close()
         raise UnsupportedMediaError("the file holds no audio track", param="audio")
+    decoder: AudioCodecContext | None = container.streams.audio[0].codec_context  # none for an unknown codec
+    if decoder is not None and decoder.channels > _MOST_CHANNELS:
+        container.close()
+        message = f"the audio has {decoder.channels} channels, at most {_MOST_CHANNELS} are read"
+        raise UnprocessableError(message, param="audio")
     return container
 
 

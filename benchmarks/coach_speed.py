@@ -37,11 +37,11 @@ def main() -> None:
     coach = Coach(find_meshes=LazyMeshes(arguments.landmarker) if arguments.landmarker else None)
     rounds = [material(arguments.image.read_bytes(), number) for number in range(arguments.rounds + 1)]
     print(f"{'':24}{'processor':>12}{'wall clock':>12}")
-    show("first, cold", [timed(lambda: coach.check(rounds[0]))])
-    show("warm, median", [timed(lambda inputs=inputs: coach.check(inputs)) for inputs in rounds[1:]])  # type: ignore[misc]
-    show("repeated, median", [timed(lambda inputs=inputs: coach.check(inputs)) for inputs in rounds])  # type: ignore[misc]
-    show("picture alone", [timed(lambda i=inputs: Coach().check(Inputs(image=i.image))) for inputs in rounds[:3]])  # type: ignore[misc]
-    show("sound alone", [timed(lambda i=inputs: Coach().check(Inputs(audio=i.audio))) for inputs in rounds])  # type: ignore[misc]
+    show("first, cold", [timed(coach.check, rounds[0])])
+    show("warm, median", [timed(coach.check, inputs) for inputs in rounds[1:]])
+    show("repeated, median", [timed(coach.check, inputs) for inputs in rounds])
+    show("picture alone", [timed(Coach().check, Inputs(image=inputs.image)) for inputs in rounds[:3]])
+    show("sound alone", [timed(Coach().check, Inputs(audio=inputs.audio)) for inputs in rounds])
 
 
 def material(picture: bytes, number: int) -> Inputs:
@@ -51,10 +51,10 @@ def material(picture: bytes, number: int) -> Inputs:
     return Inputs(picture + number.to_bytes(2, "big"), wav(audio), f"{good_prompts()[0].text} Take {number}.")
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
+def timed(check: Callable[[Inputs], object], inputs: Inputs) -> tuple[float, float]:
     """Milliseconds of the processor and of the clock."""
     processor, clock = time.process_time(), time.perf_counter()
-    work()
+    check(inputs)
     return 1e3 * (time.process_time() - processor), 1e3 * (time.perf_counter() - clock)
 
 

@@ -11,7 +11,7 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
-from comps.core.client import Call, ClientOptions, create_client, parsed, request_bytes
+from comps.core.client import Call, ClientOptions, create_client, json_of, request_bytes
 from comps.core.microservice import MicroService
 from megaservice.metrics import metrics
 from megaservice.transport.asgi import AsgiTransport
@@ -75,7 +75,7 @@ class Node:
         answer = await request_bytes(self.client, self.request(body))
         if answer.content_type.startswith(("audio/", "video/", "image/", "application/octet-stream")):
             return answer.body
-        return parsed(answer, self.short_name)
+        return json_of(answer, self.short_name)
 
 
 class Nodes:

@@ -128,10 +128,10 @@ async def request_json(client: httpx.AsyncClient, call: Call) -> Any:
         UpstreamTimeoutError: it took too long.
         AvatarError: its own 4xx, passed on.
     """
-    return parsed(await request_bytes(client, call), call.service)
+    return json_of(await request_bytes(client, call), call.service)
 
 
-def parsed(answer: Answer, service: str) -> Any:
+def json_of(answer: Answer, service: str) -> Any:
     """The JSON of `answer`; raises UpstreamError naming `service` when it is something else."""
     try:
         return orjson.loads(answer.body)

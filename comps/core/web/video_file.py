@@ -16,8 +16,7 @@ class _BadRangeError(Exception):
     def __init__(self, start: Message) -> None:
         super().__init__()
         self.status: int = start["status"]
-        kept = (b"content-range",)
-        self.headers = {name.decode(): value.decode() for name, value in start["headers"] if name in kept}
+        self.headers = {name.decode(): value.decode() for name, value in start["headers"] if name == b"content-range"}
 
 
 class VideoFile(FileResponse):

@@ -456,15 +456,14 @@ def test_a_question_that_waits_lets_a_recording_end(browser: Browser, up: str, e
     tab.get_by_role("button", name="What").first.click()  # a suggestion
     expect(tab.get_by_role("alert")).to_contain_text("A question is being recorded.")
     expect(tab.locator(".asked")).to_have_count(0)
+    held = holding(tab, "**/v1/avatarchatbot/stream")
     if end == "Escape":
-        held = holding(tab, "**/v1/avatarchatbot/stream")
         tab.keyboard.press("Escape")
         while not held:
             tab.wait_for_timeout(50)
         expect(tab.get_by_role("alert")).to_have_count(0)  # nothing is being recorded any more
         held[0].continue_()
     else:
-        held = holding(tab, "**/v1/avatarchatbot/stream")
         tab.get_by_role("button", name="Stop recording and ask").click()
         while not held:
             tab.wait_for_timeout(50)

@@ -131,13 +131,8 @@ class BoundedLeastSquares:
         self._most_rounds = 4 * _LONG_PATIENCE + 4 * size
         inverse: Matrix = _doubles(np.linalg.pinv(matrix))
         weights: Matrix = gram.diagonal() / 16 + 1e-300
-        self._relaxation = Relaxation(matrix, inverse, weights, _doubles(np.linalg.inv(gram + np.diag(weights))))
+        self.relaxation = Relaxation(matrix, inverse, weights, _doubles(np.linalg.inv(gram + np.diag(weights))))
         self._guess = _Guess(matrix, gram, inverse)
-
-    @property
-    def relaxation(self) -> Relaxation:
-        """The approximate method for this matrix."""
-        return self._relaxation
 
     def solve(
         self,
@@ -168,7 +163,7 @@ class BoundedLeastSquares:
 
     def approximate(self, rhs: Matrix, upper: Matrix) -> Matrix:
         """Near the optimum only; see `Relaxation`."""
-        return _doubles(self._relaxation.solve(rhs, upper, _clip))
+        return _doubles(self.relaxation.solve(rhs, upper, _clip))
 
     def _solve_one(self, b: Matrix, bound: Matrix, start: Bounded) -> Bounded:
         alone = self._pivot_one(b, bound, start.x[0], start.sides[0])

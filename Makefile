@@ -14,7 +14,7 @@ PIP_INSTALL = install $(PIP_FLAGS) $$(test -t 1 || echo --quiet)
 READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.test-ready
 TORCH_READY := $(TORCH_VENV)/.test-ready
-# In the order of the folders, of which those that take longest come first: then both end at about the same time.
+# The tests come in an order in which both end at about the same time (tests/conftest.py).
 TWO_AT_A_TIME := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo up test check bench test-torch test-coqui clean

@@ -8,8 +8,11 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = ("tests/acceptance/", "tests/gateway/", "tests/neural/sadtalker/")
-"""Folders whose files share started services or written models, of which each process would make its own."""
+TOGETHER = ("tests/gateway/", "tests/neural/sadtalker/", "tests/acceptance/")
+"""Folders whose files share started services or written models, of which each process would make its own.
+
+They come first, the longest before the others: what is begun last shall be short, or one process waits for another.
+"""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what it runs in the background; programs that tests start would ignore Ctrl-C, too.
@@ -20,7 +23,15 @@ class FileScheduling(LoadFileScheduling):
     """All tests of a file, or of a folder of `TOGETHER`, are run by one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+        return _folder(nodeid) or super()._split_scope(nodeid)
+
+
+def _folder(nodeid: str) -> str:
+    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: TOGETHER.index(folder) if (folder := _folder(item.nodeid)) else len(TOGETHER))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from comps.core.serve import started
 from comps.llm.knowledge.base import KnowledgeBase
@@ -33,7 +34,7 @@ async def serving(settings: LlmSettings) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     async with serving(LlmSettings()) as http:
         yield http

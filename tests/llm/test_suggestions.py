@@ -89,6 +89,7 @@ def test_headings_as_questions(title: str, language: str, question: str) -> None
     assert asking(title, language, Capitals()) == question
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_the_service_suggests_in_the_reader_s_language_or_one_it_speaks(client: httpx.AsyncClient) -> None:
     chinese = await suggested(client, language="zh-Hans-CN", count=2)
     assert [entry["language"] for entry in chinese] == ["zh", "zh"]

@@ -26,11 +26,11 @@ ROOM = 700 << 20
 
 
 class Wide(nn.Module):
-    """Layers that are small in weights and large in what they give: 17 MB an item."""
+    """Layers that are quick and small in weights, and large in what they give: 17 MB an item."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1))
+        self.layers = nn.Sequential(nn.Conv2d(3, 64, 1), nn.ReLU(), nn.Conv2d(64, 64, 1))
         self.last = nn.Conv2d(64, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,9 +27,23 @@ def old_models() -> Iterator[Path]:
         yield Path(folder)
 
 
+def small(settings: AnimationSettings) -> AnimationSettings:
+    """The settings for pictures of 128 pixels, the least the networks take: four times as quick as the least offered."""
+    return settings.model_copy(update={"sadtalker_size": 128})
+
+
 @pytest.fixture(scope="session")
-def loaded(models: Path) -> Any:
-    """What the engine loads, its generator by the quickest exact backend."""
+def loaded(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the engine loads, for small pictures."""
     from comps.animation.engines.sadtalker.loading import load
 
-    return load(AnimationSettings(models_dir=models, sadtalker_backend="winograd", sadtalker_batch=1))
+    folder = of_size(models, 128, tmp_path_factory.mktemp("small") / "models")
+    return load(small(AnimationSettings(models_dir=folder, sadtalker_backend="folded", sadtalker_batch=1)))
+
+
+def of_size(models: Path, size: int, folder: Path) -> Path:
+    """A folder with the files for pictures of `size` pixels, whose networks are the same."""
+    folder.mkdir()
+    for path in models.iterdir():
+        (folder / path.name.replace("_256", f"_{size}")).symlink_to(path)
+    return folder

@@ -28,6 +28,7 @@ from comps.core.serve import running
 from comps.core.speech import SpeechChunk
 from tests.animation.conftest import base64_wav
 from tests.animation.test_animation_service import video_facts
+from tests.neural.sadtalker.conftest import small
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -37,8 +38,12 @@ FRAME = 640
 
 
 def settings_for(models: Path, tmp_path: Path, **changes: Any) -> AnimationSettings:
+    """For small pictures, unless `changes` say a `sadtalker_size`."""
     fixed = {"models_dir": models, "data_dir": tmp_path / "data", "output_dir": tmp_path / "out"}
-    return AnimationSettings(**{"engine": "sadtalker", "sadtalker_backend": "eager", "size": 128, **fixed, **changes})
+    settings = AnimationSettings(
+        **{"engine": "sadtalker", "sadtalker_backend": "eager", "size": 128, **fixed, **changes}
+    )
+    return settings if "sadtalker_size" in changes else small(settings)
 
 
 @pytest.fixture
@@ -81,7 +86,10 @@ async def drawn(performance: Any, samples: int) -> NDArray[np.uint8]:
 
 
 async def test_the_service_answers_with_a_video_as_long_as_the_speech(models: Path, tmp_path: Path) -> None:
-    app = create_app(settings_for(models, tmp_path, size=256, sadtalker_batch=1), ENGINES)
+    app = create_app(
+        settings_for(models, tmp_path, size=256, sadtalker_size=256, sadtalker_batch=1, sadtalker_backend="folded"),
+        ENGINES,
+    )
     async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=100) as client:
         await app.state.readiness.settled()
         body = {"audio": base64_wav(0.07), "avatar": "ada"}
@@ -106,7 +114,7 @@ def without(models: Path, folder: Path, missing: str) -> Path:
 @pytest.mark.parametrize("missing", ["SadTalker_V0.0.2_256.safetensors", "mapping_00229-model.pth.tar"])
 async def test_a_missing_file_is_named_to_the_client(models: Path, tmp_path: Path, missing: str) -> None:
     folder = without(models, tmp_path / "models", missing)
-    app = create_app(settings_for(folder, tmp_path, engine="portrait"), ENGINES)
+    app = create_app(settings_for(folder, tmp_path, engine="portrait", sadtalker_size=256), ENGINES)
     async with running(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         await app.state.readiness.settled()
         response = await client.post("/v1/animation", json={"audio": base64_wav(0.2), "engine": "sadtalker"})

@@ -73,10 +73,9 @@ def test_the_chain_from_coefficients_to_pictures(generator: Any) -> None:
     mapping = filled("mapping70", MappingNet())
     canonical = filled("kp_extractor", KeypointDetector())(pixels)
     kp_source = moved(canonical, mapping(torch.from_numpy(expected["source_semantics"][None])))
-    kp_driving = moved(canonical.expand(2, -1, -1), mapping(torch.from_numpy(expected["target_semantics"])))
-    source = generator.encode_source(pixels).repeated(2)
-    drawn = drawer.pictures(source, kp_source.expand(2, -1, -1), kp_driving)
-    assert_close(drawn[..., ::4, ::4], expected["prediction_s4"], 1e-3)
+    kp_driving = moved(canonical, mapping(torch.from_numpy(expected["target_semantics"][-1:])))
+    drawn = drawer.pictures(generator.encode_source(pixels), kp_source, kp_driving)
+    assert_close(drawn[..., ::4, ::4], expected["prediction_s4"][-1:], 1e-3)
 
 
 def test_spectral_norm_is_folded_when_weights_are_loaded() -> None:

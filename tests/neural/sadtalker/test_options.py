@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from comps.animation.engine import AnimationOptions
 from comps.animation.settings import AnimationSettings
 from comps.core.media.image import decode_image
 from tests.animation.films import film
+from tests.neural.sadtalker.conftest import of_size
 from tests.neural.sadtalker.test_engine import FRAME, avatar, drawn, settings_for
 
 torch = pytest.importorskip("torch")
@@ -107,29 +108,28 @@ async def test_a_given_angle_replaces_the_motion_of_one_axis(
     np.testing.assert_allclose(turned[:, others], poses[:, others], atol=2e-3)
 
 
-async def test_the_old_files_move_the_face_as_the_new_ones(
-    old_models: Path, loaded: Any, models: Path, tmp_path: Path, usual: Any
-) -> None:
-    from comps.animation.engines.sadtalker.loading import load
+@pytest.fixture
+def load_undrawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[AnimationSettings], Any]:
+    """What the engine loads but for its drawer, which is not made: it takes longest."""
+    from comps.animation.engines.sadtalker import loading
 
-    settings = settings_for(old_models, tmp_path, sadtalker_batch=1)
+    monkeypatch.setattr(loading, "make_drawer", lambda *_: None)
+    return loading.load
+
+
+async def test_the_old_files_move_the_face_as_the_new_ones(
+    old_models: Path, loaded: Any, models: Path, tmp_path: Path, usual: Any, load_undrawn: Any
+) -> None:
     points, _ = await as_usual(usual, loaded, models, tmp_path)
-    same, _, _ = await performed(load(settings), settings)
+    old = load_undrawn(settings_for(old_models, tmp_path, sadtalker_size=256))
+    same, _, _ = await performed(old, settings_for(old_models, tmp_path))
     np.testing.assert_allclose(same, points, rtol=0, atol=1e-4)
 
 
-def of_512_pixels(models: Path, folder: Path) -> Path:
-    """A folder with the files for 512 pixels, whose networks are the same."""
-    folder.mkdir()
-    for path in models.iterdir():
-        (folder / path.name.replace("_256", "_512")).symlink_to(path)
-    return folder
-
-
-async def test_512_pixels_with_eyes_and_head_of_videos(loaded: Any, models: Path, tmp_path: Path, usual: Any) -> None:
-    from comps.animation.engines.sadtalker.loading import load
-
-    folder = of_512_pixels(models, tmp_path / "models")
+async def test_512_pixels_with_eyes_and_head_of_videos(
+    loaded: Any, models: Path, tmp_path: Path, usual: Any, load_undrawn: Any
+) -> None:
+    folder = of_size(models, 512, tmp_path / "models")
     picture = decode_image((PRESENTERS / "ada" / "portrait.png").read_bytes(), max_pixels=10**8)
     small = cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA)
     (tmp_path / "face.mp4").write_bytes(film([np.roll(small, 4 * number, axis=1) for number in range(4)], fps=25))
@@ -141,7 +141,7 @@ async def test_512_pixels_with_eyes_and_head_of_videos(loaded: Any, models: Path
         sadtalker_pose_video=tmp_path / "face.mp4",
         sadtalker_batch=1,
     )
-    large = load(settings)
+    large = load_undrawn(settings)
     assert len(large.reference.pose) == len(large.reference.expression) == 4
     points, poses = await as_usual(usual, loaded, models, tmp_path)
     changed, others, recorder = await performed(large, settings)

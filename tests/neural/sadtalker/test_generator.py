@@ -52,12 +52,12 @@ def test_the_picture_and_what_leads_to_it(generator: Any) -> None:
 
 
 def quick_drawer(generator: Any) -> Any:
-    """The generator as the engine runs it on a CPU; built with a small picture, since that is quicker."""
+    """The generator in the parts that the engine runs; built with a small picture, since that is quicker."""
     from comps.animation.engines.sadtalker.drawing import Drawer
     from comps.animation.engines.sadtalker.quick import QuickPainter, QuickWeigher
     from comps.animation.neural.backend import Plan, build
 
-    plan, motion = Plan("winograd", "cpu"), generator.dense_motion_network
+    plan, motion = Plan("folded", "cpu"), generator.dense_motion_network
     weigh = build(QuickWeigher(motion), (torch.rand(1, 80, 16, 32, 32),), plan)
     paint = build(QuickPainter(generator), (torch.rand(1, 512, 32, 32), torch.rand(1, 1, 32, 32)), plan)
     return Drawer(weigh, paint)

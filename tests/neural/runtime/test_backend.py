@@ -21,6 +21,7 @@ from comps.animation.neural.backends import compiled, cuda_graphs, pytorch  # no
 from comps.animation.neural.batching import SharedBatch  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError, UnknownChoiceError  # noqa: E402
+from tests.neural.runtime import emulation  # noqa: E402, F401
 from tests.neural.runtime.networks import Branching, ManyInputs, TwoInputs, TwoOutputs, inputs, trained  # noqa: E402
 
 pytestmark = [

@@ -22,6 +22,7 @@ from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.bfloat16_parts import InFloat32, InParts, can_be_in_parts, in_parts, packed  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError  # noqa: E402
+from tests.neural.runtime import emulation  # noqa: E402, F401
 from tests.neural.runtime.networks import TwoInputs, inputs, trained  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -173,6 +174,7 @@ def test_layers_between_keep_within_float16(make: Callable[[], nn.Module]) -> No
 def test_no_pictures_give_none(dtype: torch.dtype) -> None:
     """In a process of its own, which a division by zero would end."""
     code = (
+        "import tests.neural.runtime.emulation\n"
         "import torch; from torch import nn; from comps.animation.neural.bfloat16_parts import InParts\n"
         f"made = InParts(nn.Conv2d(5, 7, 3, padding=1), {dtype})(torch.zeros(0, 5, 8, 9, dtype={dtype}))\n"
         "print(made.dtype, list(made.shape))\n"
@@ -522,6 +524,7 @@ def test_a_kernel_that_does_not_grant_the_unit(anew: Path, monkeypatch: pytest.M
 def test_no_memory_for_the_scratch() -> None:
     """In a process of its own, whose address space is nearly used up."""
     code = (
+        "import tests.neural.runtime.emulation\n"
         "import resource, torch; from torch import nn; from comps.animation.neural import amx\n"
         "from comps.animation.neural.bfloat16_parts import InParts\n"
         "part, x = InParts(nn.Conv2d(32, 32, 1)), torch.zeros(1, 32, 8, 8)\n"

@@ -86,17 +86,15 @@ class EngineTable(Generic[EngineT, CapabilitiesT]):
             factory = cast("Callable[[object], EngineT]", pkgutil.resolve_name(spec.factory))
             return factory(settings)
         except ImportError as error:
-            raise missing_extra(spec.name, spec.extra, error) from error
+            raise missing_extra(f"engine '{spec.name}'", spec.extra, error) from error
 
 
-def missing_extra(engine: str, extra: str | None, error: ImportError) -> EngineUnavailableError:
-    """The error for a library that is not installed, with the command that installs it."""
+def missing_extra(asked: str, extra: str | None, error: ImportError) -> EngineUnavailableError:
+    """The error for a library that is not installed, with the command that installs it; `asked` begins its sentence."""
     what = error.name or str(error)
     if extra is None:
-        return EngineUnavailableError(f"engine '{engine}' needs '{what}', which is missing from this installation")
-    return EngineUnavailableError(
-        f"engine '{engine}' needs '{what}': install it with  pip install 'avatarchatbot[{extra}]'"
-    )
+        return EngineUnavailableError(f"{asked} needs '{what}', which is missing from this installation")
+    return EngineUnavailableError(f"{asked} needs '{what}': install it with  pip install 'avatarchatbot[{extra}]'")
 
 
 class EngineHost(Generic[EngineT, CapabilitiesT]):

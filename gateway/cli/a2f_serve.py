@@ -70,7 +70,7 @@ def _serve(files: Files, chosen: Mapping[str, Any]) -> None:
         from comps.animation.audio2face.server.app import create_app
         from comps.animation.audio2face.server.settings import Audio2FaceServiceSettings
     except ImportError as error:
-        raise missing_extra("audio2face", EXTRA, error) from error
+        raise missing_extra("`avatarchatbot a2f serve`", EXTRA, error) from error
     try:
         settings = Audio2FaceServiceSettings(**{"log_format": "text", **files.settings(), **chosen})
     except ValidationError as error:

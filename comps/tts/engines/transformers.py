@@ -65,7 +65,7 @@ class TransformersEngine(TtsEngine):
         try:
             return self._checkpoint_of(self._transformers.AutoConfig.from_pretrained(self._name).model_type)
         except ImportError as error:
-            raise missing_extra("transformers", "transformers", error) from error
+            raise missing_extra("engine 'transformers'", "transformers", error) from error
         except EngineUnavailableError:
             raise
         # Damaged files raise whatever their format's parser does.

@@ -156,4 +156,4 @@ def _check_library() -> None:
     try:
         import pythonosc  # noqa: F401
     except ImportError as error:
-        raise missing_extra("vmc", EXTRA, error) from error
+        raise missing_extra("sending to a VMC program", EXTRA, error) from error

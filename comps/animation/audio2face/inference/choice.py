@@ -68,7 +68,7 @@ def _face(inference: Inference, configuration: Configuration, settings: Inferenc
     try:
         from comps.animation.audio2face.inference.onnx import load_face
     except ImportError as error:
-        raise missing_extra("onnx", EXTRA, error) from error
+        raise missing_extra("inference 'onnx'", EXTRA, error) from error
     return load_face(configuration, settings)
 
 
@@ -81,7 +81,7 @@ def _emotions(inference: Inference, configuration: Configuration, settings: Infe
     try:
         from comps.animation.audio2face.inference.onnx import load_emotions
     except ImportError as error:
-        raise missing_extra("onnx", EXTRA, error) from error
+        raise missing_extra("inference 'onnx'", EXTRA, error) from error
     return load_emotions(configuration, settings)
 
 

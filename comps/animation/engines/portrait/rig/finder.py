@@ -89,5 +89,5 @@ def _module() -> ModuleType:
     try:
         from comps.animation.engines.portrait.rig import landmarker
     except ImportError as error:
-        raise missing_extra("mediapipe landmarker", "mediapipe", error) from error
+        raise missing_extra("the landmarker", "mediapipe", error) from error
     return landmarker

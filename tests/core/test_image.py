@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from comps.core.errors import TooLargeError, UnprocessableError, UnsupportedMediaError
+from comps.core.media.audio import decode_audio
 from comps.core.media.image import decode_image
 
 MANY = 1_000_000
@@ -123,6 +124,18 @@ def test_truncated_pictures_are_unprocessable(fmt: str, part: float) -> None:
     data = saved(noise, fmt)
     with pytest.raises(UnprocessableError, match="damaged or cut short"):
         decode_image(data[: int(len(data) * part)], max_pixels=MANY)
+
+
+def test_riff_may_hold_sound_or_a_picture() -> None:
+    sound, picture = b"RIFF\x20\0\0\0WAVEfmt ", b"RIFF\x20\0\0\0WEBPVP8 "
+    with pytest.raises(UnsupportedMediaError):
+        decode_image(sound, max_pixels=MANY)
+    with pytest.raises(UnprocessableError):
+        decode_image(picture, max_pixels=MANY)
+    with pytest.raises(UnsupportedMediaError):
+        decode_audio(picture, rate=16_000, max_seconds=1)
+    with pytest.raises(UnprocessableError):
+        decode_audio(sound, rate=16_000, max_seconds=1)
 
 
 def test_a_jpeg_of_three_bytes_is_damaged_rather_than_unknown() -> None:

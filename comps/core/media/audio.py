@@ -29,7 +29,7 @@ _DEMUXERS = (
 """Only demuxers of plain media files: playlists and the like would open other files or addresses."""
 
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
-_MAGIC = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1aE\xdf\xa3")
+_MAGIC = (b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1aE\xdf\xa3")
 _MOST_CHANNELS = 32
 """A damaged head may name hundreds; decoding those ends the process in PyAV 17, the last for Python 3.10."""
 _MIN_RATE_HZ = 1000
@@ -132,7 +132,7 @@ def _open(data: bytes) -> InputContainer:
     try:
         container = av.open(BytesIO(data), "r", options=_OPTIONS)
     except (av.FFmpegError, ValueError) as error:
-        if data.startswith(_MAGIC):
+        if data.startswith(_MAGIC) or (data[:4], data[8:12]) == (b"RIFF", b"WAVE"):  # RIFF alone may be a picture
             raise UnprocessableError("the audio is damaged or cut short", param="audio") from error
         raise UnsupportedMediaError("the bytes are no audio in a known format", param="audio") from error
     if not container.streams.audio:

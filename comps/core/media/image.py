@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from comps.core.errors import TooLargeError, UnprocessableError, UnsupportedMediaError
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\x00", b"MM\x00*")
 _GREY = (128, 128, 128)
 _WIDE_MODES = {"I;16": 65535.0, "I;16B": 65535.0, "I;16L": 65535.0, "I;16N": 65535.0, "I": 65535.0, "F": 1.0}
 """Modes of more than 8 bits and the value that is white in them."""
@@ -54,7 +54,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
     except UnidentifiedImageError as error:
-        if data.startswith(_MAGIC):
+        if data.startswith(_MAGIC) or (data[:4], data[8:12]) == (b"RIFF", b"WEBP"):  # RIFF alone may be a sound
             raise _damaged() from error
         raise UnsupportedMediaError("the bytes are no picture; send JPEG, PNG or WebP", param="image") from error
     except _BROKEN as error:

@@ -24,6 +24,7 @@ Audio = NDArray[np.float32]
 
 RATE = 16_000
 ROOT = Path(__file__).parents[3]
+VOICES = ("gmw/en-US", "gmw/en-US+f3", "gmw/en", "gmw/en-US+m3", "gmw/en-US+f2", "gmw/en-US+m1")
 LEVEL = -17.0
 ROOM = -62.0
 """dBFS of speech and of the room in clean recordings."""
@@ -281,6 +282,22 @@ def _gaps() -> Iterator[Labelled]:
         )
     ends = replace(made, audio=np.pad(made.audio, 40_000), active=np.pad(made.active, 40_000))
     yield _fault("silent ends", ends, {"audio_silence"}, {"silence_percent": ends.silence})
+
+
+def paused_sounds() -> list[Labelled]:
+    """Long pauses and stutters in six voices and twelve texts, four recordings of each voice in turn."""
+    made = []
+    for index, voice in enumerate(VOICES):
+        first, second = speech(index, voice), speech(index + len(VOICES), voice)
+        for name, gapped in (
+            (f"pause 4 s {voice}", with_gap(first, 4.0)),
+            (f"pause 2 x 3 s {voice}", with_gap(second, 3.0, 2)),
+            (f"stutter 8 x 0.5 s {voice}", with_gap(first, 0.5, 8)),
+            (f"stutter 14 x 0.4 s {voice}", with_gap(second, 0.4, 14)),
+        ):
+            planted = {"audio_silence"} | ({"audio_pause"} if gapped.longest_pause > 2 else set())
+            made.append(_fault(name, gapped, planted, {}))
+    return made
 
 
 def _formats() -> Iterator[Labelled]:

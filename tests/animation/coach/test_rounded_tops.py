@@ -15,12 +15,11 @@ from comps.animation.coach.sound.denoise import FilterDenoiser
 from comps.animation.coach.sound.repair import repair_audio
 from comps.animation.coach.sound.rounded_tops import find_rounded_tops
 from comps.core.media.audio import AudioFormat, encode_audio
-from tests.animation.coach.sounds import RATE, Audio, speech
+from tests.animation.coach.sounds import RATE, VOICES, Audio, speech
 
 CODECS: tuple[AudioFormat, ...] = ("mp3", "aac", "opus")
 HELD_OUT = (3, 5)
 """Voices on which no bound was set."""
-VOICES = ("gmw/en-US", "gmw/en-US+f3", "gmw/en", "gmw/en-US+m3", "gmw/en-US+f2", "gmw/en-US+m1")
 POINTS = 1.0
 
 

@@ -139,6 +139,32 @@ def test_short_pauses_go_only_when_there_is_too_much_silence() -> None:
     assert len(shortened(samples[: len(lively) * HOP], lively)) >= (len(lively) - 25) * HOP
 
 
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("speech_hops", "pause_hops"), [(400, 300), (80, 40), (25, 40)])
+def test_what_is_heard_in_a_pause_is_kept_when_it_is_shortened(speech_hops: int, pause_hops: int, at: float) -> None:
+    """A soft sound or a splinter of a word, too short to count as speech, 10 dB above the room."""
+    mask = np.tile(np.repeat([True, False], [speech_hops, pause_hops]), 5)[:-pause_hops]
+    level = np.repeat(np.where(mask, -20.0, -60.0), HOP)
+    place = (speech_hops + round(at * pause_hops)) * HOP
+    level[place : place + 2 * HOP] = -50.0
+    samples = (room(len(level), 5) * 10 ** (level / 20)).astype(np.float32)
+    kept = shortened(samples, mask)
+    assert len(kept) < 0.95 * len(samples)
+    assert samples[place : place + 2 * HOP].tobytes() in kept.tobytes()
+
+
+def test_ends_of_little_more_than_is_left_stay() -> None:
+    """Where speech begins in noise is told anew after a repair: a second one must not cut again."""
+    mask = np.repeat([False, True, False], [38, 400, 35])
+    samples = np.ones(len(mask) * HOP, np.float32)
+    assert len(shortened(samples, mask)) == len(samples)
+
+
+def test_no_more_is_cut_than_a_recording_must_last() -> None:
+    mask = np.repeat([False, True, False], [300, 25, 300])
+    assert len(shortened(np.ones(len(mask) * HOP, np.float32), mask)) >= 0.5 * RATE
+
+
 @pytest.mark.parametrize("reduction", [6.0, 15.0])
 def test_the_wiener_filter_takes_noise_from_pauses_and_leaves_speech(reduction: float) -> None:
     noisy = with_noise(MADE, room(len(MADE.audio), 3), MADE.level - 8)

@@ -14,7 +14,17 @@ from comps.asr.settings import AsrSettings
 from comps.core.errors import UnprocessableError
 from comps.core.media.audio import decode_audio, read_track
 from tests.animation.coach.recognition import recogniser, words_of
-from tests.animation.coach.sounds import Labelled, clean_set, faulty_set, room, speech, wav, with_noise
+from tests.animation.coach.sounds import (
+    RATE,
+    Labelled,
+    clean_set,
+    faulty_set,
+    paused_sounds,
+    room,
+    speech,
+    wav,
+    with_noise,
+)
 
 CHANCE = 3
 """Words of some 25: eSpeak's breath noise, which differs from one synthesis to the next, moves two or three. A repair that
@@ -55,11 +65,26 @@ def test_what_cannot_be_mended_is_refused_or_said(labelled: Labelled) -> None:
     assert refused.value.param == "audio"
 
 
-def test_repairing_twice_changes_nothing_more() -> None:
-    once = repair_audio(next(labelled.data for labelled in MENDABLE if labelled.name == "pause 4 s"))
-    again = repair_audio(once.data)
-    assert again.steps == ()
-    assert np.abs(decoded(again.data) - decoded(once.data)).max() < 0.01
+@pytest.mark.parametrize("room_dbfs", [-62.0, -36.0, -32.0])
+@pytest.mark.parametrize("index", [1, 4])
+def test_repairing_twice_changes_nothing_more(index: int, room_dbfs: float) -> None:
+    for labelled in paused_sounds()[4 * index + 1 : 4 * index + 4 : 2]:
+        quiet = decoded(labelled.data)
+        noisy = quiet + room(len(quiet), index) * np.float32(10 ** (room_dbfs / 20))
+        once = repair_audio(wav(noisy), denoiser=FilterDenoiser())
+        again = repair_audio(once.data, denoiser=FilterDenoiser())
+        assert not once.after.findings
+        assert again.steps == ()
+        assert np.abs(decoded(again.data) - decoded(once.data)).max() < 0.01
+
+
+@pytest.mark.parametrize("text", ["Yes.", "Good morning.", "She sold her bicycle."])
+def test_a_short_recording_with_long_ends_passes_its_own_check(text: str) -> None:
+    made = speech(0, "gmw/en-US+f3", text=text)
+    quiet = room(len(made.audio) + 2 * RATE, 3) * np.float32(10 ** (-60 / 20))
+    repaired = repair_audio(wav(np.pad(made.audio, RATE) + quiet))
+    assert repaired.before.codes() == {"audio_silence"}
+    assert not repaired.after.findings, repaired.after.findings
 
 
 def decoded(data: bytes) -> np.ndarray:

@@ -69,8 +69,10 @@ def repair_audio(data: bytes, *, denoiser: Denoiser | None = None, max_seconds: 
         raise UnprocessableError(f"the recording cannot be mended: {hopeless.message}", param="audio")
     work = _Work(before)
     samples = work.declip(track, sound.samples)
-    samples, activity = work.denoise(samples, denoiser)
+    samples, activity = work.denoise(samples, find_activity(samples, band_powers(samples)), denoiser)
     samples, activity = work.trim(samples, activity)
+    # With less silence the noise can turn out a little louder than it seemed.
+    samples, activity = work.denoise(samples, activity, denoiser)
     samples = work.louden(samples, activity)
     made = encode_audio(np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16), RATE, "wav")
     return RepairedAudio(made, (*work.steps, *work.format_steps(track)), before, check_audio(made))
@@ -88,6 +90,7 @@ class _Work:
 
     def __init__(self, before: Report) -> None:
         self._broken = before.codes()
+        self._denoised = False
         self.steps: list[str] = []
         if rules.DC.code in self._broken:
             self.steps.append(f"took away an offset of {before.measured['offset_percent']:g} %")
@@ -98,10 +101,10 @@ class _Work:
         self.steps.append("redrew the tops that were cut off")
         return mixed_down(_declipped(track))[0]
 
-    def denoise(self, samples: Samples, denoiser: Denoiser | None) -> tuple[Samples, Activity]:
-        activity = find_activity(samples, band_powers(samples))
-        if activity.level - activity.noise >= _NOISY_DB:
+    def denoise(self, samples: Samples, activity: Activity, denoiser: Denoiser | None) -> tuple[Samples, Activity]:
+        if self._denoised or activity.level - activity.noise >= _NOISY_DB:
             return samples, activity
+        self._denoised = True
         chosen = denoiser or choose_denoiser()
         self.steps.append(f"took noise out, by {chosen.name}")
         cleaned = chosen.clean(samples, activity)

@@ -120,7 +120,7 @@ def recognition(recordings: Iterable[Labelled], denoiser: str, brief: bool) -> N
 def _chance(every: list[_Heard], totals: list[str]) -> None:
     spread = [max(errors) - min(errors) for side in _sides(every) for errors in side]
     gained = [statistics.mean(heard.after) - statistics.mean(heard.before) for heard in every]
-    worse = [heard.labelled.name for heard, more in zip(every, gained, strict=True) if more > _WORSE]
+    worse = [heard.labelled.name for heard, more in zip(every, gained, strict=True) if round(more, 3) > _WORSE]
     print(f"\nthe same recording differs by {statistics.mean(spread):.1f} words, at most {max(spread)}, with its lead")
     print(f"all but six voices, by lead: {', '.join(totals)}")
     print(f"worse by more than {_WORSE:g} words on average: {worse or 'none'}; largest change {max(gained):+.1f}")

@@ -27,7 +27,7 @@ _TOP = 0.08
 _GAP, _BELOW = 0.06, 0.16
 """Of the level: what is left out below those, and the width of each window below by which the fall is told."""
 _LEAST_RISE = 0.9
-"""Samples around the level over those below it, for the same width: 0.55 to 0.77 in speech that was not cut."""
+"""Samples around the level over those below it, for the same width: 0.55 to 0.82 in speech that was not cut."""
 _MOST_ABOVE = 0.4
 """Samples beyond the rounded tops, at most, over all that are cut."""
 _LEAST_SHARE, _MOST_SHARE = 5e-4, 0.25

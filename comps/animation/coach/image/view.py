@@ -44,7 +44,8 @@ class FaceView:
     """`picture` as it came, uint8 `[h, w, 3]` RGB, and `face` in it.
 
     `canvas` and `anchors` are of the picture with its brightness evened, so that a dark face is read like any other;
-    `luma` float32 `[HEIGHT, WIDTH]`, 0..255, is the same cut of the picture as it came; `area` marks the face on both.
+    `luma` float32 `[HEIGHT, WIDTH]`, 0..255, is the same cut of the picture as it came; `area` marks the face on both,
+    inside the outline of its landmarks where there are any.
     `mesh` are the landmarks of the face, in the picture's pixels, where it was found by them.
     """
 
@@ -89,7 +90,10 @@ def _cut_out(picture: Picture, evened: Picture, face: Face, mesh: FaceMesh | Non
     canvas = cut(evened, face.right_eye, face.left_eye)
     rgb = canvas.rgb if evened is picture else cut(picture, face.right_eye, face.left_eye).rgb
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return FaceView(picture, face, canvas, find_anchors(canvas), luma, _ellipse() & canvas.inside, mesh)
+    area = _ellipse() & canvas.inside
+    if mesh is not None:
+        area &= _outlined(canvas.to_canvas(mesh.points))
+    return FaceView(picture, face, canvas, find_anchors(canvas), luma, area, mesh)
 
 
 def _nearer(evened: Picture, face: Face) -> Face:
@@ -132,6 +136,13 @@ def _placed(points: NDArray[np.float64]) -> tuple[float, float]:
     """The middle of canvas `points` `[n, 2]` from between the eyes, in eye distances."""
     x, y = points.mean(0)
     return float(x - ORIGIN[0]) / UNIT, float(y - ORIGIN[1]) / UNIT
+
+
+def _outlined(points: NDArray[np.float64]) -> Mask:
+    """What lies inside the outline of canvas `points` `[n, 2]`: beside the far cheek of a turned head there is hair."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1)
+    return mask > 0
 
 
 def _ellipse() -> Mask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from comps.animation.coach.image.sharpness import blockiness, edge_width
 from comps.animation.coach.image.subject import find_subject
 from comps.animation.coach.image.symmetry import best_axis, lean
 from comps.animation.coach.image.view import FaceView
+from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT
 from tests.animation.coach import plants
 from tests.animation.coach.plants import Picture, presenter
 
@@ -135,6 +137,18 @@ def test_where_no_border_shows_the_mouth_tells_the_turn(monkeypatch: pytest.Monk
     assert head_pose(aside).yaw < -25
 
 
+@pytest.mark.parametrize("side", [-1, 0, 1])
+def test_nose_and_mouth_aside_tell_a_turn_that_the_borders_hide(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """Where the head passes for a profile on their side, and not where it does not."""
+    view = plain("noor")
+    nose = np.array([ORIGIN[0] + 0.24 * UNIT, view.anchors.nose[1]])
+    points = view.anchors.line.points + np.array([(0.26 - view.mouth[0]) * UNIT, 0.0])
+    aside = replace(view, anchors=replace(view.anchors, line=replace(view.anchors.line, points=points), nose=nose))
+    monkeypatch.setattr(pose, "profile_side", lambda canvas: side)
+    yaw = head_pose(aside).yaw
+    assert yaw > 30 if side > 0 else abs(yaw) < 8
+
+
 def test_symmetry_finds_its_axis_and_its_lean() -> None:
     half = np.random.default_rng(2).normal(size=(40, 30)).astype(np.float32)
     plane = np.concatenate([half, np.zeros((40, 1), np.float32), half[:, ::-1]], 1)
@@ -150,6 +164,23 @@ def test_the_mouth_is_as_open_as_it_is_drawn(name: str) -> None:
     gaps = [mouth_open(seen(act(jawOpen=jaw))) for jaw in (0.0, 0.5, 1.0)]
     assert gaps[0] < 0.03 < gaps[1] < gaps[2]
     assert gaps[2] > 0.08
+
+
+def test_a_mouth_open_down_to_the_chin_is_open() -> None:
+    """As in a head turned away, which brings the eyes together: the mouth lies lower by their distance."""
+    view = plain("noor")
+    inside = (int(ORIGIN[0]), int(ORIGIN[1] + 1.45 * UNIT)), (int(0.25 * UNIT), int(0.3 * UNIT))
+    lightness = cv2.ellipse(view.canvas.lightness.copy(), *inside, 0, 0, 360, 3.0, -1).astype(np.float32)
+    assert mouth_open(replace(view, canvas=replace(view.canvas, lightness=lightness))) > 0.2
+
+
+@BOTH
+def test_a_shadow_under_the_chin_is_no_mouth(name: str) -> None:
+    picture, rig = presenter(name)
+    chin, unit = rig.points[8], rig.eye_distance
+    spot, size = (int(chin[0]), int(chin[1] + 0.25 * unit)), (int(0.3 * unit), int(0.1 * unit))
+    shaded = cv2.ellipse(picture.copy(), spot, size, 0, 0, 360, (12, 8, 8), -1, cv2.LINE_AA).astype(np.uint8)
+    assert mouth_open(seen(shaded)) < 0.03
 
 
 @BOTH

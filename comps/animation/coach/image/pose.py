@@ -30,6 +30,9 @@ _NOT_SKIN = 0.8
 _STRAIGHT, _PROFILE_GAIN = 10.0, 1.25
 """Degrees up to which a head looks straight ahead; and by how much more than is seen one is turned that passes for a face
 from that side alone: then the far cheek hides the border it should show."""
+_ASIDE = 30.0
+"""Degrees by which nose and mouth must be turned to be believed against the borders of the face, which hair, an ear or paint
+on a cheek can hide."""
 _PITCH_SPREAD, _PITCH_LEVEL = 0.35, 8.0
 """Spread in radians, and the reading in degrees of heads that look straight ahead."""
 
@@ -57,8 +60,18 @@ def _pitch(view: FaceView) -> float:
 
 def _yaw(view: FaceView) -> float:
     seen = _seen_yaw(view)
-    away = abs(seen) > _STRAIGHT and profile_side(view.canvas) == np.sign(seen)
-    return _PROFILE_GAIN * seen if away else seen
+    if abs(seen) > _STRAIGHT:
+        return _PROFILE_GAIN * seen if profile_side(view.canvas) == np.sign(seen) else seen
+    aside = _aside(view)
+    return aside if abs(aside) > _ASIDE and profile_side(view.canvas) == np.sign(aside) else seen
+
+
+def _aside(view: FaceView) -> float:
+    """The turn that the places of nose and mouth tell: that of the two which lies less aside; 0 where they disagree."""
+    places = view.mouth[0], float(view.anchors.nose[0] - ORIGIN[0]) / UNIT
+    if places[0] * places[1] <= 0:
+        return 0.0
+    return _angle(min(places, key=abs) / AXIS_DEPTH)
 
 
 def _seen_yaw(view: FaceView) -> float:

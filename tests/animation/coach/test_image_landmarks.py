@@ -164,6 +164,30 @@ def test_a_face_on_its_side_is_looked_at_upright() -> None:
     assert mended.steps[0] == "turned by 90 degrees"
 
 
+def test_a_mesh_upside_down_does_not_count_without_a_clear_mouth() -> None:
+    """A landmarker lays a mesh into anything that is taken for a face."""
+    picture, rig = presenter("ada")
+    masked, mesh = plants.masked(picture, rig), PLAIN["ada"]
+    turned = rotated(mesh, 180).points
+    over = FaceMesh(turned + (mesh.eyes.mean(0) - FaceMesh(turned, {}).eyes.mean(0)), mesh.shapes)
+    looks = iter([stand_in(mesh, size=picture.shape[:2])] * 2)
+    report = check_image(png(masked), find_meshes=lambda shown: next(looks, stand_in(over, size=(1, 1)))(shown))
+    assert "face_sideways" not in report.codes()
+    assert "mouth_hidden" in report.codes()
+
+
+@BOTH
+def test_light_is_measured_inside_the_landmarks(name: str) -> None:
+    """Beside the far cheek of a turned head there is hair or wall."""
+    view = seen(f"{name} turned +45")
+    assert view.mesh is not None
+    hull = cv2.convexHull(view.canvas.to_canvas(view.mesh.points).astype(np.float32))
+    rows, columns = np.nonzero(view.area)
+    outside = [cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in zip(columns, rows, strict=True)]
+    assert min(outside) > -1.5
+    assert view.area.sum() < seen(f"{name} plain").area.sum()
+
+
 def test_one_face_found_twice_is_one_face() -> None:
     picture = presenter("ada")[0]
     search = MeshSearch(picture, stand_in(PLAIN["ada"], PLAIN["ada"], size=picture.shape[:2]))

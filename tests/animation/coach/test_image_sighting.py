@@ -116,3 +116,28 @@ def test_a_face_taken_for_upright_is_looked_at_again(picture: Picture, monkeypat
     assert found.sighting.turned
     assert found.view is not None
     assert found.view.face.right_eye[0] > found.view.face.left_eye[0]
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_face_that_lies_is_looked_at_the_other_way_up(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As eyes look much alike upside down: what is seen first stands on its head."""
+    lying = np.ascontiguousarray(np.rot90(NOOR, turns))
+    eyes = look(lying).faces[0]
+    wrong = Sighting((Face(eyes.left_eye, eyes.right_eye, 1.0),), turned=True)
+    monkeypatch.setattr("comps.animation.coach.image.subject.look", lambda _: wrong)
+    view = find_subject(lying).view
+    assert view is not None
+    assert np.hypot(*(view.face.right_eye - eyes.right_eye)) < 0.2 * eyes.eye_distance
+
+
+def first_seen(monkeypatch: pytest.MonkeyPatch, face: Face) -> None:
+    monkeypatch.setattr("comps.animation.coach.image.subject.look", lambda _: Sighting((face,)))
+
+
+def test_a_ruffle_with_an_eye_in_it_does_not_hide_a_larger_face_that_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    lying = np.ascontiguousarray(np.rot90(NOOR))
+    first_seen(monkeypatch, Face(np.array([300.0, 800.0]), np.array([330.0, 800.0]), 0.9))
+    monkeypatch.setattr(
+        "comps.animation.coach.image.subject.open_eyes", lambda view: 1 if view.face.eye_distance < 60 else 2
+    )
+    assert check_image(png(lying)).measured["roll"] == pytest.approx(-90, abs=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,8 @@ Picture = NDArray[np.uint8]
 
 TURNS = (90, -90, 180, 45, -45, 108, 72, -72, -108, 162, -162)
 """Degrees by which a picture without an upright face is turned to look for one that leans or lies; likely ones first."""
+_UPRIGHT = 45.0
+"""Degrees of lean up to which a face counts as upright: what was taken for one upside down leans by some, too."""
 _SIDE = 320
 """Longer side, in pixels, of the picture in those searches."""
 _TAILS = (0.5, 99.5)
@@ -62,6 +65,16 @@ def look_turned(picture: Picture) -> Sighting:
     return Sighting(_by_size(faces), turned=bool(faces))
 
 
+def look_other_way_up(picture: Picture, face: Face) -> Sighting:
+    """Faces of an evened `picture` that stand on their heads as `face` is seen: it may be one of them, taken wrongly."""
+    across = face.left_eye - face.right_eye
+    lean = float(np.degrees(np.arctan2(across[1], across[0])))
+    if abs(lean) <= _UPRIGHT:
+        return look_upside_down(picture)
+    faces = _turned(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8), (lean + 180,))
+    return Sighting(_by_size(faces), turned=bool(faces))
+
+
 def look_upside_down(picture: Picture) -> Sighting:
     """Faces of an evened `picture` that stand on their heads."""
     grey = np.ascontiguousarray(np.rot90(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 2)).astype(np.uint8)
@@ -74,12 +87,12 @@ def _by_size(faces: list[Face]) -> tuple[Face, ...]:
     return tuple(sorted(faces, key=lambda face: -face.eye_distance))
 
 
-def _turned(grey: Grey) -> list[Face]:
-    """Faces of the picture turned by one of `TURNS`, in the picture's own pixels."""
+def _turned(grey: Grey, turns: Sequence[float] = TURNS) -> list[Face]:
+    """Faces of the picture turned by the first of `turns` degrees that shows any, in the picture's own pixels."""
     scale = min(1.0, _SIDE / max(grey.shape))
     height, width = grey.shape
     side = int(np.ceil(np.hypot(height, width) * scale))
-    for degrees in TURNS:
+    for degrees in turns:
         matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), np.float64)
         matrix[:, 2] += side / 2 - np.array([width / 2, height / 2])
         whole = cv2.warpAffine(grey, matrix, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)

@@ -12,13 +12,14 @@ from comps.animation.coach.image.framing import room
 from comps.animation.coach.image.mesh_search import MeshSearch, face_of
 from comps.animation.coach.image.occlusion import mouth_clarity
 from comps.animation.coach.image.reading import open_eyes
-from comps.animation.coach.image.sighting import Sighting, even, look, look_turned, look_upside_down
+from comps.animation.coach.image.sighting import Sighting, even, look, look_other_way_up, look_turned
 from comps.animation.coach.image.view import FaceView, Picture, mesh_view, view
 from comps.animation.engines.portrait.rig.faces import Face, find_more
 from comps.animation.engines.portrait.rig.mesh import FaceMesh, FindMeshes
+from comps.animation.engines.portrait.rig.subject import CLEARLY_LARGER
 
 _CLEAR = 0.5
-"""Clarity of a mouth from which the face is taken for upright without another look."""
+"""Clarity of a mouth from which the face is taken for the right way up without another look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def _by_meshes(picture: Picture, evened: Picture, search: MeshSearch) -> Subject
     if not meshes:
         return None
     subject = _of_meshes(picture, evened, meshes, turned=turned)
-    return _right_way_up(subject, lambda: _upside_down_mesh(picture, evened, search))
+    return _right_way_up(subject, lambda face: _other_mesh(picture, evened, search, face))
 
 
 def _of_meshes(picture: Picture, evened: Picture, meshes: tuple[FaceMesh, ...], *, turned: bool) -> Subject:
@@ -58,8 +59,8 @@ def _of_meshes(picture: Picture, evened: Picture, meshes: tuple[FaceMesh, ...], 
     return Subject(sighting, mesh_view(picture, evened, ordered[0]))
 
 
-def _upside_down_mesh(picture: Picture, evened: Picture, search: MeshSearch) -> Subject | None:
-    meshes = search.near(look_upside_down(evened).faces)
+def _other_mesh(picture: Picture, evened: Picture, search: MeshSearch, face: Face) -> Subject | None:
+    meshes = search.near(look_other_way_up(evened, face).faces)
     return _of_meshes(picture, evened, meshes, turned=True) if meshes else None
 
 
@@ -69,14 +70,12 @@ def _by_eye(picture: Picture, evened: Picture) -> Subject:
     if not sighting.faces:
         return Subject(sighting, None)
     first = _of_faces(picture, evened, sighting)
-    if sighting.turned:
-        return first
-    if not _eyes(first):
+    if not sighting.turned and _eyes(first) < 2:
         # Ruffles and leaves make faces too: one that lies on its side, with open eyes, is more likely.
         other = _of_faces(picture, evened, look_turned(evened))
-        if _eyes(other):
+        if _eyes(other) > _eyes(first) and (not _eyes(first) or _clearly_larger(other, first)):
             return other
-    return _right_way_up(first, lambda: _of_faces(picture, evened, look_upside_down(evened)))
+    return _right_way_up(first, lambda face: _of_faces(picture, evened, look_other_way_up(evened, face)))
 
 
 def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
@@ -88,19 +87,29 @@ def _eyes(subject: Subject) -> int:
     return 0 if subject.view is None else open_eyes(subject.view)
 
 
-def _right_way_up(seen: Subject, look_again: Callable[[], Subject | None]) -> Subject:
+def _clearly_larger(other: Subject, first: Subject) -> bool:
+    """Whether the face of `first` would not count beside that of `other`; one of about its size is the same face, seen in
+    another way, and `first` is right with one eye hidden."""
+    if other.view is None or first.view is None:
+        return False
+    return other.view.face.eye_distance >= CLEARLY_LARGER * first.view.face.eye_distance
+
+
+def _right_way_up(seen: Subject, look_again: Callable[[Face], Subject | None]) -> Subject:
     """`seen`, or the face upside down that was taken for an upright one, its brows for a mouth.
 
-    `look_again` finds it; that is done only where something is wrong with `seen`: no mouth shows, or the face runs out
-    of the picture.
+    `look_again` finds what stands on its head as the given face is seen; that is done only where something is wrong with
+    `seen`: no mouth shows, or the face runs out of the picture.
     """
     upright = seen.view
     if upright is None or (room(upright) >= 0 and mouth_clarity(upright) >= _CLEAR):
         return seen
-    other = look_again()
+    other = look_again(upright.face)
     turned = None if other is None else other.view
     if other is None or turned is None:
         return seen
     sure = [one.face.score + mouth_clarity(one) for one in (upright, turned)]
     better = room(turned) >= 0 and open_eyes(turned) > 0 and sure[1] > sure[0]
-    return other if better else seen
+    # A mesh is laid into anything that was taken for a face, and is always as sure: its mouth alone tells.
+    told = turned.mesh is None or mouth_clarity(turned) >= _CLEAR
+    return other if better and told else seen

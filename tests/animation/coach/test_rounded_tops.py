@@ -50,7 +50,10 @@ def test_cut_tops_are_counted_after_a_codec(share: float, after: float, fmt: Aud
 @pytest.mark.parametrize("fmt", CODECS)
 def test_natural_and_limited_tops_are_not_cut(fmt: AudioFormat) -> None:
     for index in HELD_OUT:
-        assert check_audio(coded(said(index), fmt)).measured["clipped_percent"] == 0
+        report = check_audio(coded(said(index), fmt))
+        assert "audio_clipped" not in report.codes()
+        # A codec can carry a sample or two of the highest peak beyond full scale, where they are cut off indeed.
+        assert report.measured["clipped_percent"] < 0.005
 
 
 @pytest.mark.parametrize("fmt", ["mp3", "opus"])

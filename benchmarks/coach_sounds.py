@@ -13,26 +13,22 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from comps.animation.coach.prompt.check import check_prompt
 from comps.animation.coach.sound.check import check_audio
 from comps.animation.coach.sound.denoise import choose_denoiser
-from comps.animation.coach.sound.levels import HOP, HOP_S, Samples, powers
 from comps.animation.coach.sound.repair import repair_audio
 from comps.asr.settings import AsrSettings
-from comps.core.media.audio import decode_audio
 from tests.animation.coach.prompts import faulty_prompts, good_prompts
-from tests.animation.coach.recognition import recogniser, words_of
+from tests.animation.coach.recognition import LEADS_S, errors_by_lead, recogniser, words_of
 from tests.animation.coach.sounds import RATE, Labelled, clean_sounds, faulty_sounds, paused_sounds, speech, wav
 
 _SPEED_S = 30
 _ROUNDS = 7
-_LEADS_S = (0.0, 0.05, 0.1)
 _WORSE = 2.0
 
 
@@ -101,7 +97,9 @@ def recognition(recordings: Iterable[Labelled], denoiser: str, brief: bool) -> N
     with recogniser(AsrSettings(adapt=False)) as hear:
         for labelled in recordings:
             mended = repair_audio(labelled.data, denoiser=chosen)
-            heard = _Heard(labelled, *(_errors(hear, labelled.text, data) for data in (labelled.data, mended.data)))
+            heard = _Heard(
+                labelled, *(errors_by_lead(hear, labelled.text, data) for data in (labelled.data, mended.data))
+            )
             kind = labelled.name.split()[0]
             rows.setdefault(f"{kind}, six voices" if "gmw/" in labelled.name else kind, []).append(heard)
             if not brief:
@@ -113,7 +111,11 @@ def recognition(recordings: Iterable[Labelled], denoiser: str, brief: bool) -> N
         print(f"{kind:28}{sum(heard.words for heard in listed):8}{before:8.0f}{after:8.0f}")
     every = [heard for listed in rows.values() for heard in listed]
     _chance(
-        every, [" -> ".join(str(sum(errors[lead] for errors in side)) for side in _sides(planted)) for lead in range(3)]
+        every,
+        [
+            " -> ".join(str(sum(errors[lead] for errors in side)) for side in _sides(planted))
+            for lead in range(len(LEADS_S))
+        ],
     )
 
 
@@ -145,20 +147,6 @@ class _Heard:
 
 def _sides(listed: list[_Heard]) -> tuple[list[list[int]], list[list[int]]]:
     return [heard.before for heard in listed], [heard.after for heard in listed]
-
-
-def _errors(hear: Callable[[Samples], str], text: str, data: bytes) -> list[int]:
-    audio = decode_audio(data, rate=RATE, max_seconds=120)
-    led = (np.concatenate([_background(audio, lead), audio]) for lead in _LEADS_S)
-    return [Levenshtein.distance(words_of(text), words_of(hear(heard))) for heard in led]
-
-
-def _background(audio: Samples, seconds: float) -> Samples:
-    """The quietest stretch of a recording."""
-    count = round(seconds * RATE)
-    inner = powers(audio, max(seconds, HOP_S))[count // HOP : -count // HOP or None]
-    first = int(np.argmin(inner)) * HOP + count // 2
-    return audio[first : first + count]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
-from comps.core.app import ServiceInfo, create_service_app, metrics_of
+from comps.core.app import ServiceInfo, create_service_app, metrics_of, readiness_of
 from comps.core.client import ClientOptions, create_client
 from comps.core.errors import NotFoundError
 from comps.core.regularly import interval_for, regularly
@@ -78,7 +78,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         {"name": name} for name in ("answers", "videos", "animation", "asr", "llm", "tts", "operations")
     ]
     app.state.endpoints = {}
-    _include_first(app, health_routes(nodes))
+    _include_first(app, health_routes(nodes, readiness_of(app)))
     app.include_router(_answer_routes())
     app.include_router(_video_routes())
     app.include_router(job_routes())

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from comps.core.error_shape import error_body
 from comps.core.errors import NotReadyError
+from comps.core.web.readiness import Readiness
 from gateway.request import AvatarChatRequest
 from megaservice.transport.endpoint import Endpoint
 
@@ -73,14 +74,14 @@ def _reason(response: httpx.Response) -> str:
         return f"answered with status {response.status_code}"
 
 
-def health_routes(nodes: Nodes) -> APIRouter:
+def health_routes(nodes: Nodes, readiness: Readiness) -> APIRouter:
     """`/ready`, and OPEA's lists. Include it before the probes every service has: its `/ready` asks the nodes."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/ready")
     async def ready() -> JSONResponse:
-        """200 when every node answers, else 503 that names those that do not."""
-        return await _ready(nodes)
+        """200 when every node answers and the gateway takes questions, else 503 that names those that do not."""
+        return await _ready(nodes, readiness)
 
     @router.get("/v1/list_service")
     async def list_service() -> dict[str, dict[str, str]]:
@@ -95,9 +96,11 @@ def health_routes(nodes: Nodes) -> APIRouter:
     return router
 
 
-async def _ready(nodes: Nodes) -> JSONResponse:
+async def _ready(nodes: Nodes, readiness: Readiness) -> JSONResponse:
     states = await nodes.states()
     missing = [f"{name}: {state}" for name, state in states.items() if state != "ok"]
+    if not missing and readiness.state != "ready":
+        missing = [f"gateway: {readiness.reason}"]
     if not missing:
         return JSONResponse({"status": "ready", "nodes": states})
     body = {"status": "degraded", "nodes": states, **error_body(NotReadyError("; ".join(missing)), "gateway")}

@@ -82,7 +82,7 @@ async def test_what_a_video_costs_is_said_before_it_is_made_and_never_measured_f
         (("say", "One.", "--voice", "nobody", "--job"), 1, "no voice 'nobody'"),
         (("say", "One.", "--avatar", "nobody", "--job"), 1, "no avatar 'nobody'"),
         (("animate", "speech.wav", "--avatar", "nobody"), 1, "no avatar 'nobody'"),
-        (("animate", "speech.wav", "--avatar", "speech.wav"), 1, "speech.wav: the picture is damaged"),
+        (("animate", "speech.wav", "--avatar", "speech.wav"), 1, "speech.wav: the bytes are no picture"),
         (("animate", "speech.wav", "--engine", "magic"), 1, "no engine 'magic'"),
         (("animate", "speech.wav", "--engine", "magic", "--job"), 1, "no engine 'magic'"),
         (("ask", "--text", "hello", "--voice", "nobody"), 1, "no voice 'nobody'"),

@@ -78,6 +78,17 @@ async def test_ready_when_every_node_answers(stack: Stack) -> None:
     assert {"Service Title", "Version", "Service Description"} <= set(health)
 
 
+async def test_not_ready_while_the_gateway_takes_no_questions(stack: Stack) -> None:
+    """As `avatarchatbot up` has it until it has seen every service ready itself."""
+    readiness = stack.app.state.readiness
+    readiness.become("loading", "the services are still starting")
+    reply = await stack.client.get("/ready")
+    assert (reply.status_code, reply.json()["nodes"]["tts"]) == (503, "ok")
+    assert reply.json()["error"]["message"] == "gateway: the services are still starting"
+    readiness.become("ready")
+    assert (await stack.client.get("/ready")).status_code == 200
+
+
 async def test_not_ready_when_a_node_is_down(tmp_path: Path) -> None:
     async with AsyncExitStack() as exits:
         stack = await open_stack(exits, tmp_path, llm_url="http://127.0.0.1:9")

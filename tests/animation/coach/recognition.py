@@ -7,9 +7,17 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from comps.animation.coach.sound.levels import HOP, HOP_S, RATE, Samples, powers
 from comps.asr.engine import AsrOptions, Audio
 from comps.asr.engines.pocketsphinx import PocketSphinxEngine
 from comps.asr.settings import AsrSettings
+from comps.core.media.audio import decode_audio
+
+LEADS_S = (0.0, 0.05, 0.1)
+"""What is heard in a recording changes by some words with what little comes before it; so it is heard with several."""
 
 
 @contextmanager
@@ -30,6 +38,21 @@ def recogniser(settings: AsrSettings) -> Iterator[Callable[[Audio], str]]:
         loop.run_until_complete(engine.close())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def errors_by_lead(hear: Callable[[Audio], str], text: str, data: bytes) -> list[int]:
+    """Word errors of a file of sound, heard with each of `LEADS_S` of its own background in front."""
+    audio = decode_audio(data, rate=RATE, max_seconds=120)
+    led = (np.concatenate([_background(audio, lead), audio]) for lead in LEADS_S)
+    return [Levenshtein.distance(words_of(text), words_of(hear(heard))) for heard in led]
+
+
+def _background(audio: Samples, seconds: float) -> Samples:
+    """The quietest stretch of a recording."""
+    count = round(seconds * RATE)
+    inner = powers(audio, max(seconds, HOP_S))[count // HOP : -count // HOP or None]
+    first = int(np.argmin(inner)) * HOP + count // 2
+    return audio[first : first + count]
 
 
 def words_of(text: str) -> list[str]:

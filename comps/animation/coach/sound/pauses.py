@@ -69,14 +69,15 @@ def _of_pause(level: Values, count: int) -> Mask:
     loud = level > np.percentile(level, _QUIET_PERCENT) + _ABOVE_QUIET_DB
     # One hop more on either side is there to be faded.
     sounds = np.convolve(loud, np.ones(3), "same")[: len(level)] > 0
-    for first, stop, _ in sorted(
-        (run for run in runs(sounds) if run[2]), key=lambda run: level[run[0] : run[1]].max(), reverse=True
-    ):
-        more = kept.copy()
-        more[first:stop] = True
-        kept = more if more.sum() <= count else kept
+    loudest = sorted((run for run in runs(sounds) if run[2]), key=lambda run: -level[run[0] : run[1]].max())
+    room = count - int(kept.sum())
+    for first, stop, _ in loudest:
+        more = int((~kept[first:stop]).sum())
+        if more <= room:
+            kept[first:stop] = True
+            room -= more
     nearest = np.argsort(from_end + len(level) * kept, kind="stable")
-    kept[nearest[: count - int(kept.sum())]] = True
+    kept[nearest[:room]] = True
     return kept
 
 

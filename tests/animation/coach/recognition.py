@@ -44,7 +44,12 @@ def errors_by_lead(hear: Callable[[Audio], str], text: str, data: bytes) -> list
     """Word errors of a file of sound, heard with each of `LEADS_S` of its own background in front."""
     audio = decode_audio(data, rate=RATE, max_seconds=120)
     led = (np.concatenate([_background(audio, lead), audio]) for lead in LEADS_S)
-    return [Levenshtein.distance(words_of(text), words_of(hear(heard))) for heard in led]
+    return [word_errors(text, hear(heard)) for heard in led]
+
+
+def word_errors(text: str, heard: str) -> int:
+    """Words put in, left out or replaced."""
+    return Levenshtein.distance(words_of(text), words_of(heard))
 
 
 def _background(audio: Samples, seconds: float) -> Samples:

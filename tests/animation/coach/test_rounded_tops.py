@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import wave
 from functools import cache
 from io import BytesIO
@@ -14,6 +15,7 @@ from comps.animation.coach.sound.clipping import cut_share
 from comps.animation.coach.sound.denoise import FilterDenoiser
 from comps.animation.coach.sound.repair import repair_audio
 from comps.animation.coach.sound.rounded_tops import find_rounded_tops
+from comps.animation.coach.sound.tones import are_tones
 from comps.core.media.audio import AudioFormat, encode_audio
 from tests.animation.coach.sounds import RATE, VOICES, Audio, speech
 
@@ -88,6 +90,21 @@ def test_a_tone_is_not_cut(hertz: float, on: float) -> None:
 def test_beeps_are_not_cut_after_a_codec_either(fmt: AudioFormat) -> None:
     for hertz in (223.0, 997.0):  # two samples of one step can touch: the rule begins at 0.1
         assert check_audio(coded(tone(hertz, RATE, 0.2), fmt)).measured["clipped_percent"] < 0.01
+
+
+def test_a_long_tone_is_told_by_little_memory_and_alike_to_its_end() -> None:
+    long = np.tile(tone(440.0, 8_000, 1.0), 200)
+    tracemalloc.start()
+    try:
+        assert are_tones(long, 0.6)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * len(long)
+    noise = np.random.default_rng(1).normal(size=len(long)).astype(np.float32)
+    half = len(long) // 2
+    assert are_tones(np.concatenate([0.1 * noise[:half], long[half:]]), 0.6)
+    assert not are_tones(np.concatenate([long[:half], noise[half:]]), 0.6)
 
 
 def test_cut_speech_between_beeps_is_counted() -> None:

@@ -13,7 +13,7 @@ from comps.core.media.audio import AudioTrack, read_track
 from comps.core.media.silence import is_silent
 
 MAX_SECONDS = rules.TOO_LONG.most or 0.0
-"""About 600 MB at 48 kHz in two channels."""
+"""About 700 MB at 48 kHz in two channels."""
 
 
 def check_audio(data: bytes, *, max_seconds: float = MAX_SECONDS) -> Report:

@@ -237,8 +237,9 @@ async def _close(response: httpx.Response) -> None:
 async def _read(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> bytes | None:
     """The body; when it is longer than `max_bytes`, its beginning if `cut`, else None."""
     pieces, length = [], 0
-    packed = "content-encoding" in response.headers
-    async for piece in response.aiter_bytes() if packed else response.aiter_raw():
+    # httpx has read a body already that it was given whole, and keeps it unpacked.
+    unpacked = "content-encoding" not in response.headers and not response.is_stream_consumed
+    async for piece in response.aiter_raw() if unpacked else response.aiter_bytes():
         pieces.append(piece)
         length += len(piece)
         if length > max_bytes:

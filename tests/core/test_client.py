@@ -185,6 +185,20 @@ async def test_an_answer_over_the_limit_is_refused() -> None:
             await request_bytes(client, Call("tts", "/v1/stream", method="GET", max_bytes=5))
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "identity"}])
+async def test_bodies_that_were_there_at_once_are_read_and_bounded_too(headers: dict[str, str]) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        status = 404 if request.url.path == "/none" else 200
+        return httpx.Response(status, headers=headers, json={"error": {"message": "no such thing"}})
+
+    async with create_client("http://tts", ClientOptions(transport=httpx.MockTransport(answer))) as client:
+        assert "error" in await request_json(client, Call("tts", "/v1/voices", method="GET"))
+        with pytest.raises(NotFoundError, match="no such thing"):
+            await request_json(client, Call("tts", "/none", method="GET"))
+        with pytest.raises(UpstreamError, match="more than 5 bytes"):
+            await request_bytes(client, Call("tts", "/v1/voices", method="GET", max_bytes=5))
+
+
 def _mirror() -> FastAPI:
     app = make_app()
 

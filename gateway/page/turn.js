@@ -2,7 +2,7 @@
 
 import { videoOf } from "./api.js";
 import { formatSeconds } from "./duration.js";
-import { gapAfter } from "./gap.js";
+import { gapAfter, lastSign } from "./gap.js";
 import { make } from "./make.js";
 
 export class Turn {
@@ -10,11 +10,13 @@ export class Turn {
   constructor(question, sound, onReplay) {
     Object.assign(this, { question, sound, onReplay });
     this.answer = "";
-    this.spoken = "";
+    this.spokenLength = 0;
+    this.spokenEnd = "";
     this.words = [];
     this.element = make("article", "turn");
     this.asked = make("p", "asked", question || `Listening to ${sound || "your recording"}`);
     this.answered = make("p", "answered waiting");
+    this.draft = make("span", "draft");
     this.foot = make("div", "turn-foot");
     // right-to-left writing runs its own way, whatever the language of the page
     this.asked.dir = this.answered.dir = "auto";
@@ -36,11 +38,11 @@ export class Turn {
   }
 
   spoke({ text, words, start }) {
-    const gap = gapAfter(this.spoken);
-    this.spoken += gap + text;
-    this.answered.querySelector(".draft")?.remove();
-    this.answered.append(gap, ...this.#timed(text, words ?? [], start));
+    const gap = gapAfter(this.spokenEnd);
+    this.spokenLength += gap.length + text.length;
+    this.spokenEnd = lastSign(this.spokenEnd + gap + text);
     this.#draft();
+    this.draft.before(gap, ...this.#timed(text, words ?? [], start));
   }
 
   /** Mark the word spoken at `seconds`; a negative number marks none. */
@@ -60,7 +62,7 @@ export class Turn {
     this.answer = result.text || this.answer;
     this.question ||= result.transcript;
     this.answered.classList.remove("waiting");
-    this.answered.querySelector(".draft")?.remove();
+    this.draft.remove();
     const replay = make("button", "quiet", "Replay", "play");
     replay.type = "button";
     replay.addEventListener("click", () => this.onReplay(this, videoOf(result)));
@@ -108,10 +110,9 @@ export class Turn {
   }
 
   #draft() {
-    const rest = this.answer.slice(this.spoken.length).trim();
-    let draft = this.answered.querySelector(".draft");
-    if (!draft) this.answered.append((draft = make("span", "draft")));
-    draft.textContent = rest ? `${gapAfter(this.spoken)}${rest}` : "";
+    const rest = this.answer.slice(this.spokenLength).trim();
+    if (!this.draft.parentNode) this.answered.append(this.draft);
+    this.draft.textContent = rest ? `${gapAfter(this.spokenEnd)}${rest}` : "";
   }
 
   #timed(text, words, offset) {

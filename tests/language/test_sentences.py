@@ -124,6 +124,25 @@ def test_sentences_without_their_blanks_join_as_they_were(text: str) -> None:
     assert join_sentences(stripped(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("sentences", "text"),
+    [
+        (["他说：“好！", "”", "Yes."], "他说：“好！”Yes."),
+        (["Yes.", "”", "好。"], "Yes. ” 好。"),
+        (["…", "好。"], "… 好。"),
+        (["", "”", "", "好。"], "”  好。"),
+    ],
+)
+def test_closing_signs_alone_end_the_sentence_before_them(sentences: list[str], text: str) -> None:
+    assert join_sentences(sentences) == text
+
+
+def test_many_sentences_join_in_no_time() -> None:
+    began = time.process_time()
+    assert join_sentences(["好。"] * 20_000) == "好。" * 20_000
+    assert time.process_time() - began < 0.5
+
+
 @pytest.mark.parametrize(("sentence", "gap"), GAPS)
 def test_chinese_and_japanese_close_up_whatever_quotes_and_ellipses_end_them(sentence: str, gap: str) -> None:
     assert join_sentences([sentence, "X"]) == f"{sentence}{gap}X"

@@ -19,7 +19,8 @@ _CLOSERS = "\"'”’»›)\\]}」』）】》〉*_"
 # Where a sentence may end. Dots of other scripts: Devanagari, Arabic, Urdu, Armenian, Khmer, Burmese, Ethiopic.
 _WIDE_STOPS = "。！？｡।॥؟۔։។။።"
 # gateway/page/gap.js has the same rule; a test compares them.
-_CLOSED_UP = re.compile(rf"[{_CJK}\u3000-\u303f\uff00-\uff65][\"'”’»›)\]}}*_…⋯]*\Z")
+_CLOSED_UP = re.compile(rf"[{_CJK}\u3000-\u303f\uff00-\uff65]")
+_BEHIND_LAST_SIGN = "\"'”’»›)]}*_…⋯"
 _CANDIDATE = re.compile(rf"(?P<stop>[.!?…{_WIDE_STOPS}]+)(?P<closers>[{_CLOSERS}]*)|(?P<line>\n[^\S\n]*)")
 _WORD_BEFORE = re.compile(r"[^\s\"'“‘«(\[{]*$")
 _LIST_MARKER = re.compile(r"(?:^|\n)\s*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})$")
@@ -50,10 +51,17 @@ def join_sentences(sentences: Iterable[str]) -> str:
 
     Such a one ends in Chinese or Japanese writing or a full-width sign, before any closing quotes, brackets and ellipses.
     """
-    text = ""
+    pieces: list[str] = []
+    last = ""
     for sentence in sentences:
-        text += sentence if not text or _CLOSED_UP.search(text) else f" {sentence}"
-    return text
+        pieces.append(f" {sentence}" if last and not _CLOSED_UP.match(last) else sentence)
+        last = _last_sign(last + pieces[-1])
+    return "".join(pieces)
+
+
+def _last_sign(text: str) -> str:
+    """The character of `text` that decides on the gap after it: the last but for closing ones, if there is another."""
+    return text.rstrip(_BEHIND_LAST_SIGN)[-1:] or text[-1:]
 
 
 def split_sentences(text: str, max_chars: int = MAX_SENTENCE_CHARS) -> list[str]:

@@ -361,17 +361,18 @@ def test_mending_a_picture_removes_no_presenter_that_was_known_or_edited(
 def test_the_page_closes_sentences_up_as_the_server_does(page: Page) -> None:
     shown = page.evaluate(
         """async (ends) => {
-          const { gapAfter } = await import('/page/gap.js');
+          const { gapAfter, lastSign } = await import('/page/gap.js');
+          const gapOf = (text) => gapAfter(lastSign(text));
           const { Turn } = await import('/page/turn.js');
           const turn = new Turn('q');
-          for (const text of ['他说：“很好！”', '我想想……', 'Well…', 'Yes.']) turn.spoke({ text, words: [], start: 0 });
+          for (const text of ['他说：“很好！', '”', '我想想……', 'Well…', 'Yes.']) turn.spoke({ text, words: [], start: 0 });
           const signs = [];
           for (let code = 1; code < 0x10000; code += 1) {
             const sign = String.fromCharCode(code);
-            if (!gapAfter(sign)) signs.push(code);
-            if (!gapAfter(`好${sign}`)) signs.push(-code);
+            if (!gapOf(sign)) signs.push(code);
+            if (!gapOf(`好${sign}`)) signs.push(-code);
           }
-          return { gaps: ends.map(gapAfter), text: turn.answered.textContent, signs };
+          return { gaps: ends.map(gapOf), text: turn.answered.textContent, signs };
         }""",
         [end for end, _ in GAPS],
     )
@@ -384,6 +385,22 @@ def test_the_page_closes_sentences_up_as_the_server_does(page: Page) -> None:
         if join_sentences([text, "X"]) == f"{text}X"
     ]
     assert shown["signs"] == server
+
+
+def test_many_sentences_are_written_in_no_time(page: Page) -> None:
+    took_ms = page.evaluate(
+        """async () => {
+          const { Turn } = await import('/page/turn.js');
+          const turn = new Turn('q');
+          const began = performance.now();
+          for (let at = 0; at < 30_000; at += 1) {
+            turn.wrote('好。');
+            turn.spoke({ text: '好。', words: [], start: at });
+          }
+          return performance.now() - began;
+        }"""
+    )
+    assert took_ms < 2000
 
 
 def test_the_mark_of_a_failed_stage_goes_when_the_reader_goes_on(page: Page) -> None:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.fourier import LEAST_TAPS, Fourier
+from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused, is_fusible_here
 from comps.animation.neural.winograd import TAPS, Winograd
 
-_LEAST_GAIN = 16
+_LEAST_GAIN, _LEAST_FUSED_GAIN = 16, 4
 """Product of the channels over their sum, times the taps in depth, below which the way there and back never pays."""
 _WORTH = 0.9
 """Of the layer's time that another way may take: it needs several times the memory."""
@@ -52,7 +53,7 @@ def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
 
 
 def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker) -> nn.Module:
-    """A copy of `module` in which the convolutions that gain by it are `Winograd` or `Fourier`.
+    """A copy of `module` in which the convolutions that gain by it are `FusedWinograd`, `Winograd` or `Fourier`.
 
     Args:
         module: in eval mode and float32, on the CPU.
@@ -92,13 +93,19 @@ def _part(x: Tensor, batch: int) -> Tensor:
 
 def _other_way(part: Any) -> Callable[[Any], nn.Module] | None:
     """What may do a layer quicker; None for what is no such layer."""
+    if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN and is_fusible_here():
+        return FusedWinograd
     if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
         return None
-    *depth, down, across = part.kernel_size
+    down, across = part.kernel_size[-2:]
     plain = set(part.stride) == set(part.dilation) == {part.groups} == {1} and part.padding_mode == "zeros"
-    gain = part.in_channels * part.out_channels / (part.in_channels + part.out_channels) * (depth or [1])[0]
-    if not plain or down != across or gain < _LEAST_GAIN:
+    if not plain or down != across or _gain(part) < _LEAST_GAIN:
         return None
     if down in TAPS:
         return Winograd
     return Fourier if down >= LEAST_TAPS else None
+
+
+def _gain(part: Any) -> float:
+    depth = part.kernel_size[0] if isinstance(part, nn.Conv3d) else 1
+    return float(part.in_channels * part.out_channels / (part.in_channels + part.out_channels) * depth)

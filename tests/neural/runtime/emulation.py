@@ -11,22 +11,23 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from comps.animation.neural import amx
+from comps.animation.neural import amx, native
 
 _TILES = Path(__file__).with_name("tiles.h")
 _EMULATED = {"amx_tile", "amx_bf16"}
 
 
 def _emulate() -> None:
-    lacking = amx.NEEDED - amx.processor_flags()
+    lacking = amx.NEEDED - native.processor_flags()
     if not lacking or not lacking <= _EMULATED or platform.machine() != "x86_64" or not shutil.which("g++"):
         return
     flags = tempfile.NamedTemporaryFile("w", prefix="cpuinfo-")  # noqa: SIM115  # lasts as long as the process
-    flags.write(f"flags : {' '.join(sorted(amx.processor_flags() | _EMULATED))}\n")
+    flags.write(f"flags : {' '.join(sorted(native.processor_flags() | _EMULATED))}\n")
     flags.flush()
     version = hashlib.sha256(_TILES.read_bytes()).hexdigest()[:8]
     options = (*amx._OPTIONS, f"-DVERSION_OF_TILES=0x{version}", "-include", str(_TILES))
-    vars(amx).update(_CPU_INFO=Path(flags.name), _OPTIONS=options, _emulated_flags=flags)
+    vars(native).update(CPU_INFO=Path(flags.name))
+    vars(amx).update(_OPTIONS=options, _emulated_flags=flags)
 
 
 _emulate()

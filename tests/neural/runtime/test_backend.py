@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from comps.animation.neural import amx  # noqa: E402
+from comps.animation.neural import amx, native  # noqa: E402
 from comps.animation.neural import backend as backends  # noqa: E402
 from comps.animation.neural.backend import BACKENDS, Plan, build, together  # noqa: E402
 from comps.animation.neural.backends import compiled, cuda_graphs, pytorch  # noqa: E402
@@ -34,7 +34,7 @@ EXACT = ("eager", "folded", "winograd", "bf16x6", "compile", "onnxruntime", "ope
 LIMITS = {**dict.fromkeys(EXACT, 1e-5), "bf16x3": 5e-3, "bf16": 0.02, "openvino-bf16": 0.02, "openvino-int8": 0.1}
 BF16 = any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
 """Whether OpenVINO computes in bfloat16 on this processor."""
-AMX = amx.processor_flags() >= amx.NEEDED
+AMX = native.processor_flags() >= amx.NEEDED
 IN_PARTS = ("bf16x6", "bf16x3")
 """Backends that need AMX."""
 ON_CPU = [name for name, spec in BACKENDS.items() if "cpu" in spec.devices]

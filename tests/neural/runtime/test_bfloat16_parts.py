@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from comps.animation.neural import amx, bfloat16_parts, folding  # noqa: E402
+from comps.animation.neural import amx, bfloat16_parts, folding, native  # noqa: E402
 from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.bfloat16_parts import InFloat32, InParts, can_be_in_parts, in_parts, packed  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
@@ -27,7 +27,7 @@ from tests.neural.runtime.networks import TwoInputs, inputs, trained  # noqa: E4
 
 pytestmark = pytest.mark.torch
 
-AMX = platform.system() == "Linux" and amx.processor_flags() >= amx.NEEDED
+AMX = platform.system() == "Linux" and native.processor_flags() >= amx.NEEDED
 needs_amx = pytest.mark.skipif(not AMX, reason="this processor has no AMX; that it is refused is tested")
 COMPILES = platform.system() == "Linux" and platform.machine() == "x86_64" and bool(shutil.which("g++"))
 needs_compiler = pytest.mark.skipif(not COMPILES, reason="no g++ here, or none for x86_64; that it is missed is tested")
@@ -272,7 +272,7 @@ def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """As on a first start, with an own cache, on a processor that has all that is needed."""
     flags = tmp_path / "cpuinfo"
     flags.write_text(f"flags\t\t: fpu {' '.join(sorted(amx.NEEDED))}\n")
-    monkeypatch.setattr(amx, "_CPU_INFO", flags)
+    monkeypatch.setattr(native, "CPU_INFO", flags)
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -321,14 +321,22 @@ def use_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> 
         ("echo 'In file included from a' >&2; echo 'a:1: error: no such type' >&2; exit 1", "a:1: error: no such type"),
         ("printf '\\377 broken\\n' >&2; exit 1", "broken"),
         ("kill -9 $$", "status -9"),
-        ("echo warned >&2; exec sleep 30", "not done after 1 s"),
+        ("echo warned >&2; sleep 30; true", "not done after 1 s"),
     ],
 )
 def test_what_the_compiler_says(script: str, reason: str, anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "sleep" in script:
-        monkeypatch.setattr(amx, "_LONGEST_BUILD_S", 1.0)
+        monkeypatch.setattr(native, "_LONGEST_BUILD_S", 1.0)
     use_compiler(anew, monkeypatch, script)
     assert reason in message()
+
+
+def test_a_compiler_that_takes_too_long_leaves_no_program_behind(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_LONGEST_BUILD_S", 1.0)
+    use_compiler(anew, monkeypatch, f"sleep 30 & echo $! > {anew}/started; wait")
+    assert "not done" in message()
+    state = Path(f"/proc/{(anew / 'started').read_text().strip()}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 @pytest.mark.parametrize("named", ["gone++", "'gone++' -m64", "'unclosed"])
@@ -370,9 +378,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def put(content: bytes, native: Path, built: Path) -> Path:
-    native.mkdir(mode=0o700, parents=True)
-    file = native / built.name
+def put(content: bytes, folder: Path, built: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True)
+    file = folder / built.name
     file.write_bytes(content)
     file.chmod(0o700)
     return file
@@ -452,11 +460,11 @@ def test_code_of_another_user_is_not_run(which: str, own_cache: Path, monkeypatc
     assert f" {path}: " in caught.value.message
 
 
-def library_name(native: Path) -> str:
+def library_name(folder: Path) -> str:
     """Of an empty file that is put where the library is looked for."""
     looked_for: list[Path] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(amx, "_from_earlier", lambda file: looked_for.append(file) or object())
+        patch.setattr(native.NativeCode, "_from_earlier", lambda self, file: looked_for.append(file) or object())
         amx.library()
     looked_for[0].write_bytes(b"")
     return looked_for[0].name
@@ -482,7 +490,7 @@ def test_what_killed_builds_and_old_versions_left_is_removed(own_cache: Path) ->
     amx.library()
     assert [each.name for each in own_cache.iterdir() if each.is_dir()] == ["tmpnew"]
     libraries = {each.name for each in own_cache.glob("*.so")}
-    assert len(libraries) == amx._MOST_LIBRARIES
+    assert len(libraries) == native._MOST_LIBRARIES
     assert {f"amx-{number}.so" for number in range(5, 12)} < libraries
 
 
@@ -508,7 +516,7 @@ def test_the_library_is_built_once(anew: Path, monkeypatch: pytest.MonkeyPatch) 
     program = build(trained(TwoInputs()), inputs(2), Plan("bf16x6", "cpu"))
     assert program.backend == "bf16x6"
     assert len(list((anew / "cache").rglob("*.so"))) == 1
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     amx.MatrixUnit()
 
 

@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from comps.animation.neural import quick_convolutions  # noqa: E402
+from comps.animation.neural import fused_winograd, quick_convolutions  # noqa: E402
 from comps.animation.neural.fourier import Fourier  # noqa: E402
+from comps.animation.neural.fused_winograd import FusedWinograd  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.animation.neural.quick_convolutions import is_quicker, with_quick_convolutions  # noqa: E402
 from comps.animation.neural.winograd import Winograd  # noqa: E402
@@ -54,6 +55,12 @@ class Judge:
         self.asked.append((type(other), len(x)))
         self.rows.append(x.shape[-2])
         return x.shape[-1] >= self.side
+
+
+@pytest.fixture(autouse=True)
+def no_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without a compiler."""
+    monkeypatch.setattr(quick_convolutions, "is_fusible_here", lambda: False)
 
 
 @pytest.fixture
@@ -135,3 +142,15 @@ def test_large_pictures_are_timed_in_part(mixed: tuple[nn.Module, Tensor], monke
     with_quick_convolutions(mixed[0], (mixed[1],), judge)
     assert [items for _, items in judge.asked] == [1, 1, 1]
     assert judge.rows == [12, 12, 16]
+
+
+@pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")
+def test_compiled_code_is_taken_where_it_is_to_be_had(
+    mixed: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick_convolutions, "is_fusible_here", lambda: True)
+    quick = with_quick_convolutions(mixed[0], (mixed[1],), Judge(0))
+    kinds = {name: type(part) for name, part in quick.named_children() if type(part) is not nn.Conv2d}
+    assert kinds == {"wide": FusedWinograd, "twice": FusedWinograd, "narrow": FusedWinograd, "huge": Fourier}
+    with torch.inference_mode():
+        assert difference(mixed[0](mixed[1]), quick(mixed[1])) <= 1e-4

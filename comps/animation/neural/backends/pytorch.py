@@ -75,7 +75,7 @@ def folded(task: Task) -> TorchProgram:
 def winograd(task: Task) -> TorchProgram:
     """Folded, channels last, with fewer multiplications: exact to rounding."""
     module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples)
-    return TorchProgram("winograd", module, task.device, channels_last=True)
+    return _rectified(TorchProgram("winograd", module, task.device, channels_last=True), task)
 
 
 def bf16(task: Task) -> TorchProgram:
@@ -99,9 +99,13 @@ def bf16x3(task: Task) -> TorchProgram:
 def _in_parts(name: str, task: Task, dtype: torch.dtype) -> TorchProgram:
     matrix_unit()  # raises where there is none, before anything takes time
     module = in_parts(fold_parts(folded_module(task)), dtype)
-    program = TorchProgram(name, module, task.device, dtype=dtype, channels_last=True)
-    program.module = fold_rectifiers(module, [program.prepared(example) for example in task.examples])
+    program = _rectified(TorchProgram(name, module, task.device, dtype=dtype, channels_last=True), task)
     program(*task.examples)  # a layer without a float16 kernel shows now
+    return program
+
+
+def _rectified(program: TorchProgram, task: Task) -> TorchProgram:
+    program.module = fold_rectifiers(program.module, [program.prepared(example) for example in task.examples])
     return program
 
 

@@ -1,0 +1,186 @@
+"""Convolutions by Winograd's method from pixels to outputs in one go, by the C++ of ``winograd.cpp``.
+
+The same numbers as `Winograd`'s, to rounding, without what that writes to memory between its steps; transposed
+convolutions that double a picture besides. For processors with AVX2 or AVX-512.
+
+Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import platform
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from comps.animation.neural.native import NativeCode, processor_flags
+from comps.animation.neural.winograd import OUTPUTS, TAPS, matrices
+from comps.core.errors import EngineUnavailableError
+
+logger = logging.getLogger(__name__)
+
+_SOURCE = Path(__file__).with_name("winograd.cpp")
+_OPTIONS = (("avx512f", ("-mavx512f", "-mfma")), ("avx2", ("-mavx2", "-mfma")))
+"""Of the compiler, by what the processor has; the first that fits is taken."""
+_DOUBLING = 0
+"""Stands for the taps of a transposed convolution that doubles."""
+_ALIGNMENT = 64
+
+_Number = ctypes.c_int64
+
+
+class Geometry(ctypes.Structure):
+    """As in ``winograd.cpp``."""
+
+    _fields_ = (
+        *((name, _Number) for name in ("samples", "depth", "height", "width", "channels")),
+        *((name, _Number) for name in ("out_depth", "out_height", "out_width", "out_channels")),
+        *((name, _Number) for name in ("taps", "front", "top", "left", "rectified", "threads")),
+    )
+
+
+class FusedWinograd(nn.Module):
+    """Does what a layer does that `can_be_fused`, and leaves out negative numbers if `rectified`.
+
+    Args:
+        layer: with weights in float32, on the CPU.
+
+    Raises:
+        EngineUnavailableError: `fused_code` does.
+    """
+
+    weights: Tensor
+    bias: Tensor
+
+    def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) -> None:
+        super().__init__()
+        self.rectified = False
+        transposed = isinstance(layer, nn.ConvTranspose2d)
+        weight = layer.weight.detach().transpose(0, 1) if transposed else layer.weight.detach()
+        deep = weight if weight.dim() == 5 else weight[:, :, None]
+        self._out_channels, self._channels, self._depth_taps, self._taps, _ = deep.shape
+        self._doubles = transposed
+        self._lost = 1 - int(layer.output_padding[0]) if isinstance(layer, nn.ConvTranspose2d) else 0
+        pads = [0, 0, 0] if transposed else [int(pad) for pad in layer.padding]
+        self._pads = [0] * (3 - len(pads)) + pads
+        kernel = _doubling_kernel() if transposed else matrices(self._taps)[1]
+        self.register_buffer("weights", _packed(deep, kernel, fused_code().winograd_columns()))
+        bias = torch.zeros(self._out_channels) if layer.bias is None else layer.bias.detach().clone()
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[n, i, h, w]` or `[n, i, d, h, w]` to what the layer gives, channels innermost in memory.
+
+        Raises:
+            MemoryError: there is none for the scratch.
+        """
+        if x.dtype != torch.float32 or x.shape[1] != self._channels:
+            raise RuntimeError(f"the input is {x.dtype} {list(x.shape)} instead of float32 [n, {self._channels}, ...]")
+        flat = x.dim() == 4
+        layout = torch.channels_last if flat else torch.channels_last_3d
+        pixels = x.contiguous(memory_format=layout)
+        depth, height, width = (1, *x.shape[2:]) if flat else x.shape[2:]
+        size = self._out_size(depth, height, width)
+        if min(size) < 1:
+            raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
+        shape = (len(x), self._out_channels, *size[flat:])
+        out = torch.empty(shape, memory_format=layout)
+        geometry = Geometry(
+            *(len(x), depth, height, width, self._channels, *size, self._out_channels),
+            *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
+        )
+        taps = _DOUBLING if self._doubles else self._taps
+        places = (each.data_ptr() for each in (pixels, self.weights, self.bias, out))
+        if len(x) and fused_code().winograd_convolve(taps, *places, ctypes.byref(geometry)):
+            raise MemoryError("there is no memory for a convolution's scratch")
+        return out
+
+    def _out_size(self, depth: int, height: int, width: int) -> tuple[int, int, int]:
+        if self._doubles:
+            return 1, 2 * height - self._lost, 2 * width - self._lost
+        front, top, left = (2 * pad + 1 for pad in self._pads)
+        return depth + front - self._depth_taps, height + top - self._taps, width + left - self._taps
+
+
+def can_be_fused(layer: Any) -> bool:
+    """Whether `FusedWinograd` can do a layer: two or three taps each way without strides, or the doubling of pictures."""
+    if type(layer) not in (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d) or isinstance(layer.padding, str):
+        return False
+    if set(layer.dilation) != {1} or layer.groups != 1 or layer.padding_mode != "zeros":
+        return False
+    if isinstance(layer, nn.ConvTranspose2d):
+        sides = zip(layer.kernel_size, layer.stride, layer.padding, strict=True)
+        return all(side == (3, 2, 1) for side in sides) and len(set(layer.output_padding)) == 1
+    down, across = layer.kernel_size[-2:]
+    return set(layer.stride) == {1} and down == across and down in TAPS
+
+
+def fused_code() -> ctypes.CDLL:
+    """The compiled code, built at the first call.
+
+    Raises:
+        EngineUnavailableError: this is no Linux on such a processor, or `NativeCode.library` raises; at later calls
+            without a new try.
+    """
+    found = _code_or_reason()
+    if isinstance(found, str):
+        raise EngineUnavailableError(found)
+    return found
+
+
+def is_fusible_here() -> bool:
+    """Whether `fused_code` is to be had; logs once why not."""
+    return not isinstance(_code_or_reason(), str)
+
+
+@lru_cache(maxsize=1)
+def _code_or_reason() -> ctypes.CDLL | str:
+    try:
+        return _loaded()
+    except EngineUnavailableError as error:
+        logger.warning("convolutions by Winograd's method are slower than they could be: %s", error.message)
+        return error.message
+
+
+def _loaded() -> ctypes.CDLL:
+    flags = processor_flags()
+    options = next((options for flag, options in _OPTIONS if {flag, "fma"} <= flags), None)
+    if platform.system() != "Linux" or platform.machine() != "x86_64" or options is None:
+        raise EngineUnavailableError(
+            f"they need Linux on a processor with AVX2; here is {platform.system()} on {platform.machine()}"
+        )
+    library = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions").library()
+    library.winograd_columns.restype = _Number
+    library.winograd_convolve.argtypes = [_Number, *[ctypes.c_void_p] * 4, ctypes.POINTER(Geometry)]
+    return library
+
+
+def _doubling_kernel() -> NDArray[np.float64]:
+    """`[9, 3]`: a transposed kernel at the points of its outputs with two taps, and four times that of the others' one."""
+    two = matrices(2)[1]
+    kernel = np.zeros((len(two) + OUTPUTS, 3))
+    kernel[: len(two), [2, 0]] = two
+    kernel[len(two) :, 1] = 1
+    return kernel
+
+
+def _packed(weights: Tensor, kernel: NDArray[np.float64], columns: int) -> Tensor:
+    """`[o, i, d, k, k]` as float32 `[points, o / columns, d, i, columns]`, at the points of `kernel` `[p, k]`, aligned."""
+    one_way = torch.from_numpy(kernel)
+    seen = torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, weights.double()).flatten(0, 1)
+    points, depth, inputs, outputs = seen.shape
+    groups = -(-outputs // columns)
+    whole = torch.empty(points * groups * depth * inputs * columns + _ALIGNMENT // 4)
+    start = -whole.data_ptr() % _ALIGNMENT // 4
+    packed = whole[start : start + points * groups * depth * inputs * columns]
+    packed = packed.view(points, groups, depth, inputs, columns).zero_()
+    for group, part in enumerate(seen.split(columns, dim=-1)):
+        packed[:, group, ..., : part.shape[-1]] = part
+    return packed

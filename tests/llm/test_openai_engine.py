@@ -10,12 +10,9 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
 
 from comps.core.errors import EngineUnavailableError, UnprocessableError, UpstreamError, UpstreamTimeoutError
 from comps.core.serve import running
-from comps.core.settings import ServiceSettings
 from comps.llm.engine import LlmOptions, Message, TextPiece, Usage
 from comps.llm.engines.openai import OpenAiEngine, chat_base
 from comps.llm.service import create_app
@@ -230,98 +227,6 @@ async def test_the_check_asks_for_the_models() -> None:
         url = server.url
     async with engine_at(url) as engine:
         assert "cannot be reached" in (await engine.check())["server"]
-
-
-class ModelServer:
-    """A server that answers for the models it has, and 404 for others, as Ollama and vLLM do."""
-
-    def __init__(self, models: list[str] | None) -> None:
-        self.models = models
-        self.asked: list[str] = []
-        self.listed = 0
-
-    def app(self) -> FastAPI:
-        app = FastAPI()
-        app.state.settings = ServiceSettings()
-
-        @app.get("/v1/models")
-        async def models() -> Response:
-            self.listed += 1
-            if self.models is None:
-                return Response(status_code=404)
-            return JSONResponse({"object": "list", "data": [{"id": name} for name in self.models]})
-
-        @app.post("/v1/chat/completions")
-        async def chat(request: Request) -> Response:
-            self.asked.append((await request.json())["model"])
-            if self.models and self.asked[-1] not in self.models:
-                return JSONResponse({"error": {"message": "model not found, try pulling it first"}}, 404)
-            return Response(GOOD, media_type="text/event-stream")
-
-        return app
-
-
-@pytest.mark.parametrize(
-    ("models", "expected"),
-    [(["nomic-embed-text", "bge-reranker", "llama3:latest", "qwen3"], "llama3:latest"), ([], "tgi"), (None, "tgi")],
-)
-async def test_without_a_configured_model_the_first_that_talks_answers(models: list[str] | None, expected: str) -> None:
-    server = ModelServer(models)
-    async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
-        pieces = [piece.text async for piece in engine.generate(HELLO, LlmOptions())]
-        assert pieces[0] == "Hello "
-        assert server.asked == [expected]
-        assert engine.model == expected
-        assert await engine.models() == (expected,)
-
-
-async def test_a_server_that_lists_no_models_is_not_asked_before_every_answer() -> None:
-    server = ModelServer([])
-    app = server.app()
-    async with running(app) as url, engine_at(f"{url}/v1", model="") as engine:
-        for _ in range(3):
-            assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
-    assert (server.listed, len(server.asked)) == (1, 3)
-
-
-async def test_a_wrong_address_is_not_called_a_missing_model() -> None:
-    app = FastAPI()
-    app.state.settings = ServiceSettings()
-    async with running(app) as url, engine_at(f"{url}/v2", model="") as engine:
-        with pytest.raises(UpstreamError, match="answers 404: wrong address, or no model 'tgi'"):
-            _ = [piece async for piece in engine.generate(HELLO, LlmOptions())]
-
-
-async def test_a_model_that_was_taken_away_is_looked_for_anew() -> None:
-    server = ModelServer(["one"])
-    async with running(server.app()) as url, engine_at(f"{url}/v1", model="") as engine:
-        assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
-        server.models = ["two"]
-        with pytest.raises(UpstreamError, match="no model 'one'; it has two: set AVATAR_LLM_MODEL"):
-            _ = [piece async for piece in engine.generate(HELLO, LlmOptions())]
-        assert [piece async for piece in engine.generate(HELLO, LlmOptions())]
-    assert server.asked == ["one", "one", "two"]
-
-
-async def test_a_model_that_the_server_lacks_is_a_fault_of_the_configuration() -> None:
-    async with running(ModelServer(["llama3"]).app()) as url:
-        settings = LlmSettings(engine="openai", openai_base_url=f"{url}/v1", model="gone")
-        async with serving(settings) as http:
-            response = await http.post("/v1/chat/completions", json={"messages": "hi"})
-    assert response.status_code == 502
-    error = response.json()["error"]
-    assert "no model 'gone'; it has llama3" in error["message"]
-    assert error["service"] == "llm"
-
-
-async def test_a_model_that_a_client_chose_is_the_clients_mistake() -> None:
-    async with running(ModelServer(["llama3", "qwen3"]).app()) as url:
-        settings = LlmSettings(engine="openai", openai_base_url=f"{url}/v1", forward_model=True)
-        async with serving(settings) as http:
-            response = await http.post("/v1/chat/completions", json={"messages": "hi", "model": "gone"})
-            listed = [row["id"] for row in (await http.get("/v1/models")).json()["data"]]
-    assert response.status_code == 404
-    assert listed == ["llama3", "qwen3"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from math import inf
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,22 +11,24 @@ import httpx
 
 from comps.core.client import Call, ClientOptions, create_client, request_json, stream_bytes
 from comps.core.engine import UPSTREAM
-from comps.core.errors import AvatarError, EngineUnavailableError, NotFoundError, UnprocessableError, UpstreamError
+from comps.core.errors import (
+    AvatarError,
+    BadRequestError,
+    EngineUnavailableError,
+    NotFoundError,
+    UnprocessableError,
+    UpstreamError,
+)
+from comps.core.web.streaming import begun
 from comps.llm.chat_stream import read_chat
 from comps.llm.engine import LlmCapabilities, LlmEngine, LlmOptions, Message, TextPiece
+from comps.llm.model_choice import ModelChoice
 from comps.llm.prompt import with_system_prompt
 from comps.llm.reply import SERVICE
 from comps.llm.settings import LlmSettings
 
-DEFAULT_MODEL = "tgi"
-"""What TGI calls the one model it has; asked for where no model is set and the server does not list any."""
 _SETTING = "AVATAR_LLM_MODEL"
 _MOST_NAMED = 8
-_OTHER_WORK = re.compile("embed|rerank|whisper|tts", re.IGNORECASE)
-"""In the names of models that hold no conversation."""
-_LOOKS_AGAIN_S = 60.0
-"""A server that lists no models is not asked before every answer."""
-
 _CHECK_TIMEOUT_S = 1.5
 _MOST_LIST_BYTES = 4 * 1024 * 1024
 _STANDARD = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
@@ -41,8 +40,8 @@ class OpenAiEngine(LlmEngine):
 
     def __init__(self, settings: object) -> None:
         self._settings = cast("LlmSettings", settings)
-        self.model = self._settings.model or DEFAULT_MODEL
-        self._looks_from = inf if self._settings.model else 0.0
+        self._choice = ModelChoice(self._settings.model, self._listed)
+        self.model = self._choice.name
         self.capabilities = LlmCapabilities(sampling=True)
         self._client: httpx.AsyncClient | None = None
 
@@ -63,16 +62,16 @@ class OpenAiEngine(LlmEngine):
     async def check(self) -> dict[str, str]:
         """Whether the server lists its models."""
         try:
-            await self._listed()
+            await self._choice.look()
         except AvatarError as error:
             return {UPSTREAM: error.message}
         return {UPSTREAM: "ok"}
 
     async def models(self) -> tuple[str, ...]:
-        """What the server lists where clients may choose, none where it does not say; else the one model that answers."""
+        """What the server lists where clients may choose, else the one model that answers; none while it does not say."""
         if not self._settings.forward_model:
-            await self._find_model()
-            return (self.model,)
+            model = await self._choice.find()
+            return (model,) if self._choice.known else ()
         try:
             return await self._listed()
         except AvatarError:
@@ -82,21 +81,20 @@ class OpenAiEngine(LlmEngine):
         """Yield pieces as they arrive; closing the generator closes the connection, which stops the server.
 
         Raises:
-            UpstreamError: the server cannot be reached, fails, does not have the configured model, or sends no chat answer.
+            UpstreamError: the server cannot be reached, fails, has no model that answers where the client chose none,
+                or sends no chat answer.
             UpstreamTimeoutError: it is silent for too long.
+            BadRequestError: it refuses this conversation.
+            NotFoundError: it does not have the model that the client chose.
             UnprocessableError: it is said not to know a sampling field that asks for something.
         """
-        if not options.model:
-            await self._find_model()
-        call = Call(SERVICE, "chat/completions", json=self._body(messages, options))
-        try:
-            async with aclosing(read_chat(_parts(self._loaded, call))) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except NotFoundError as error:
-            if options.model:
-                raise
-            raise await self._not_there() from error
+        if options.model:
+            pieces = await self._answer_of(options.model, messages, options)
+        else:
+            pieces = await self._own_answer(messages, options)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
 
     @property
     def _loaded(self) -> httpx.AsyncClient:
@@ -109,35 +107,50 @@ class OpenAiEngine(LlmEngine):
         call = Call(SERVICE, "models", method="GET", timeout_s=_CHECK_TIMEOUT_S, max_bytes=_MOST_LIST_BYTES)
         return _names(await request_json(self._loaded, call))
 
-    async def _find_model(self) -> None:
-        """Take the server's first model for talking where none is set; TGI's name while it lists none."""
-        if time.monotonic() < self._looks_from:
-            return
-        self._looks_from = time.monotonic() + _LOOKS_AGAIN_S
-        with suppress(AvatarError):
-            talking = [name for name in await self._listed() if not _OTHER_WORK.search(name)]
-            self.model = talking[0] if talking else DEFAULT_MODEL
-            self._looks_from = inf if talking else self._looks_from
+    async def _answer_of(
+        self, model: str, messages: tuple[Message, ...], options: LlmOptions
+    ) -> AsyncGenerator[TextPiece, None]:
+        """The answer of `model`, which has begun; errors as of `generate`."""
+        call = Call(SERVICE, "chat/completions", json=self._body(model, messages, options))
+        return await begun(read_chat(_parts(self._loaded, call)), SERVICE)
 
-    async def _not_there(self) -> UpstreamError:
-        """The error for a server that knows no such model or route; a model that was not set is looked for anew."""
-        self._looks_from = inf if self._settings.model else 0.0
+    async def _own_answer(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
+        """The answer of the model that is set or was found; where one that was found refuses, that of the next one."""
+        refused: list[str] = []
+        model = await self._choice.find()
+        while True:
+            try:
+                pieces = await self._answer_of(model, messages, options)
+            except (NotFoundError, BadRequestError) as error:
+                refused.append(model)
+                model = await self._instead_of(refused, error)
+            else:
+                self._choice.keep(model)
+                self.model = model
+                return pieces
+
+    async def _instead_of(self, refused: Sequence[str], error: NotFoundError | BadRequestError) -> str:
+        """The model to ask after those that refused, the last one with `error`.
+
+        Raises:
+            BadRequestError: that one holds conversations, so that it is this one which it refuses.
+            UpstreamError: there is no other model to ask.
+        """
+        model = refused[-1]
+        if isinstance(error, BadRequestError) and self._choice.is_sure(model):
+            raise error
         names: tuple[str, ...] = ()
         with suppress(AvatarError):
-            names = await self._listed()
-        if self.model in names or not names:
-            message = f"the language model's server answers 404: wrong address, or no model '{self.model}'"
-        else:
-            told = ", ".join(names[:_MOST_NAMED])
-            message = (
-                f"the language model's server has no model '{self.model}'; it has {told}: set {_SETTING} to one of them"
-            )
-        return UpstreamError(message, service=SERVICE)
+            names = await self._choice.look()
+        if other := self._choice.other_than(refused, names):
+            return other
+        message = _not_there(model, names) if isinstance(error, NotFoundError) else _no_talker(model, error)
+        raise UpstreamError(message, service=SERVICE) from error
 
-    def _body(self, messages: tuple[Message, ...], options: LlmOptions) -> dict[str, Any]:
+    def _body(self, model: str, messages: tuple[Message, ...], options: LlmOptions) -> dict[str, Any]:
         conversation = with_system_prompt(messages, self._settings.system_prompt, options)
         body: dict[str, Any] = {
-            "model": options.model or self.model,
+            "model": model,
             "messages": [{"role": message.role, "content": message.content} for message in conversation],
             "max_tokens": options.max_tokens,
             "stream": True,
@@ -170,6 +183,20 @@ def chat_base(url: str) -> str:
             "engine 'openai' needs AVATAR_LLM_OPENAI_BASE_URL, such as http://127.0.0.1:8000/v1"
         )
     return f"{url.rstrip('/')}/" if parts.path.strip("/") else f"{url.rstrip('/')}/v1/"
+
+
+def _not_there(model: str, names: Sequence[str]) -> str:
+    """What to say where a server with the models `names` (empty: unknown) answers 404."""
+    if model in names or not names:
+        return f"the language model's server answers 404: wrong address, or no model '{model}'"
+    told = ", ".join(names[:_MOST_NAMED])
+    return f"the language model's server has no model '{model}'; it has {told}: set {_SETTING} to one of them"
+
+
+def _no_talker(model: str, error: BadRequestError) -> str:
+    return (
+        f"the language model's server refuses to let '{model}' answer: {error.message}: set {_SETTING} to one that can"
+    )
 
 
 def _names(listing: Any) -> tuple[str, ...]:

@@ -7,11 +7,14 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ValidationError
 
 from comps.core.client import Call, request_bytes
-from comps.core.errors import MethodNotAllowedError, NotFoundError, UnprocessableError
+from comps.core.errors import AvatarError, EngineUnavailableError, UnknownChoiceError, UnprocessableError
 from megaservice.transport.endpoint import Endpoint
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_NAMED = 8
+_TIMEOUT_S = 2.0
+_LATEST = ":latest"
+"""Ollama's tag of a model named without one."""
 
 
 class _Model(BaseModel):
@@ -35,21 +38,34 @@ class RemoteModels:
     async def require(self, model: str, engine: str) -> None:
         """Raise UnprocessableError for a model that is not offered, so that none is ignored unseen.
 
-        A server that lists no models may have it, and says so itself. Ollama's names need not end with their tag `latest`.
+        A server that lists no models, or fails to, may have it, and says so itself.
 
         Args:
             model: as the client named it; empty for the configured one, which needs no question.
             engine: of the language model service; empty for its usual one.
+
+        Raises:
+            UnprocessableError: the model is not offered, or the service has no such engine.
+            EngineUnavailableError: it cannot load the engine.
         """
         if self._llm is None or not model:
             return
-        url = self._llm.url("/v1/models") + (f"?{urlencode({'engine': engine})}" if engine else "")
-        call = Call(self._llm.service, url, method="GET", max_bytes=_MOST_BYTES)
-        try:
-            answer = await request_bytes(self._llm.client, call)
-            offered = [row.id for row in _Listing.model_validate_json(answer.body).data]
-        except (NotFoundError, MethodNotAllowedError, ValidationError):
-            return
-        if offered and not any(model in (name, name.removesuffix(":latest")) for name in offered):
+        offered = await self._offered(self._llm, engine)
+        if offered and model.removesuffix(_LATEST) not in {name.removesuffix(_LATEST) for name in offered}:
             told = ", ".join(offered[:_MOST_NAMED])
             raise UnprocessableError(f"model '{model}' is not offered; offered: {told}", param="model")
+
+    @staticmethod
+    async def _offered(llm: Endpoint, engine: str) -> list[str]:
+        """The names of the models; none where they cannot be had, as an answer still may be."""
+        url = llm.url("/v1/models") + (f"?{urlencode({'engine': engine})}" if engine else "")
+        # An engine that is named may have to be loaded first; the answer would wait for that as well.
+        limit_s = None if engine else _TIMEOUT_S
+        call = Call(llm.service, url, method="GET", timeout_s=limit_s, max_bytes=_MOST_BYTES)
+        try:
+            answer = await request_bytes(llm.client, call)
+            return [row.id for row in _Listing.model_validate_json(answer.body).data]
+        except (UnknownChoiceError, EngineUnavailableError):
+            raise
+        except (AvatarError, ValidationError):
+            return []

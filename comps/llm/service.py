@@ -59,10 +59,9 @@ def _routes(host: Host, settings: LlmSettings) -> APIRouter:
 
     @router.get("/v1/models", summary="Models to choose from")
     async def models(engine: Annotated[str, Query(max_length=40)] = "") -> dict[str, Any]:
-        """Those of the usual engine or of the one named; none while it is not loaded."""
+        """Those of the usual engine or of the one named, which is loaded for it; none where its server does not say."""
         name = engine or host.default
-        host.table.spec(name)
-        names = await host.loaded[name].models() if name in host.loaded else ()
+        names = await (await host.get(name)).models()
         rows = [{"id": model, "object": "model", "created": 0, "owned_by": name} for model in names]
         return {"object": "list", "data": rows}
 

@@ -154,6 +154,13 @@ async def test_models_and_health(client: httpx.AsyncClient) -> None:
     assert (await client.get("/readyz")).status_code == 200
 
 
+async def test_the_models_of_an_engine_that_no_request_has_named_yet() -> None:
+    async with serving(LlmSettings(model="llama3")) as http:
+        listed = (await http.get("/v1/models", params={"engine": "openai"})).json()["data"]
+        assert [(row["id"], row["owned_by"]) for row in listed] == [("llama3", "openai")]
+        assert (await http.get("/v1/models", params={"engine": "nobody"})).status_code == 422
+
+
 async def test_a_service_whose_engine_cannot_load_says_why(tmp_path: Path) -> None:
     async with serving(LlmSettings(knowledge_dir=tmp_path / "none")) as http:
         assert (await http.get("/livez")).status_code == 200

@@ -57,7 +57,7 @@ def quick_drawer(generator: Any) -> Any:
     from comps.animation.engines.sadtalker.quick import QuickPainter, QuickWeigher
     from comps.animation.neural.backend import Plan, build
 
-    plan, motion = Plan("folded", "cpu"), generator.dense_motion_network
+    plan, motion = Plan("winograd", "cpu"), generator.dense_motion_network
     weigh = build(QuickWeigher(motion), (torch.rand(1, 80, 16, 32, 32),), plan)
     paint = build(QuickPainter(generator), (torch.rand(1, 512, 32, 32), torch.rand(1, 1, 32, 32)), plan)
     return Drawer(weigh, paint)

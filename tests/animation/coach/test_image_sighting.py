@@ -141,3 +141,14 @@ def test_a_ruffle_with_an_eye_in_it_does_not_hide_a_larger_face_that_lies(monkey
         "comps.animation.coach.image.subject.open_eyes", lambda view: 1 if view.face.eye_distance < 60 else 2
     )
     assert check_image(png(lying)).measured["roll"] == pytest.approx(-90, abs=3)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_tiny_pattern_with_two_eyes_and_a_mouth_does_not_hide_a_larger_face_that_lies(turns: int) -> None:
+    wall = np.full((1000, 1000, 3), 200, np.uint8)
+    large, tiny = plants.scaled(ADA, 640), plants.scaled(NOOR, 190)
+    wall[330 : 330 + len(large), 330 : 330 + large.shape[1]] = np.rot90(large, turns)
+    wall[60 : 60 + len(tiny), 80 : 80 + tiny.shape[1]] = tiny
+    assert look(wall).faces[0].eye_distance < 50
+    roll = float(check_image(png(wall)).measured["roll"])
+    assert abs((roll + 90 * turns + 180) % 360 - 180) < 3

@@ -20,6 +20,8 @@ from comps.animation.engines.portrait.rig.subject import CLEARLY_LARGER
 
 _CLEAR = 0.5
 """Clarity of a mouth from which the face is taken for the right way up without another look."""
+_TINY = 0.05
+"""Eye distance over the picture's longer side below which a face may be no more than a pattern: half of that of a portrait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,17 @@ def _by_eye(picture: Picture, evened: Picture) -> Subject:
     sighting = look(evened)
     if not sighting.faces:
         return Subject(sighting, None)
+
+    def right_way_up(seen: Subject) -> Subject:
+        return _right_way_up(seen, lambda face: _of_faces(picture, evened, look_other_way_up(evened, face)))
+
     first = _of_faces(picture, evened, sighting)
-    if not sighting.turned and _eyes(first) < 2:
+    if not sighting.turned and (_eyes(first) < 2 or _is_tiny(first)):
         # Ruffles and leaves make faces too: one that lies on its side, with open eyes, is more likely.
-        other = _of_faces(picture, evened, look_turned(evened))
-        if _eyes(other) > _eyes(first) and (not _eyes(first) or _clearly_larger(other, first)):
+        other = right_way_up(_of_faces(picture, evened, look_turned(evened)))
+        if _is_likelier(other, first):
             return other
-    return _right_way_up(first, lambda face: _of_faces(picture, evened, look_other_way_up(evened, face)))
+    return right_way_up(first)
 
 
 def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
@@ -85,6 +91,22 @@ def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
 
 def _eyes(subject: Subject) -> int:
     return 0 if subject.view is None else open_eyes(subject.view)
+
+
+def _is_tiny(subject: Subject) -> bool:
+    seen = subject.view
+    return seen is not None and seen.face.eye_distance < _TINY * max(seen.picture.shape)
+
+
+def _is_likelier(other: Subject, first: Subject) -> bool:
+    """Whether the face of `other`, which lies, is the real one rather than that of `first`."""
+    if not _eyes(first):
+        return _eyes(other) > 0
+    if not _clearly_larger(other, first):
+        return False
+    if _eyes(other) > _eyes(first):
+        return True
+    return _eyes(other) == 2 and other.view is not None and mouth_clarity(other.view) >= _CLEAR and _is_tiny(first)
 
 
 def _clearly_larger(other: Subject, first: Subject) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from comps.animation.coach.image.mesh_search import face_of
 from comps.animation.coach.image.symmetry import lean
 from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WIDTH, Canvas, cut
-from comps.animation.engines.portrait.rig.eyes import refine_iris
+from comps.animation.engines.portrait.rig.eyes import disc_votes, refine_iris
 from comps.animation.engines.portrait.rig.faces import Face
 from comps.animation.engines.portrait.rig.find import Anchors, find_anchors
 from comps.animation.engines.portrait.rig.mesh import FaceMesh
@@ -33,6 +33,15 @@ LARGE = 0.13
 """Radius of an iris, in eye distances, from which it is a drawn one; those of photographs have 0.09."""
 _AROUND = (int(0.24 * UNIT), int(0.15 * UNIT))
 """Half width and height, in canvas pixels, of the window in which an eye is centred."""
+_RADII, _USUAL = np.array([0.08, 0.09, 0.10, 0.115, 0.15, 0.17, 0.19]), 4
+"""Of irises, in eye distances: as many usual ones, then those of drawn ones."""
+_NEAR_IRIS, _REACH, _DARKNESS = int(0.45 * UNIT), int(0.1 * UNIT), 0.004
+"""Half of the square, in canvas pixels, in which they are looked for, and within which their centres lie; and by how much
+the darkness inside counts against the rim."""
+_SHADING = 0.6
+"""Eye distances over which light changes that is no part of an eye (found on portraits; 0.4 to 0.6 serve alike)."""
+_SMALLER, _MIDDLE = 8, 50.0
+"""Canvas pixels per pixel in which the shading is seen; and the lightness, 0..100, that is then in its place."""
 _MOUTH = (61, 291)
 """The corners of the mouth in a mesh."""
 CENTRE, HALF = (0.0, 0.5), (0.82, 1.05)
@@ -97,27 +106,49 @@ def _cut_out(picture: Picture, evened: Picture, face: Face, mesh: FaceMesh | Non
 
 
 def _nearer(evened: Picture, face: Face) -> Face:
-    """`face` with its eyes level with its own symmetry, then each iris found to a fraction of a pixel.
-
-    Large drawn irises draw the first search to their rims; every other measure hangs on the eyes.
-    """
+    """`face` with its eyes level with its own symmetry, then each iris found to a fraction of a pixel: every other measure
+    hangs on the eyes."""
     degrees, likeness = lean(cut(evened, face.right_eye, face.left_eye))
     if likeness >= LEVEL_FROM:
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         half = np.array([[cos, -sin], [sin, cos]]) @ (face.left_eye - face.right_eye) / 2
         face = Face(face.centre - half, face.centre + half, face.score)
     canvas = cut(evened, face.right_eye, face.left_eye)
-    found = [_centred(canvas, np.array([side * UNIT, 0.0]) + ORIGIN) for side in (-0.5, 0.5)]
-    right, left = canvas.to_picture(np.stack(found))
+    places = [np.array([side * UNIT, 0.0]) + ORIGIN for side in (-0.5, 0.5)]
+    # Without the light around them the rims of drawn irises are darker than their middles.
+    lightness = canvas.lightness if _are_drawn(canvas.lightness, places) else _unshaded(canvas.lightness)
+    irises = [_centred(lightness, place) for place in places]
+    right, left = canvas.to_picture(np.stack(irises))
     return Face(right, left, face.score)
 
 
-def _centred(canvas: Canvas, place: NDArray[np.float64]) -> NDArray[np.float64]:
+def _are_drawn(lightness: Plane, places: list[NDArray[np.float64]]) -> bool:
+    """Whether irises near `places` (x, y), in canvas pixels, are as large as only drawn ones are."""
+    usual = large = 0.0
+    for place in places:
+        dark = _darkest(lightness, _darkest(lightness, place))
+        left, top = (int(v) - _NEAR_IRIS for v in dark)
+        window = lightness[top : top + 2 * _NEAR_IRIS, left : left + 2 * _NEAR_IRIS] * np.float32(2.55)
+        within = slice(_NEAR_IRIS - _REACH, _NEAR_IRIS + _REACH)
+        votes = [float(plane[within, within].max()) for plane in disc_votes(window, _RADII * UNIT, _DARKNESS)]
+        usual, large = usual + max(votes[:_USUAL]), large + max(votes[_USUAL:])
+    return large > usual
+
+
+def _centred(lightness: Plane, place: NDArray[np.float64]) -> NDArray[np.float64]:
     """The iris near `place` (x, y), in canvas pixels."""
-    dark = _darkest(canvas.lightness, _darkest(canvas.lightness, place))
-    iris, votes = refine_iris(canvas.lightness, dark, UNIT)
+    dark = _darkest(lightness, _darkest(lightness, place))
+    iris, votes = refine_iris(lightness, dark, UNIT)
     # An iris as large as drawn ones are is larger than the search knows: it would be found at a side of itself.
     return iris[:2] if votes >= LEAST_VOTES and iris[2] < LARGE * UNIT else dark
+
+
+def _unshaded(lightness: Plane) -> Plane:
+    """`lightness` about that of its surroundings: the shaded side of a socket is no part of an iris."""
+    side = (WIDTH // _SMALLER, HEIGHT // _SMALLER)
+    small = cv2.resize(lightness, side, interpolation=cv2.INTER_AREA)
+    shading = cv2.GaussianBlur(small, (0, 0), _SHADING * UNIT / _SMALLER)
+    return np.asarray(lightness - cv2.resize(shading, (WIDTH, HEIGHT)) + _MIDDLE, np.float32)
 
 
 def _darkest(lightness: Plane, place: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -73,7 +73,8 @@ class FusedWinograd(nn.Module):
         kernel = _doubling_kernel() if transposed else matrices(self._taps)[1]
         self.register_buffer("weights", _packed(deep, kernel, fused_code().winograd_columns()))
         bias = torch.zeros(self._out_channels) if layer.bias is None else layer.bias.detach().clone()
-        self.register_buffer("bias", bias)
+        self.register_buffer("bias", bias.float())
+        self._dimensions = layer.weight.dim()
 
     def forward(self, x: Tensor) -> Tensor:
         """`[n, i, h, w]` or `[n, i, d, h, w]` to what the layer gives, channels innermost in memory.
@@ -81,8 +82,12 @@ class FusedWinograd(nn.Module):
         Raises:
             MemoryError: there is none for the scratch.
         """
-        if x.dtype != torch.float32 or x.shape[1] != self._channels:
-            raise RuntimeError(f"the input is {x.dtype} {list(x.shape)} instead of float32 [n, {self._channels}, ...]")
+        found = (x.dtype, x.device.type, x.dim(), *x.shape[1:2])
+        if found != (torch.float32, "cpu", self._dimensions, self._channels):
+            wanted = f"n, {self._channels}, {'d, ' * (self._dimensions - 4)}h, w"
+            raise RuntimeError(
+                f"the input is {x.dtype} {list(x.shape)} on {x.device} instead of float32 [{wanted}] on cpu"
+            )
         flat = x.dim() == 4
         layout = torch.channels_last if flat else torch.channels_last_3d
         pixels = x.contiguous(memory_format=layout)
@@ -91,7 +96,7 @@ class FusedWinograd(nn.Module):
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
         shape = (len(x), self._out_channels, *size[flat:])
-        out = torch.empty(shape, memory_format=layout)
+        out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=layout)
         geometry = Geometry(
             *(len(x), depth, height, width, self._channels, *size, self._out_channels),
             *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
@@ -177,7 +182,7 @@ def _packed(weights: Tensor, kernel: NDArray[np.float64], columns: int) -> Tenso
     seen = torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, weights.double()).flatten(0, 1)
     points, depth, inputs, outputs = seen.shape
     groups = -(-outputs // columns)
-    whole = torch.empty(points * groups * depth * inputs * columns + _ALIGNMENT // 4)
+    whole = torch.empty(points * groups * depth * inputs * columns + _ALIGNMENT // 4, dtype=torch.float32)
     start = -whole.data_ptr() % _ALIGNMENT // 4
     packed = whole[start : start + points * groups * depth * inputs * columns]
     packed = packed.view(points, groups, depth, inputs, columns).zero_()

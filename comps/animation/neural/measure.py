@@ -28,6 +28,7 @@ from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import BACKENDS, Plan, Program, Task, build_one
 from comps.animation.neural.cache import cache_folder
 from comps.animation.neural.device import describe
+from comps.animation.neural.fused_winograd import is_fusible_here
 from comps.core.errors import EngineUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -143,14 +144,14 @@ def _timed(program: Program, examples: Sequence[Tensor]) -> float:
 
 
 def _key(task: Task, plan: Plan) -> str:
-    """Digest of all that the choice depends on."""
+    """Digest of all that the choice depends on, a compiler that is installed or removed among it."""
     facts = {
         "network": f"{type(task.module).__module__}.{type(task.module).__qualname__}",
         "weights": _checksum(task.module),
         "versions": {name: _version(name) for name in _LIBRARIES},
         "ways": _source_checksum(),
         "device": [task.device.type, describe(task.device)],
-        "matrix_unit": task.device.type == "cpu" and _has_matrix_unit(),
+        "compiled": task.device.type == "cpu" and [is_fusible_here(), _has_matrix_unit()],
         "threads": task.threads,
         "inputs": [[list(example.shape), str(example.dtype)] for example in task.examples],
         "calibrated": bool(task.calibration),
@@ -160,7 +161,7 @@ def _key(task: Task, plan: Plan) -> str:
 
 
 def _has_matrix_unit() -> bool:
-    """Whether AMX can be used, which a compiler that is installed or removed may change."""
+    """Whether AMX can be used."""
     try:
         matrix_unit()
     except EngineUnavailableError:

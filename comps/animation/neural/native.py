@@ -53,7 +53,10 @@ class NativeCode:
         Raises:
             EngineUnavailableError: it cannot be built, kept or loaded, or others could change it.
         """
-        folder = cache_folder() / "native"
+        try:
+            folder = cache_folder() / "native"
+        except RuntimeError as error:  # the user has no home
+            raise EngineUnavailableError(f"there is no place to keep the code for {self.user}: {error}") from error
         options = (*_OPTIONS, *self.options)
         # Not of the compiler: a library that is there is of use where none is, or no longer.
         recipe = (*options, *platform.libc_ver(), self.source.read_text(encoding="utf-8"))

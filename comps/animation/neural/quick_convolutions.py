@@ -38,18 +38,29 @@ Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
 def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
     """Whether the quickest of several calls of `other` takes clearly less of the processor's time.
 
-    Not of the clock's, as the machine may be busy.
+    Not of the clock's, as the machine may be busy; and with one thread, as several wait for each other.
     """
-    best = {layer: math.inf, other: math.inf}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        best = _best_times((layer, other), x)
+    finally:
+        torch.set_num_threads(threads)
+    return best[1] < _WORTH * best[0]
+
+
+def _best_times(modules: tuple[nn.Module, nn.Module], x: Tensor) -> list[float]:
+    """Seconds of the calling thread for the quickest call of each, by turns."""
+    best = [math.inf, math.inf]
     end = time.perf_counter() + _TIMED_S
     for _ in range(_MOST_TIMES):
-        for module in best:
+        for index, module in enumerate(modules):
             start = time.thread_time()
             module(x)
-            best[module] = min(best[module], time.thread_time() - start)
+            best[index] = min(best[index], time.thread_time() - start)
         if time.perf_counter() > end:
             break
-    return best[other] < _WORTH * best[layer]
+    return best
 
 
 def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker) -> nn.Module:

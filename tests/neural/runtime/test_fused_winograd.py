@@ -134,11 +134,31 @@ def test_errors_stay_those_of_rounding_for_many_channels(instructions: str) -> N
 @needs_code
 def test_what_it_cannot_take_is_told(instructions: str) -> None:
     fused = FusedWinograd(nn.Conv2d(16, 20, 3))
-    for x in (torch.zeros(1, 15, 8, 8), torch.zeros(1, 16, 8, 8, dtype=torch.float64)):
-        with pytest.raises(RuntimeError, match="instead of float32"):
+    wrong = [torch.zeros(1, 15, 8, 8), torch.zeros(1, 16, 8, 8, dtype=torch.float64), torch.zeros(16), torch.zeros(())]
+    wrong += [torch.zeros(1, 16, 8, 8, device="meta"), torch.zeros(16, 8, 8), torch.zeros(1, 16, 1, 8, 8)]
+    for x in wrong:
+        with pytest.raises(RuntimeError, match=r"instead of float32 \[n, 16, h, w\] on cpu"):
             fused(x)
+    with pytest.raises(RuntimeError, match=r"instead of float32 \[n, 16, d, h, w\] on cpu"):
+        FusedWinograd(nn.Conv3d(16, 16, 3, padding=1))(torch.zeros(16, 16, 8, 8))
     with pytest.raises(RuntimeError, match="smaller than the kernel"):
         fused(torch.zeros(1, 16, 2, 8))
+
+
+@needs_code
+@pytest.mark.parametrize("default", [torch.float64, torch.float16])
+def test_the_type_that_torch_takes_by_default_does_not_matter(default: torch.dtype, instructions: str) -> None:
+    torch.manual_seed(7)
+    layer, x = nn.Conv2d(16, 20, 3, padding=1), torch.randn(1, 16, 9, 9)
+    with torch.inference_mode():
+        expected = layer(x)
+        torch.set_default_dtype(default)
+        try:
+            made = FusedWinograd(layer)(x)
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert made.dtype == torch.float32
+    assert difference(expected, made) <= 1e-5
 
 
 @pytest.mark.parametrize(
@@ -193,6 +213,45 @@ def test_the_backend_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds == [FusedWinograd, nn.Identity, nn.Identity] * 2 + [nn.Conv2d]
     with torch.inference_mode():
         assert difference(module(x), program(x)) <= 1e-5
+
+
+class Masking(nn.Module):
+    """Returns what is no number too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.rectify = nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        drawn = self.rectify(self.layer(x))
+        return drawn, x[:, :1] > 0
+
+
+@needs_code
+@pytest.mark.parametrize("quicker", [True, False])
+def test_outputs_that_are_no_numbers_are_left_alone(quicker: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from comps.animation.neural import quick_convolutions
+
+    monkeypatch.setattr(quick_convolutions.with_quick_convolutions, "__defaults__", (lambda *_: quicker,))
+    torch.manual_seed(8)
+    module, x = Masking().eval(), torch.randn(2, 64, 12, 12)
+    drawn, mask = build(module, (x,), Plan("winograd", "cpu"))(x)
+    with torch.inference_mode():
+        assert difference(module(x)[0], drawn) <= 1e-5
+        assert torch.equal(module(x)[1], mask)
+
+
+def test_a_user_without_a_home_goes_on_without(anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert not is_fusible_here()
+    module, x = Drawing().eval(), torch.randn(1, 64, 8, 8)
+    with torch.inference_mode():
+        assert difference(module(x), build(module, (x,), Plan("winograd", "cpu"))(x)) <= 1e-5
 
 
 def test_a_machine_without_a_compiler_goes_on_without(

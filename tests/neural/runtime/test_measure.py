@@ -118,6 +118,18 @@ def test_a_matrix_unit_that_comes_or_goes_is_measured_anew(
     assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
 
 
+def test_compiled_convolutions_that_come_or_go_are_measured_anew(
+    task: Task, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "is_fusible_here", lambda: False)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
+    monkeypatch.setattr(measure, "is_fusible_here", lambda: True)
+    machine.table["winograd"] = (80, 1e-6)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "winograd"
+    monkeypatch.setattr(measure, "is_fusible_here", lambda: False)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"backend": 3}', '{"backend": "gone"}', '{"backend": "auto"}', "\xff\xfe"]
 )

@@ -128,6 +128,24 @@ def test_the_time_of_the_processor_decides(layer: Busy, other: Busy, expected: b
     assert layer.calls == other.calls > 1
 
 
+def test_layers_are_timed_with_one_thread_and_the_others_come_back() -> None:
+    seen: list[int] = []
+
+    class Counted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(torch.get_num_threads())
+            return x
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        is_quicker(Counted(), Counted(), torch.zeros(1))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_slow_layers_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick_convolutions, "_TIMED_S", 0.01)
     layer, other = Busy(0.02), Busy(0.001)

@@ -116,7 +116,8 @@ def _nearer(evened: Picture, face: Face) -> Face:
     canvas = cut(evened, face.right_eye, face.left_eye)
     places = [np.array([side * UNIT, 0.0]) + ORIGIN for side in (-0.5, 0.5)]
     # Without the light around them the rims of drawn irises are darker than their middles.
-    lightness = canvas.lightness if _are_drawn(canvas.lightness, places) else _unshaded(canvas.lightness)
+    unshaded = _unshaded(canvas.lightness)
+    lightness = canvas.lightness if _are_drawn(unshaded, places) else unshaded
     irises = [_centred(lightness, place) for place in places]
     right, left = canvas.to_picture(np.stack(irises))
     return Face(right, left, face.score)

@@ -12,7 +12,8 @@ from megaservice.transport.endpoint import Endpoint
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_NAMED = 8
-_TIMEOUT_S = 2.0
+_TIMEOUT_S, _ENGINE_TIMEOUT_S = 2.0, 30.0
+"""Longest waits for the list: of the usual engine, and of one that is named and may have to be loaded first."""
 _LATEST = ":latest"
 """Ollama's tag of a model named without one."""
 
@@ -59,8 +60,7 @@ class RemoteModels:
     async def _offered(llm: Endpoint, engine: str) -> list[str]:
         """The names of the models; none where they cannot be had, as an answer still may be."""
         url = llm.url("/v1/models") + (f"?{urlencode({'engine': engine})}" if engine else "")
-        # An engine that is named may have to be loaded first; the answer would wait for that as well.
-        limit_s = None if engine else _TIMEOUT_S
+        limit_s = _ENGINE_TIMEOUT_S if engine else _TIMEOUT_S
         call = Call(llm.service, url, method="GET", timeout_s=limit_s, max_bytes=_MOST_BYTES)
         try:
             answer = await request_bytes(llm.client, call)

@@ -111,8 +111,12 @@ async def test_where_the_list_cannot_be_had_the_answer_decides(status: int, body
         await RemoteModels(endpoints["llm"]).require("llama3", "")
 
 
-async def test_a_list_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.models._TIMEOUT_S", 0.1)
+@pytest.mark.parametrize(("engine", "limits_s"), [("", (0.1, 60.0)), ("openai", (60.0, 0.1))])
+async def test_a_list_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, engine: str, limits_s: tuple[float, float]
+) -> None:
+    monkeypatch.setattr("gateway.models._TIMEOUT_S", limits_s[0])
+    monkeypatch.setattr("gateway.models._ENGINE_TIMEOUT_S", limits_s[1])
     app, over = plain_app(), asyncio.Event()
 
     @app.get("/v1/models")
@@ -120,7 +124,7 @@ async def test_a_list_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
         await over.wait()
 
     async with running(app) as url, open_endpoints({"llm": url}) as endpoints:
-        await asyncio.wait_for(RemoteModels(endpoints["llm"]).require("llama3", ""), 5)
+        await asyncio.wait_for(RemoteModels(endpoints["llm"]).require("llama3", engine), 5)
         over.set()
 
 

@@ -14,9 +14,15 @@ from comps.core.errors import AvatarError, NotFoundError
 DEFAULT_MODEL = "tgi"
 """What TGI calls the one model it has; asked for where no model is set and the server does not list any."""
 _OTHER_WORK = re.compile(
-    r"(?<![a-z0-9])(?:embed\w*|rerank\w*|bge|gte|e5|minilm|whisper|transcribe|tts|dall-e)(?![a-z0-9])", re.IGNORECASE
+    r"(?<![a-z0-9])(?:embed\w*|rerank\w*|bge|gte|e5|minilm|whisper|transcribe|tts|realtime|dall-e|image|sora|moderation"
+    r"|davinci|babbage)(?![a-z0-9])",
+    re.IGNORECASE,
 )
-"""Words in the names of models that hold no conversation: they embed, rank, hear, speak or draw."""
+"""Words in the names of models that hold no conversation: they embed, rank, hear, speak, draw, judge or only go on."""
+_NO_CHAT = re.compile(
+    r"does not support (?:chat|generat)|not a chat model|embeddings? model|not in v1/chat/completions", re.IGNORECASE
+)
+"""What Ollama, vLLM, OpenAI and their like say of a model that answers nobody, whatever it is asked."""
 _LOOKS_AGAIN_S, _AFTER_ERROR_S = 60.0, 5.0
 """A server that lists no models, or fails to, is not asked for them before every answer."""
 _MOST_ASKED = 4
@@ -26,13 +32,15 @@ _MOST_ASKED = 4
 class ModelChoice:
     """The model of a server that answers, and how it is found.
 
+    One that has answered is asked until the server neither knows it nor lists it any more, whatever else it lists.
+
     Args:
         configured: the model that is set, for which nothing else is taken; empty where none is.
         listed: gives the names of the server's models, as it orders them; raises AvatarError.
 
     Attributes:
         name: the model to ask.
-        known: whether it is set, or the server has said which models it has.
+        known: whether it is set, or the server said which models it has before one had answered.
     """
 
     def __init__(self, configured: str, listed: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
@@ -45,10 +53,11 @@ class ModelChoice:
 
     async def find(self) -> str:
         """The model to ask; the server is asked for its list where that is due, once for all who wait for it."""
-        async with self._lock:
-            if time.monotonic() >= self._looks_from:
-                with suppress(AvatarError):
-                    await self.look()
+        if self._is_due():
+            async with self._lock:
+                if self._is_due():
+                    with suppress(AvatarError):
+                        await self.look()
         return self.name
 
     async def look(self) -> tuple[str, ...]:
@@ -65,8 +74,9 @@ class ModelChoice:
         return names
 
     def keep(self, model: str) -> None:
-        """`model` has answered, and will be asked again."""
+        """`model` has answered, and will be asked again, without another look at the list."""
         self.name = self._answered = model
+        self._looks_from = inf
 
     def is_sure(self, model: str) -> bool:
         """Whether it holds conversations, so that one it refuses is at fault: it is set, or has answered."""
@@ -78,13 +88,16 @@ class ModelChoice:
             return ""
         return next((name for name in names if _talks(name) and name not in refused), "")
 
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._looks_from
+
     def _take(self, names: Sequence[str]) -> None:
-        """Choose from a list; the model of before stays as long as it is there."""
-        if self._configured:
+        """Choose from a list where no model has answered; the one of before stays while no other is there instead."""
+        if self._answered:
             return
         talking = [name for name in names if _talks(name)]
-        if self.name not in talking:
-            self.name = talking[0] if talking else DEFAULT_MODEL
+        if talking and self.name not in talking:
+            self.name = talking[0]
         self.known = True
         self._looks_from = inf if talking else time.monotonic() + _LOOKS_AGAIN_S
 
@@ -92,6 +105,11 @@ class ModelChoice:
         if self._looks_from < inf:
             self.known = False
             self._looks_from = time.monotonic() + _AFTER_ERROR_S
+
+
+def refuses_chat(message: str) -> bool:
+    """Whether a server that refused with `message` says that the model holds no conversation at all."""
+    return bool(_NO_CHAT.search(message))
 
 
 def _talks(name: str) -> bool:

@@ -22,7 +22,7 @@ from comps.core.errors import (
 from comps.core.web.streaming import begun
 from comps.llm.chat_stream import read_chat
 from comps.llm.engine import LlmCapabilities, LlmEngine, LlmOptions, Message, TextPiece
-from comps.llm.model_choice import ModelChoice
+from comps.llm.model_choice import ModelChoice, refuses_chat
 from comps.llm.prompt import with_system_prompt
 from comps.llm.reply import SERVICE
 from comps.llm.settings import LlmSettings
@@ -115,7 +115,7 @@ class OpenAiEngine(LlmEngine):
         return await begun(read_chat(_parts(self._loaded, call)), SERVICE)
 
     async def _own_answer(self, messages: tuple[Message, ...], options: LlmOptions) -> AsyncGenerator[TextPiece, None]:
-        """The answer of the model that is set or was found; where one that was found refuses, that of the next one."""
+        """The answer of the model that is set or was found; where one that was found does not chat, that of the next."""
         refused: list[str] = []
         model = await self._choice.find()
         while True:
@@ -133,19 +133,19 @@ class OpenAiEngine(LlmEngine):
         """The model to ask after those that refused, the last one with `error`.
 
         Raises:
-            BadRequestError: that one holds conversations, so that it is this one which it refuses.
+            BadRequestError: it is this conversation that it refuses, not every one.
             UpstreamError: there is no other model to ask.
         """
         model = refused[-1]
-        if isinstance(error, BadRequestError) and self._choice.is_sure(model):
+        is_mute = refuses_chat(error.message) and not self._choice.is_sure(model)
+        if isinstance(error, BadRequestError) and not is_mute:
             raise error
         names: tuple[str, ...] = ()
         with suppress(AvatarError):
             names = await self._choice.look()
-        if other := self._choice.other_than(refused, names):
+        if (is_mute or model not in names) and (other := self._choice.other_than(refused, names)):
             return other
-        message = _not_there(model, names) if isinstance(error, NotFoundError) else _no_talker(model, error)
-        raise UpstreamError(message, service=SERVICE) from error
+        raise UpstreamError(_no_answer(model, names, error.message), service=SERVICE) from error
 
     def _body(self, model: str, messages: tuple[Message, ...], options: LlmOptions) -> dict[str, Any]:
         conversation = with_system_prompt(messages, self._settings.system_prompt, options)
@@ -185,18 +185,14 @@ def chat_base(url: str) -> str:
     return f"{url.rstrip('/')}/" if parts.path.strip("/") else f"{url.rstrip('/')}/v1/"
 
 
-def _not_there(model: str, names: Sequence[str]) -> str:
-    """What to say where a server with the models `names` (empty: unknown) answers 404."""
-    if model in names or not names:
-        return f"the language model's server answers 404: wrong address, or no model '{model}'"
+def _no_answer(model: str, names: Sequence[str], said: str) -> str:
+    """What to say where a server with the models `names` (empty: unknown) has `said` why `model` does not answer."""
+    if model in names or refuses_chat(said):
+        return f"the language model's server does not let '{model}' answer; set {_SETTING} to one that can: {said}"
+    if not names:
+        return f"the language model's server answers 404: wrong address, or no model '{model}': {said}"
     told = ", ".join(names[:_MOST_NAMED])
     return f"the language model's server has no model '{model}'; it has {told}: set {_SETTING} to one of them"
-
-
-def _no_talker(model: str, error: BadRequestError) -> str:
-    return (
-        f"the language model's server refuses to let '{model}' answer: {error.message}: set {_SETTING} to one that can"
-    )
 
 
 def _names(listing: Any) -> tuple[str, ...]:

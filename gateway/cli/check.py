@@ -186,10 +186,16 @@ def _show(answer: dict[str, Any], written: dict[str, str]) -> None:
     console = Console()
     for name in ("image", "audio", "prompt", "together", "engine"):
         report = answer.get(name)
-        if report is not None:
+        if report is not None and not (name == "together" and _is_lacking(answer)):
             _show_report(console, name, report)
         if name in answer.get("steps", {}):
             _show_mended(console, name, answer, written.get(name))
+
+
+def _is_lacking(answer: dict[str, Any]) -> bool:
+    """Whether something given is of no use, so that what goes together with what was not looked at."""
+    given = [answer[name]["findings"] for name in ("image", "audio") if answer.get(name)]
+    return any(finding["severity"] == "error" for findings in given for finding in findings)
 
 
 def _show_mended(console: Console, name: str, answer: dict[str, Any], path: str | None) -> None:

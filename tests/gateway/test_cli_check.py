@@ -41,6 +41,15 @@ async def test_what_cannot_work_ends_with_1(tmp_path: Path) -> None:
     assert answer["image"]["findings"][0]["severity"] == "error"
 
 
+async def test_what_is_of_no_use_is_not_said_to_go_together_with_anything(tmp_path: Path) -> None:
+    picture = tmp_path / "me.jpg"
+    picture.write_bytes(ADA.read_bytes()[:5000])
+    result = await invoke("check", "--image", picture, "--audio", QUESTION)
+    assert "error" in result.stdout
+    assert "together" not in result.stdout
+    assert "together" in (await invoke("check", "--image", ADA, "--audio", QUESTION)).stdout
+
+
 async def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     absent, empty = tmp_path / "none.jpg", tmp_path / "empty.wav"
     empty.touch()

@@ -51,6 +51,14 @@ def test_what_is_mended_keeps_the_rule(code: str) -> None:
     assert after.usable
 
 
+def test_a_crop_is_not_so_narrow_that_it_would_be_called_small() -> None:
+    far = png(plants.distant(plants.scaled(ADA, 900), 0.35))
+    assert check_image(far).codes() == {"face_far"}
+    mended = repair_image(far)
+    assert min(decode_image(mended.data, max_pixels=10**7).shape[:2]) == 512
+    assert not check_image(mended.data).findings
+
+
 def test_a_good_picture_comes_back_as_it_is() -> None:
     data = jpeg(ADA, 90)
     assert repair_image(data) == repair_image(data)

@@ -135,6 +135,7 @@ def _window(view: FaceView) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of head and shoulders inside the picture."""
     height, width = view.picture.shape[:2]
     side = SIDE * view.face.eye_distance * max(1.0, 0.92 * view.mouth[1])
+    side = max(side, rules.SMALL.least or 0.0)  # what is cropped further would be called small for it
     wide, tall = min(width, round(side)), min(height, round(side))
     x, y = view.face.centre
     left = int(np.clip(x - wide / 2, 0, width - wide))

@@ -31,7 +31,7 @@ UNREADABLE = _rule(
 )  # fmt: skip
 TOO_MANY_PIXELS = _rule(
     "image_too_many_pixels", _ERROR, "width times height", "px", (None, None),
-    "Make the picture smaller: no video shows more than 1536 pixels.", source="the limit of the service",
+    "Make the picture smaller: an avatar keeps no more than 1536 pixels.", source="the limit of the service",
 )  # fmt: skip
 FORMAT = _rule(
     "image_format", _HINT, "file format", "", (None, None),

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 jobs_app = typer.Typer(
-    help="Long videos: go on with one, see how far it is, stop it.", no_args_is_help=True, rich_markup_mode=None
+    help="Long videos: find one, go on with it, see how far it is, stop it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
-JobId = Annotated[str, typer.Argument(help="The job's id, as it was told when the job began.")]
+JobId = Annotated[str, typer.Argument(help="The job's id; `avatarchatbot jobs list` has it.")]
 Url = Annotated[str, typer.Option("--url", help="The running gateway that has the job; without it, this user's own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -27,6 +29,14 @@ def jobs_resume(
     from gateway.cli.job_runs import Delivery, resume_job
 
     resume_job(job, Delivery(output, url, as_json))
+
+
+@jobs_app.command("list")
+def jobs_list(as_json: AsJson = False) -> None:
+    """List this user's own jobs, the newest first."""
+    from gateway.cli.job_list import list_jobs
+
+    list_jobs(as_json=as_json)
 
 
 @jobs_app.command("show")

@@ -181,3 +181,18 @@ def test_an_interrupted_program_is_gone_on_with(tmp_path: Path, how: signal.Sign
     assert resumed.returncode == 0, resumed.stderr
     assert video_of(out)[0] == 300
     assert list(folder.iterdir()) == []
+
+
+async def test_jobs_of_a_closed_terminal_are_found_again(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_JOBS_DIR", str(tmp_path / "jobs"))
+    monkeypatch.setenv("COLUMNS", "80")
+    nothing = await invoke("jobs", "list")
+    assert (nothing.exit_code, "no jobs" in nothing.stdout) == (0, True), nothing.output
+    answer = await stack.client.post("/v1/jobs", json={"text": "One. Two."})
+    job = answer.json()["id"]
+    table = await invoke("jobs", "list")
+    assert job in table.stdout
+    (listed,) = json.loads((await invoke("jobs", "list", "--json")).stdout)
+    assert (listed["id"], listed["engine"]) == (job, "stand-in")

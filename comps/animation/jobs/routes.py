@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from comps.animation.jobs.intake import JobIntake
 from comps.animation.jobs.job import JobView
 from comps.animation.jobs.runner import JobRunner
-from comps.animation.jobs.store import JobLimits, JobStore
+from comps.animation.jobs.store import JobStore, store_of
 from comps.animation.pace.keeper import PaceKeeper
 from comps.animation.requests import AnimationRequest
 from comps.animation.studio import Studio
@@ -31,9 +31,7 @@ class JobDesk:
     @classmethod
     def build(cls, studio: Studio, keeper: PaceKeeper) -> JobDesk:
         """By the settings of `studio`; needs a running event loop."""
-        settings = studio.settings
-        limits = JobLimits(settings.jobs_kept, settings.jobs_max_bytes, settings.jobs_max_age_s)
-        store = JobStore(settings.jobs_dir or settings.data_dir / "jobs", limits)
+        store = store_of(studio.settings)
         runner = JobRunner(studio, store, keeper)
         return cls(JobIntake(studio, store, runner), runner, store, studio)
 

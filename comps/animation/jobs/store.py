@@ -1,7 +1,7 @@
 """JobStore: jobs on disk, each a folder with its speech, its avatar and the segments that are finished.
 
-Ids are 128 random bits: who knows one may read, stop and remove its job, and there is no list. A process that works on a
-job holds a lock on a file in its folder, which ends with the process however it ends.
+Ids are 128 random bits: who knows one may read, stop and remove its job, so that only who may read the folder gets a list.
+A process that works on a job holds a lock on a file in its folder, which ends with the process however it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from av.error import FFmpegError
@@ -30,6 +31,9 @@ from comps.core.framing import pack_speech, parse_speech, unpack, unpack_stream
 from comps.core.media.segments import counted
 from comps.core.speech import SpeechChunk
 from comps.core.threads import run_to_end
+
+if TYPE_CHECKING:
+    from comps.animation.settings import AnimationSettings
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +105,14 @@ class JobStore:
         if job.state in ("queued", "running") and not locked(folder / _LOCK):
             return replace(job, state="failed", error=INTERRUPTED)
         return job
+
+    def newest(self) -> list[Job]:
+        """The jobs, the newest first, at most as many as are kept; those that cannot be read are left out."""
+        jobs = []
+        for folder in self._folders():
+            with suppress(NotFoundError):
+                jobs.append(self.load(folder.name))
+        return sorted(jobs, key=lambda job: job.created, reverse=True)[: self._limits.kept]
 
     def save(self, job: Job) -> None:
         """Write what became of a job, in one step."""
@@ -228,6 +240,12 @@ class JobStore:
                 f"the jobs take {self._limits.total_bytes} bytes, which is as much as they may: remove some",
                 retry_after_s=60,
             )
+
+
+def store_of(settings: AnimationSettings) -> JobStore:
+    """The jobs where `settings` have them."""
+    limits = JobLimits(settings.jobs_kept, settings.jobs_max_bytes, settings.jobs_max_age_s)
+    return JobStore(settings.jobs_dir or settings.data_dir / "jobs", limits)
 
 
 def new_id() -> str:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -132,3 +133,13 @@ def test_a_disk_without_locks_is_said_to_be_one(
         with pytest.raises(EngineUnavailableError, match=r"gives no locks.*AVATAR_ANIMATION_JOBS_DIR"):
             look()
     assert [file.closed for file in files] == [True] * 3
+
+
+def test_jobs_are_listed_newest_first_without_damaged_ones_and_bounded(store: JobStore, tmp_path: Path) -> None:
+    assert store.newest() == []
+    speech = [SpeechChunk(tone(0.2), RATE)]
+    old, new, damaged = (store.create(replace(JOB, created=created), speech, AVATAR) for created in (1.0, 9.0, 5.0))
+    (tmp_path / "jobs" / damaged.id / "job.json").write_bytes(b"half of")
+    assert [job.id for job in store.newest()] == [new.id, old.id]
+    few = JobStore(tmp_path / "jobs", JobLimits(kept=1, total_bytes=1 << 30, age_s=1000.0))
+    assert [job.id for job in few.newest()] == [new.id]

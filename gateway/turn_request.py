@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comps.core.context import remaining_s
-from comps.core.errors import NoSpeechError
+from comps.core.errors import NoSpeechError, TooLargeError
 from comps.core.media.audio import decode_audio
 from comps.core.media.base64_data import decode_base64
 from comps.core.media.silence import is_silent
 from comps.core.speech import SpeechChunk
 from gateway.request import AnimateRequest, Appearance, AvatarChatRequest, JobRequest, Sampling, SayRequest, Speech
 from gateway.settings import GatewaySettings
+from gateway.turns import LONGER
 from megaservice.flow.request import (
     ChatTurn,
     Engines,
@@ -194,8 +195,11 @@ def _engines(body: Appearance) -> Engines:
 
 
 def _decode_pcm(sound: bytes, max_seconds: float) -> NDArray[np.int16]:
-    """The recording as int16 `[n]`; raises NoSpeechError when nothing is to be heard in it."""
-    samples = decode_audio(sound, rate=ANIMATE_RATE_HZ, max_seconds=max_seconds)
+    """The recording as int16 `[n]`; raises NoSpeechError when nothing is to be heard in it, or TooLargeError."""
+    try:
+        samples = decode_audio(sound, rate=ANIMATE_RATE_HZ, max_seconds=max_seconds)
+    except TooLargeError as error:
+        raise TooLargeError(f"{error.message}; {LONGER}", param=error.param) from error
     if is_silent(samples):
         raise NoSpeechError("the audio is silent: there is nothing to say", param="audio")
     return np.round(samples * 32767.0).astype(np.int16)

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 
 from comps.core.context import request_id
 from comps.core.error_shape import is_disk_full, public_error
-from comps.core.errors import AvatarError, BusyError, UpstreamError
+from comps.core.errors import AvatarError, BusyError, TooLargeError, UpstreamError
 from comps.core.media.video import remux_to_file
 from gateway.live import LiveVideos
 from gateway.metrics import TurnMetrics, TurnWatch
@@ -24,6 +24,7 @@ from megaservice.flow.flow import AvatarFlow
 from megaservice.flow.request import TurnRequest
 
 RETRY_AFTER_S = 2.0
+LONGER = "POST /v1/jobs makes longer videos of a text or a recording"
 Build = Callable[[], Awaitable[TurnRequest]]
 
 
@@ -117,7 +118,7 @@ class Turns:
         ):
             async for event in turn:
                 if isinstance(event, TurnFailed):
-                    raise event.error
+                    raise _with_remedy(event.error)
                 account.note(event)
                 watch.note(event)
                 # the client first: it must not wait for our disk
@@ -138,3 +139,10 @@ class Turns:
                 raise
             raise UpstreamError("animation sent a video that cannot be read", service="animation") from error
         await anyio.to_thread.run_sync(self._store.commit, account.video_id, finished)
+
+
+def _with_remedy(error: AvatarError) -> AvatarError:
+    """What a stage said; for speech that got too long to be animated at once, with what takes more."""
+    if isinstance(error, TooLargeError) and (error.service, error.param) == ("animation", None):
+        error.message = f"{error.message}; {LONGER}"
+    return error

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 _COMMANDS: Mapping[str, str] = {
     "GET /v1/voices": "`avatarchatbot voices`",
     "GET /v1/avatars": "`avatarchatbot avatars list`",
+    "POST /v1/jobs makes longer videos of a text or a recording": "--job of `say` and `animate` makes longer videos",
     "send 'image', 'audio' or 'prompt'": "give --image, --audio or --prompt",
 }
 

@@ -196,3 +196,21 @@ async def test_jobs_of_a_closed_terminal_are_found_again(
     assert job in table.stdout
     (listed,) = json.loads((await invoke("jobs", "list", "--json")).stdout)
     assert (listed["id"], listed["engine"]) == (job, "stand-in")
+
+
+async def test_what_is_too_long_to_be_made_at_once_is_shown_the_way_to_a_job(tmp_path: Path) -> None:
+    settings = AnimationSettings(engine="stand-in", data_dir=tmp_path / "data", size=64, max_audio_s=1.0)
+    async with AsyncExitStack() as exits:
+        url = await exits.enter_async_context(running(create_app(settings, TABLE, ENHANCERS)))
+        stack = await open_stack(exits, tmp_path, animation_url=url, max_audio_s=1.0)
+        for path, body in (
+            ("/v1/say", {"text": "One. Two. Three."}),
+            ("/v1/animate", {"audio": base64.b64encode(recording(tmp_path, 2.0).read_bytes()).decode()}),
+        ):
+            refused = await stack.client.post(path, json=body)
+            assert refused.status_code == 413
+            assert "POST /v1/jobs makes longer videos" in refused.json()["error"]["message"]
+        for words in (("say", "One. Two. Three."), ("animate", tmp_path / "speech.wav")):
+            said = await invoke(*words, "-o", tmp_path / "a.mp4", "--url", stack.url)
+            assert said.exit_code == 1
+            assert "longer than 1 s, which is the limit; --job of" in " ".join(said.stderr.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ def ask_question(question: Path | None, text: str | None, speech: dict[str, str]
             raise UsageFailureError("ask with a recording or with --text, one of them")
         if text is not None and not text.strip():
             raise UsageFailureError("there is nothing to ask")
+        if question is not None and _is_words(question):
+            raise UsageFailureError(f"there is no file {question}; a question in writing goes after --text")
         asked = {"text": text} if question is None else {"audio": _base64(question)}
         stages = ("llm", "tts", "animation") if question is None else ("asr", "llm", "tts", "animation")
         return Job("/v1/avatarchatbot/stream", {**asked, **speech, **common.look.body()}, stages, question)
@@ -184,6 +187,13 @@ def _face(avatar: str) -> dict[str, str]:
     if path.suffix.lower() in _PICTURES or len(path.parts) > 1:
         raise UsageFailureError(f"there is no picture {avatar}")
     return {"avatar": avatar} if avatar else {}
+
+
+def _is_words(question: Path) -> bool:
+    """Whether what should be a recording looks like a question in writing."""
+    words = str(question)
+    # os.path, as Path.exists raises for words too long to be a name
+    return (" " in words or words.endswith(("?", "？"))) and not os.path.exists(question)
 
 
 def _base64(path: Path) -> str:

@@ -124,6 +124,8 @@ BAD: list[tuple[tuple[object, ...], int, str]] = [
     (("ask",), 2, "one of them"),
     (("ask", "--text", " "), 2, "nothing to ask"),
     (("ask", "nowhere.wav"), 2, "no file nowhere.wav"),
+    (("ask", "What can you do?"), 2, "no file What can you do?; a question in writing goes after --text"),
+    (("ask", "Why? " * 60), 2, "goes after --text"),
     (("ask", "nowhere.wav", "--text", "x"), 2, "one of them"),
     (("ask", "--text", "x", "--avatar", "nowhere.png"), 2, "no picture nowhere.png"),
     (("ask", "--text", "x", "-o", "no/such/folder/a.mp4"), 2, "does not exist"),

@@ -49,9 +49,13 @@ def add_avatar(image: Path, name: str, rig: Path | None, url: str, *, as_json: b
         if rig is not None:
             form["rig"] = _points(rig)
         async with gateway_client(url, _STAGES) as client:
+            before = (await call_json(client, "GET", "/v1/avatars"))["avatars"] if name else []
             with about_files(picture=image):
                 avatar = await call_json(client, "POST", "/v1/avatars", files=files, data=form)
-        _say(avatar, f"{avatar['name']} is avatar {avatar['id']}", as_json=as_json)
+        sentence = f"{avatar['name']} is avatar {avatar['id']}"
+        if avatar["id"] in [known["id"] for known in before]:
+            sentence = f"the picture is already there as {avatar['id']} ({avatar['name']}); its name stays"
+        _say(avatar, sentence, as_json=as_json)
 
     run(add)
 

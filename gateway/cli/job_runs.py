@@ -15,6 +15,7 @@ from gateway.cli.calls import call, call_json, place
 from gateway.cli.download import download
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import FailureError, UsageFailureError, print_json, run
+from gateway.cli.named_avatar import id_of
 from gateway.cli.output import check_writable, read_input
 from gateway.cli.presets import plan_of
 from gateway.cli.progress import AnswerProgress, answer_progress, duration
@@ -118,6 +119,8 @@ async def _make(
     check_body(JobRequest, wanted)
 
     async def made(client: httpx.AsyncClient, progress: AnswerProgress) -> dict[str, Any]:
+        if "avatar" in wanted:
+            wanted["avatar"] = await id_of(client, wanted["avatar"])
         progress.expect(await plan_of(client, look))
         with about_files(sound=sound):
             job: dict[str, Any] = await call_json(client, "POST", "/v1/jobs", json=wanted)

@@ -49,7 +49,7 @@ Url = Annotated[
     str, typer.Option("--url", help="A running gateway to use; without it everything runs in this process.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Face = Annotated[str, typer.Option("--avatar", help="An avatar's id, or a picture of a face.")]
+Face = Annotated[str, typer.Option("--avatar", help="An avatar's id or name, or a picture of a face.")]
 Engine = Annotated[str, typer.Option("--engine", help="The animation engine.")]
 Voice = Annotated[str, typer.Option("--voice", help="A voice; `avatarchatbot voices` lists them.")]
 Language = Annotated[str, typer.Option("--language", help="Language as a BCP 47 tag, such as en or zh.")]

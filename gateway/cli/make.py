@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.calls import call, place
 from gateway.cli.download import download
 from gateway.cli.events import answer_events
 from gateway.cli.explained import about_files, check_body
 from gateway.cli.failure import UsageFailureError, print_json, run
+from gateway.cli.named_avatar import id_of
 from gateway.cli.output import check_writable, read_input, written_whole
 from gateway.cli.presets import plan_of
 from gateway.cli.progress import AnswerProgress, answer_progress
@@ -121,7 +121,7 @@ async def _make(job: Any, common: Common, alignment: Path | None) -> None:
     async with gateway_client(common.url, wanted.stages) as client:
         with answer_progress(quiet=common.as_json) as progress, about_files(sound=wanted.sound, picture=picture):
             if "avatar" in wanted.body:
-                await call(client, "GET", place("/v1/avatars", wanted.body["avatar"]))
+                wanted.body["avatar"] = await id_of(client, wanted.body["avatar"])
             progress.expect(await plan_of(client, common.look))
             result = await _finished(client, wanted, progress)
             await download(client, result["video_path"], common.output)

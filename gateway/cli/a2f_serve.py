@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from comps.core.engine import missing_extra
 from comps.core.serve import BlockingServer
 from comps.core.web.problems import sentence_of
 from gateway.cli.failure import FailureError, UsageFailureError, run_plain
+from megaservice.supervisor.plan import PlanError
+from megaservice.supervisor.ports import check_ports
 
 EXTRA = "audio2face"
+_PORTS = {"gRPC": "--port", "authoring": "--authoring-port", "HTTP": "--http-port"}
 _SWITCH_S = 0.001
 """The event loop is not kept waiting by a thread that computes for longer than this (Python's own 0.005 s is a sixth of a frame)."""
 
@@ -76,6 +80,7 @@ def _serve(files: Files, chosen: Mapping[str, Any]) -> None:
     except ValidationError as error:
         raise UsageFailureError(sentence_of(error.errors(include_url=False))) from error
     app = create_app(settings)
+    _check_ports(app)
     server = BlockingServer(app, app.state.settings)
     failures: list[str] = []
 
@@ -89,6 +94,23 @@ def _serve(files: Files, chosen: Mapping[str, Any]) -> None:
         _run(server)
     if failures:
         raise FailureError(failures[0])
+
+
+def _check_ports(app: FastAPI) -> None:
+    """Refuse ports that cannot be had before models load; raises FailureError that says whose they are."""
+    settings, addresses = app.state.settings, app.state.addresses
+    given = {"gRPC": addresses.grpc, "authoring": addresses.authoring, "legacy": addresses.legacy}
+    parts = [(name, *address.rpartition(":")[::2]) for name, address in given.items() if address]
+    wanted = [(name, host.strip("[]"), int(port)) for name, host, port in parts]
+    try:
+        check_ports([*wanted, ("HTTP", settings.host, settings.port)], _choose)
+    except PlanError as error:
+        raise FailureError(str(error)) from error
+
+
+def _choose(endpoint: str) -> str:
+    option = _PORTS.get(endpoint)
+    return f"choose another with {option}" if option else "choose another in the deployment file"
 
 
 def _run(server: BlockingServer) -> None:

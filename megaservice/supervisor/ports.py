@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,23 +13,30 @@ from megaservice.supervisor.plan import PlanError
 _LISTEN = "0A"
 
 
+def _choose(service: str) -> str:
+    if service == "gateway":
+        return "choose another with --port"
+    return "choose four others with --base-port"
+
+
 def is_free(host: str, port: int) -> bool:
     """True when a server could bind `host`:`port` now."""
     return _bind_error(host, port) is None
 
 
-def check_ports(wanted: Iterable[tuple[str, str, int]]) -> None:
+def check_ports(wanted: Iterable[tuple[str, str, int]], choose: Callable[[str], str] = _choose) -> None:
     """Raise PlanError, with a sentence for each port that cannot be had, unless all `wanted` can be bound.
 
     Args:
         wanted: name of the service, address and port of each; port 0 is always to be had.
+        choose: of a service's name, how its user takes another port.
     """
     problems, given = [], dict[int, str]()
     for service, host, port in wanted:
         if port and port in given:
-            problems.append(f"{given[port]} and {service} cannot both have port {port}; {_choose(service)}")
+            problems.append(f"{given[port]} and {service} cannot both have port {port}; {choose(service)}")
         elif (error := _bind_error(host, port)) is not None:
-            problems.append(_refusal(service, host, port, error))
+            problems.append(_refusal(service, host, port, error, choose(service)))
         given[port] = service
     if problems:
         raise PlanError("\n".join(problems))
@@ -46,20 +53,14 @@ def _bind_error(host: str, port: int) -> OSError | None:
     return None
 
 
-def _refusal(service: str, host: str, port: int, error: OSError) -> str:
+def _refusal(service: str, host: str, port: int, error: OSError, other: str) -> str:
     """What is wrong with an address and what to do."""
     if error.errno == errno.EADDRINUSE:
         who = holder(port) or "another program"
-        return f"{service} needs port {port}, which is taken by {who}: stop it, or {_choose(service)}"
+        return f"{service} needs port {port}, which is taken by {who}: stop it, or {other}"
     if error.errno == errno.EACCES:
-        return f"{service} may not use port {port}, which is kept for administrators; {_choose(service)}"
+        return f"{service} may not use port {port}, which is kept for administrators; {other}"
     return f"{service} cannot listen on {host}: {error.strerror}; check --host"
-
-
-def _choose(service: str) -> str:
-    if service == "gateway":
-        return "choose another with --port"
-    return "choose four others with --base-port"
 
 
 def holder(port: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,3 +91,16 @@ def test_a_folder_is_searched_and_single_files_go_over_it(tmp_path: Path) -> Non
         Files(folder=tmp_path / "empty").settings()
     with pytest.raises(UsageFailureError, match="not a folder"):
         Files(folder=tmp_path / "nowhere").settings()
+
+
+async def test_a_port_that_is_taken_is_said_to_be_whose_and_how_to_choose_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for endpoint, option in (("HTTP", "--http-port"), ("authoring", "--authoring-port"), ("gRPC", "--port")):
+            async with serving(*FREE, option, port) as (process, lines):
+                assert await process.wait() == 1
+            (said,) = lines
+            assert said.startswith(f"{endpoint} needs port {port}, which is taken by ")
+            assert said.endswith(f"choose another with {option}")

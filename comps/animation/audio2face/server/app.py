@@ -62,6 +62,7 @@ def create_app(
 
     info = ServiceInfo("audio2face", "audio2face", "Speech in, the animation of a face out", version("avatarchatbot"))
     app = create_service_app(info, settings, startup=startup)
+    app.state.addresses = addresses
     app.state.give_up = lambda reason: log.error("%s", reason)
     _add_probes(app, found)
     return app

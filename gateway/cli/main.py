@@ -93,7 +93,9 @@ def up(
         int,
         typer.Option(min=0, max=65532, help="Put the services on this port and the three after it; 0: the usual ones."),
     ] = 0,
-    profile: Annotated[str, typer.Option(help="The set of engines: embedded or cpu.")] = "embedded",
+    profile: Annotated[
+        str, typer.Option(help="The set of engines: embedded or cpu; xeon, gaudi, cuda and rocm are containers.")
+    ] = "embedded",
 ) -> None:
     """Start and supervise the services, and serve the gateway and its page."""
     from gateway.cli.up import UpOptions, run_up

@@ -18,7 +18,7 @@ from comps.core.logs import configure_logging
 from comps.core.serve import running
 from gateway.cli.failure import FailureError, UsageFailureError, run
 from gateway.cli.knowledge_folder import check_knowledge_folder
-from gateway.cli.running import noted
+from gateway.cli.running import find_running, noted
 from gateway.settings import GatewaySettings
 from megaservice.supervisor.plan import Plan, PlanError, make_plan
 from megaservice.supervisor.ports import check_ports
@@ -32,6 +32,8 @@ PROFILES: dict[str, dict[str, str]] = {
     "cpu": {"asr": "whisper", "llm": "transformers", "tts": "transformers"},
 }
 """Profile to the engine of each stage that is not the embedded one."""
+CONTAINERS = ("xeon", "gaudi", "cuda", "rocm")
+"""Profiles that are files of compose/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,7 @@ async def _up(options: UpOptions) -> None:
     _log_to_terminal()
     try:
         plan = await make_plan(options.urls, options.base_port, _environment(options.profile))
-        services = ((spec.name, spec.host, spec.port) for spec in plan.services)
-        check_ports((("gateway", options.host, options.port), *services))
+        await _require_ports(options, plan)
         supervisor = Supervisor(plan.services)
         await supervisor.start()
     except PlanError as error:
@@ -68,6 +69,21 @@ async def _up(options: UpOptions) -> None:
         raise FailureError(str(error)) from error
     finally:
         await supervisor.stop()
+
+
+async def _require_ports(options: UpOptions, plan: Plan) -> None:
+    """Raise PlanError when a port is taken; the sentence begins with our own page where that is what took it."""
+    services = ((spec.name, spec.host, spec.port) for spec in plan.services)
+    wanted = [("gateway", options.host, options.port), *services]
+    try:
+        check_ports(wanted)
+    except PlanError as error:
+        ports = {port for _, _, port in wanted}
+        for gateway in await asyncio.to_thread(find_running):
+            if ports & {port for _, port in gateway.addresses.values()}:
+                beside = "open that, or give another one ports of its own"
+                raise PlanError(f"it already runs at {gateway.url}: {beside}\n{error}") from error
+        raise
 
 
 async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: asyncio.Event) -> None:
@@ -134,13 +150,21 @@ def page_addresses(url: str) -> tuple[str, ...]:
 def _environment(profile: str) -> dict[str, dict[str, str]]:
     """Variables of each service: the profile's engine, and plain log lines."""
     if profile not in PROFILES:
-        raise UsageFailureError(f"there is no profile '{profile}'; there are: {', '.join(PROFILES)}")
+        raise UsageFailureError(_no_profile(profile))
     logs = {"AVATAR_LOG_FORMAT": "text", "AVATAR_LOG_LEVEL": os.environ.get("AVATAR_LOG_LEVEL", "warning")}
     engines = PROFILES[profile]
     return {
         stage: {**logs, **({f"AVATAR_{stage.upper()}_ENGINE": engines[stage]} if stage in engines else {})}
         for stage in ("asr", "llm", "tts", "animation")
     }
+
+
+def _no_profile(profile: str) -> str:
+    here = ", ".join(PROFILES)
+    if profile in CONTAINERS:
+        files = f"-f compose/compose.yaml -f compose/{profile}.yaml"
+        return f"'{profile}' runs in containers: docker compose {files} up --build; here there are: {here}"
+    return f"there is no profile '{profile}'; there are: {here}, and in containers {', '.join(CONTAINERS)}"
 
 
 def _log_to_terminal() -> None:

@@ -25,6 +25,7 @@ ENGINES: AnimationTable = EngineTable(
             extra="neural",
             capabilities=AnimationCapabilities(look_ahead_s=0.2155, needs_phones=False, head_pose=False, emotion=False),
             summary="lips of photos and films by the network of that name; weights for non-commercial use only",
+            weights="wav2lip",
         ),
         EngineSpec(
             name="sadtalker",
@@ -32,6 +33,7 @@ ENGINES: AnimationTable = EngineTable(
             extra="neural",
             capabilities=AnimationCapabilities(look_ahead_s=2.215, needs_phones=False, head_pose=True, emotion=False),
             summary="face and head of a photo move with the speech; wants a GPU; weights with terms of their own",
+            weights="sadtalker",
         ),
         EngineSpec(
             name="liveavatar",
@@ -54,7 +56,9 @@ ENHANCERS: EnhancerTable = EngineTable(
             extra="neural",
             capabilities=None,
             summary="restores faces by the network of that name, after any engine; wants a GPU",
+            weights="gfpgan",
         ),
     ],
+    "enhancer",
 )
 """What can make the faces better that an engine drew."""

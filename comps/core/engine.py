@@ -47,7 +47,8 @@ class EngineSpec(Generic[CapabilitiesT]):
     """One row of a stage's table.
 
     `factory` is ``"package.module:Class"``, called with the stage's settings. `extra` is the pip
-    extra that brings its libraries, or None when the base install has them.
+    extra that brings its libraries, or None when the base install has them. `weights` is the model that
+    it has to be given, if it has to.
     """
 
     name: str
@@ -55,13 +56,15 @@ class EngineSpec(Generic[CapabilitiesT]):
     extra: str | None
     capabilities: CapabilitiesT
     summary: str = ""
+    weights: str = ""
 
 
 class EngineTable(Generic[EngineT, CapabilitiesT]):
-    """The engines of one stage, in the order shown to users."""
+    """The engines of one stage, in the order shown to users; `param` is the request's field that names one."""
 
-    def __init__(self, stage: str, specs: Iterable[EngineSpec[CapabilitiesT]]) -> None:
+    def __init__(self, stage: str, specs: Iterable[EngineSpec[CapabilitiesT]], param: str = "engine") -> None:
         self.stage = stage
+        self.param = param
         self._specs = {spec.name: spec for spec in specs}
 
     def __iter__(self) -> Iterator[EngineSpec[CapabilitiesT]]:
@@ -76,7 +79,7 @@ class EngineTable(Generic[EngineT, CapabilitiesT]):
         """The row called `name`; raises UnknownChoiceError that lists the names."""
         if name not in self._specs:
             known = ", ".join(self._specs)
-            raise UnknownChoiceError(f"{self.stage} has no engine '{name}'; it has: {known}", param="engine")
+            raise UnknownChoiceError(f"{self.stage} has no engine '{name}'; it has: {known}", param=self.param)
         return self._specs[name]
 
     def create(self, name: str, settings: object) -> EngineT:
@@ -86,15 +89,21 @@ class EngineTable(Generic[EngineT, CapabilitiesT]):
             factory = cast("Callable[[object], EngineT]", pkgutil.resolve_name(spec.factory))
             return factory(settings)
         except ImportError as error:
-            raise missing_extra(f"engine '{spec.name}'", spec.extra, error) from error
+            raise missing_extra(f"engine '{spec.name}'", spec.extra, error, spec.weights) from error
 
 
-def missing_extra(asked: str, extra: str | None, error: ImportError) -> EngineUnavailableError:
-    """The error for a library that is not installed, with the command that installs it; `asked` begins its sentence."""
+def missing_extra(asked: str, extra: str | None, error: ImportError, weights: str = "") -> EngineUnavailableError:
+    """The error for a library that is not installed, with the command that installs it; `asked` begins its sentence.
+
+    `weights` is a model that is needed besides, which has a command of its own.
+    """
     what = error.name or str(error)
     if extra is None:
         return EngineUnavailableError(f"{asked} needs '{what}', which is missing from this installation")
-    return EngineUnavailableError(f"{asked} needs '{what}': install it with  pip install 'avatarchatbot[{extra}]'")
+    fetch = f"; its weights come by  avatarchatbot models pull {weights}" if weights else ""
+    return EngineUnavailableError(
+        f"{asked} needs '{what}': install it with  pip install 'avatarchatbot[{extra}]'{fetch}"
+    )
 
 
 class EngineHost(Generic[EngineT, CapabilitiesT]):
@@ -138,7 +147,7 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
         held = [*self._engines, *self._loading]
         if len(held) >= self._max_loaded:
             raise EngineUnavailableError(
-                f"there is no room to load engine '{name}'; these are loaded: {', '.join(held)}", param="engine"
+                f"there is no room to load engine '{name}'; these are loaded: {', '.join(held)}", param=self.table.param
             )
         self._loading.add(name)
         closings = self._closings
@@ -154,6 +163,9 @@ class EngineHost(Generic[EngineT, CapabilitiesT]):
                     await engine.close()
                 raise
             return engine
+        except EngineUnavailableError as error:
+            error.param = error.param or self.table.param
+            raise
         finally:
             self._loading.discard(name)
 

@@ -49,7 +49,7 @@ def check_body(model: type[BaseModel], body: Mapping[str, Any]) -> None:
 
 @contextmanager
 def about_files(*, sound: Path | None = None, picture: Path | None = None) -> Iterator[None]:
-    """Errors of the block that are about one of these files say which."""
+    """Errors of the block that are about one of these files begin with it."""
     try:
         yield
     except AvatarError as error:
@@ -57,4 +57,5 @@ def about_files(*, sound: Path | None = None, picture: Path | None = None) -> It
         file = next((path for path, params in places if path is not None and error.param in params), None)
         if file is not None:
             error.message = f"{file}: {error.message}"
+            error.service = ""  # the file is at fault, whichever service read it
         raise

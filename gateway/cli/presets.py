@@ -33,6 +33,8 @@ def list_presets(engine: str, url: str, *, as_json: bool) -> None:
         table.add_row(row["name"], f"{row['size']} px", str(row["fps"]), row["enhancer"] or "none", cost(row["work_s"]))
     sys.stdout.write(f"Engine {found['engine']} on {found['machine']}\n\n")
     Console().print(table)
+    if found.get("problem"):  # which an older gateway does not tell
+        sys.stdout.write(f"\nIt cannot run here: {found['problem']}\n")
 
 
 async def _measured(engine: str, url: str, *, quiet: bool) -> dict[str, Any]:

@@ -133,4 +133,5 @@ ENHANCERS: EnhancerTable = EngineTable(
         EngineSpec("inverter", "tests.animation.stand_in:Inverter", None, None),
         EngineSpec("absent", "tests.animation.no_such_module:Enhancer", "neural", None),
     ],
+    "enhancer",
 )

@@ -52,6 +52,7 @@ async def test_the_presets_are_listed_with_what_they_cost(stack: Stack) -> None:
 async def test_an_engine_that_cannot_run_here_is_not_known(stack: Stack) -> None:
     shown = await invoke("presets", "--engine", "absent", "--url", stack.url)
     assert shown.stdout.count(UNKNOWN) == 3
+    assert "It cannot run here: engine 'absent' needs 'tests.animation.no_such_module'" in shown.stdout
     refused = await invoke("presets", "--engine", "magic", "--url", stack.url)
     assert refused.exit_code == 1
     assert "no engine 'magic'" in refused.stderr

@@ -14,7 +14,7 @@ from comps.animation.pace.circumstances import key_of
 from comps.animation.pace.trial import trial_speech, tried
 from comps.animation.session import AnimationSession
 from comps.animation.studio import Studio
-from comps.core.errors import AvatarError, BusyError
+from comps.core.errors import AvatarError, BusyError, EngineUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +34,14 @@ class PaceKeeper:
         self._studio = studio
         self._book = book
         self._measuring = False
+        self._problem = ""
 
     async def known(self, engine: str, options: AnimationOptions) -> float | None:
         """Seconds of work for a second of speech, None where it is not known yet; never waits for a trial."""
         return await self._studio.in_thread(self._book.get, self._key(engine, options))
 
-    async def measured(self, engine: str, wanted: Sequence[AnimationOptions]) -> list[float | None]:
-        """The same after trials of those that are not known, which count as one session.
+    async def measured(self, engine: str, wanted: Sequence[AnimationOptions]) -> tuple[list[float | None], str]:
+        """The same after trials of those that are not known, which count as one session; and why the engine cannot run here.
 
         None when the engine cannot run here or was too slow, and for engines that need more than a trial to be told:
         a program that draws whole persons takes minutes to start.
@@ -50,20 +51,20 @@ class PaceKeeper:
         """
         paces = [await self.known(engine, options) for options in wanted]
         if None not in paces or self._studio.engines.table.spec(engine).capabilities.text:
-            return paces
+            return paces, ""
         if self._measuring:
             raise BusyError(
                 "what presets cost is being measured already, one after the other", retry_after_s=DEADLINE_S
             )
         with self._studio.place() as work:
-            self._measuring = True
+            self._measuring, self._problem = True, ""
             try:
                 with anyio.move_on_after(MEASURE_S):
                     for number, options in enumerate(wanted):
                         paces[number] = paces[number] or await self._measured(engine, options, work)
             finally:
                 self._measuring = False
-        return paces
+        return paces, self._problem
 
     async def _measured(self, engine: str, options: AnimationOptions, work: Work) -> float | None:
         """A trial's pace, kept where nothing else used the service meanwhile."""
@@ -84,6 +85,8 @@ class PaceKeeper:
             pace = await self._trial(engine, options)
             return await self._trial(engine, options) if pace is not None and pace < AGAIN_BELOW_S else pace
         except AvatarError as error:
+            if isinstance(error, EngineUnavailableError):
+                self._problem = error.message
             logger.info("the pace of %s cannot be measured: %s", engine, error.message)
             return None
 

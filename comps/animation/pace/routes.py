@@ -32,6 +32,7 @@ class PresetsView(BaseModel):
 
     engine: str
     machine: str
+    problem: str = Field("", description="why the engine cannot run here; empty where it can, or nobody tried")
     presets: list[PresetView]
 
 
@@ -59,7 +60,8 @@ async def presets(asked: Annotated[PresetQuery, Query()], request: Request) -> P
 async def measured_presets(asked: PresetQuery, request: Request) -> PresetsView:
     """Takes up to 90 s, and a place among the answers; one measurement runs at a time, others get 429."""
     engine, wanted = _wanted(asked, studio_of(request))
-    return _view(engine, wanted, await keeper_of(request.app).measured(engine, wanted))
+    paces, problem = await keeper_of(request.app).measured(engine, wanted)
+    return _view(engine, wanted, paces, problem)
 
 
 def _wanted(asked: PresetQuery, studio: Studio) -> tuple[str, list[AnimationOptions]]:
@@ -74,7 +76,9 @@ def _wanted(asked: PresetQuery, studio: Studio) -> tuple[str, list[AnimationOpti
     return engine, wanted
 
 
-def _view(engine: str, wanted: Sequence[AnimationOptions], paces: Sequence[float | None]) -> PresetsView:
+def _view(
+    engine: str, wanted: Sequence[AnimationOptions], paces: Sequence[float | None], problem: str = ""
+) -> PresetsView:
     views = [
         PresetView(
             name=options.preset,
@@ -86,7 +90,7 @@ def _view(engine: str, wanted: Sequence[AnimationOptions], paces: Sequence[float
         )
         for options, pace in zip(wanted, paces, strict=True)
     ]
-    return PresetsView(engine=engine, machine=machine(), presets=views)
+    return PresetsView(engine=engine, machine=machine(), problem=problem, presets=views)
 
 
 def keep_keeper(app: FastAPI, keeper: PaceKeeper) -> None:

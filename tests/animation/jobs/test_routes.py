@@ -130,7 +130,7 @@ async def test_jobs_are_not_listed(service: Running) -> None:
         ({"audio": wav(61)}, 413, "audio"),
         ({"audio": wav(1), "avatar": "nobody"}, 404, "avatar"),
         ({"audio": wav(1), "engine": "magic"}, 422, "engine"),
-        ({"audio": wav(1), "engine": "absent"}, 503, None),
+        ({"audio": wav(1), "engine": "absent"}, 503, "engine"),
         ({"audio": wav(1), "enhancer": "magic"}, 422, "enhancer"),
         ({"audio": wav(1), "preset": "draft"}, 422, "preset"),
     ],

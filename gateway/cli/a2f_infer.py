@@ -218,7 +218,8 @@ class _Live(Exporter):
 def _progress(seconds: float, fps: int, *, quiet: bool) -> Iterator[Any]:
     """Gives what is told of frames that were made; a bar on stderr, nothing when `quiet`."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet), transient=True) as progress:
+    console = Console(stderr=True, quiet=quiet)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("animating", total=round(seconds * fps))
 
         def advance(frames: int) -> None:

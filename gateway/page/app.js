@@ -165,7 +165,9 @@ function reasonOf(cause, sound) {
   if (sound && cause.code === "unsupported_media") {
     return `${sound.name ?? "The recording"} holds no audio in a known format. Choose a sound file, such as a WAV, MP3 or M4A.`;
   }
-  return `${cause.message.charAt(0).toUpperCase()}${cause.message.slice(1)}`;
+  // a command at the end, which stands after two spaces, is to be copied as it is
+  const stop = /[.?!。？！]$|  /.test(cause.message) ? "" : ".";
+  return `${cause.message.charAt(0).toUpperCase()}${cause.message.slice(1)}${stop}`;
 }
 
 function askAgain(turn, sound) {

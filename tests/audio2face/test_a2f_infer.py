@@ -51,6 +51,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_file_is_written_and_reported(speech: Path, tmp_path: Path) -> None:
     said = infer(speech, "-o", tmp_path / "out.csv", "--emotion", "joy=1@0").output
+    assert len(said.splitlines()) == 1
     assert "out.csv: 1.20 s, 37 frames of 68 shapes at 30 fps" in said
     assert "joy" in said
     table = rows(tmp_path / "out.csv")

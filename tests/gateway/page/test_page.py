@@ -500,7 +500,7 @@ def test_what_waits_is_not_asked_after_a_failure(page: Page) -> None:
     expect(page.locator(".asked")).to_have_count(1)
     ask(page, "Can I use my own photo?")
     held[0].fulfill(status=502, json={"error": {"message": "the model is gone", "service": "llm"}})
-    expect(page.get_by_role("alert")).to_contain_text("The model is gone")
+    expect(page.get_by_role("alert")).to_contain_text("The model is gone.")
     expect(page.get_by_label("Your question")).to_have_value("Can I use my own photo?")
     expect(page.locator(".asked")).to_have_count(1)
     expect(page.locator("#question-note")).to_be_hidden()

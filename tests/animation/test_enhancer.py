@@ -88,7 +88,7 @@ async def test_a_video_has_the_enhanced_size(service: Running) -> None:
     ("fields", "status", "param", "words"),
     [
         ({"enhancer": "magic"}, 422, "enhancer", "inverter, absent, none"),
-        ({"enhancer": "absent"}, 503, None, "avatarchatbot[neural]"),
+        ({"enhancer": "absent"}, 503, "enhancer", "avatarchatbot[neural]"),
         ({"enhancer": "inverter", "enhancer_strength": 1.5}, 422, "enhancer_strength", "at most 1"),
         ({"enhancer_strength": 0.5}, 422, "enhancer_strength", "name one"),
         ({"enhancer": "none", "enhancer_strength": 0.5}, 422, "enhancer_strength", "name one"),

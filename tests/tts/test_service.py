@@ -110,7 +110,7 @@ async def test_voices_are_listed(client: httpx.AsyncClient) -> None:
         ({"text": "a", "voice": "en-us-x"}, 422, "voice"),
         ({"text": "a", "language": "klingonisch"}, 422, "language"),
         ({"text": "a", "engine": "none"}, 422, "engine"),
-        ({"text": "a", "engine": "coqui"}, 503, None),
+        ({"text": "a", "engine": "coqui"}, 503, "engine"),
         ({"text": "a", "speed": 9}, 422, "speed"),
         ({"text": "a", "speed": "nan"}, 422, "speed"),
         ({"text": "a", "pitch": 0}, 422, "pitch"),

@@ -110,7 +110,7 @@ def test_a_tall_picture_and_a_long_note_leave_stage_and_composer_as_they_are(pag
 def test_a_failed_question_is_asked_again(page: Page) -> None:
     page.route(STREAM, gone)
     ask(page, "Hello!")
-    expect(page.locator(".failure")).to_have_text("No answer. The model is gone")
+    expect(page.locator(".failure")).to_have_text("No answer. The model is gone.")
     page.unroute(STREAM)
     page.get_by_role("button", name="Ask again").click()
     expect(page.get_by_role("button", name="Replay")).to_be_visible(timeout=30_000)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.amx import PARTS, Geometry, Phase, matrix_unit
+from comps.animation.neural.phases import OutputPhase, added, plain_phases, sides, transposed_phases
 
 _BLOCK = 32
 """Channels that are multiplied together; others are filled up with zeros."""
@@ -30,18 +29,6 @@ _WEIGHTED = (
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear),
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm),
 )
-
-Tap = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some outputs' taps `(down, across)` against the output's place, their weights `[o, taps, i]`, and the first such output."""
-
-    taps: Sequence[Tap]
-    weights: Tensor
-    top: int = 0
-    left: int = 0
 
 
 class InParts(nn.Module):
@@ -65,12 +52,12 @@ class InParts(nn.Module):
         self._channels, self._out_channels = layer.in_channels, layer.out_channels
         transposed = isinstance(layer, nn.ConvTranspose2d)
         self._stride = layer.stride[0] if transposed else 1
-        more = [_added(*side) // self._stride if transposed else 2 * side[2] - side[0] + 1 for side in _sides(layer)]
+        more = [added(*side) // self._stride if transposed else 2 * side[2] - side[0] + 1 for side in sides(layer)]
         self._added, self._lost = [max(0, each) for each in more], [max(0, -each) for each in more]
         bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach().clone()
         self.register_buffer("bias", bias)
         self._phases = [
-            _Phase(part, PARTS[dtype]) for part in (_transposed_parts if transposed else _plain_parts)(layer)
+            _Phase(part, PARTS[dtype]) for part in (transposed_phases if transposed else plain_phases)(layer)
         ]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,7 +129,7 @@ def in_parts(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 class _Phase:
     """Outputs of the same taps: what the C++ reads of them, and the memory that it reads."""
 
-    def __init__(self, part: _Part, parts: int) -> None:
+    def __init__(self, part: OutputPhase, parts: int) -> None:
         numbers = ctypes.c_int64 * len(part.taps)
         self._down, self._across = numbers(*(tap[0] for tap in part.taps)), numbers(*(tap[1] for tap in part.taps))
         self._top, self._left = part.top, part.left
@@ -164,7 +151,7 @@ def can_be_in_parts(layer: Any) -> bool:
         return False
     if isinstance(layer, nn.Conv2d):
         return set(layer.stride) == {1}
-    whole = all(_added(*side) % side[1] == 0 <= _added(*side) and side[0] >= side[1] for side in _sides(layer))
+    whole = all(added(*side) % side[1] == 0 <= added(*side) and side[0] >= side[1] for side in sides(layer))
     return whole and len(set(layer.stride)) == 1
 
 
@@ -186,37 +173,3 @@ def packed(weights: Tensor, parts: int) -> Tensor:
         rest = rest - pieces[-1].float()
     tiles = torch.stack(pieces).view(parts, rows, 2, 16, taps, columns, 16, 2)
     return tiles.permute(1, 4, 5, 0, 2, 6, 3, 7).contiguous()
-
-
-def _sides(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[tuple[int, int, int, int]]:
-    """Kernel, stride, padding and padding of the output, downwards and across."""
-    return list(zip(layer.kernel_size, layer.stride, layer.padding, layer.output_padding, strict=True))
-
-
-def _added(kernel: int, stride: int, padding: int, output_padding: int) -> int:
-    """By how many pixels a transposed convolution's output is larger than its input times the stride."""
-    return kernel - 2 * padding + output_padding - stride
-
-
-def _plain_parts(layer: nn.Conv2d) -> list[_Part]:
-    tall, wide = layer.kernel_size
-    above, before = (int(pad) for pad in layer.padding)
-    taps = [(down - above, across - before) for down in range(tall) for across in range(wide)]
-    return [_Part(taps, layer.weight.detach().permute(0, 2, 3, 1).flatten(1, 2))]
-
-
-def _transposed_parts(layer: nn.ConvTranspose2d) -> list[_Part]:
-    """One for each rest of an output's place by the stride, both ways."""
-    down, across = ([_taps_of(rest, *side[:3]) for rest in range(layer.stride[0])] for side in _sides(layer))
-    parts = []
-    for top, rows in enumerate(down):
-        for left, columns in enumerate(across):
-            places = [(row, column) for row in rows for column in columns]
-            weights = torch.stack([layer.weight.detach()[:, :, row[0], column[0]].T for row, column in places], 1)
-            parts.append(_Part([(row[1], column[1]) for row, column in places], weights, top, left))
-    return parts
-
-
-def _taps_of(rest: int, kernel: int, stride: int, padding: int) -> list[tuple[int, int]]:
-    """Number of the tap, and the input's place against output `stride * place + rest`, for those that reach it."""
-    return [(tap, (rest + padding - tap) // stride) for tap in range(kernel) if (rest + padding - tap) % stride == 0]

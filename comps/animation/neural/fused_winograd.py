@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's method from pixels to outputs in one go, by the C++ of ``winograd.cpp``.
+"""Convolutions by Winograd's method from pixels to outputs in one go, by the C++ of ``winograd.h``.
 
 The same numbers as `Winograd`'s, to rounding, without what that writes to memory between its steps; transposed
 convolutions that double a picture besides. For processors with AVX2 or AVX-512.
@@ -20,24 +20,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from comps.animation.neural.native import NativeCode, processor_flags
+from comps.animation.neural.native import NativeCode, aligned, processor_flags
 from comps.animation.neural.winograd import OUTPUTS, TAPS, matrices
 from comps.core.errors import EngineUnavailableError
 
 logger = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("winograd.cpp")
+_HEADERS = tuple(Path(__file__).with_name(name) for name in ("winograd.h", "vectors.h"))
 _OPTIONS = (("avx512f", ("-mavx512f", "-mfma")), ("avx2", ("-mavx2", "-mfma")))
 """Of the compiler, by what the processor has; the first that fits is taken."""
 _DOUBLING = 0
 """Stands for the taps of a transposed convolution that doubles."""
-_ALIGNMENT = 64
 
 _Number = ctypes.c_int64
 
 
 class Geometry(ctypes.Structure):
-    """As in ``winograd.cpp``."""
+    """As in ``winograd.h``."""
 
     _fields_ = (
         *((name, _Number) for name in ("samples", "depth", "height", "width", "channels")),
@@ -70,8 +70,8 @@ class FusedWinograd(nn.Module):
         self._lost = 1 - int(layer.output_padding[0]) if isinstance(layer, nn.ConvTranspose2d) else 0
         pads = [0, 0, 0] if transposed else [int(pad) for pad in layer.padding]
         self._pads = [0] * (3 - len(pads)) + pads
-        kernel = _doubling_kernel() if transposed else matrices(self._taps)[1]
-        self.register_buffer("weights", _packed(deep, kernel, fused_code().winograd_columns()))
+        one_way = torch.from_numpy(_doubling_kernel() if transposed else matrices(self._taps)[1])
+        self._keep(torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, deep.double()).flatten(0, 1))
         bias = torch.zeros(self._out_channels) if layer.bias is None else layer.bias.detach().clone()
         self.register_buffer("bias", bias.float())
         self._dimensions = layer.weight.dim()
@@ -101,11 +101,18 @@ class FusedWinograd(nn.Module):
             *(len(x), depth, height, width, self._channels, *size, self._out_channels),
             *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
         )
-        taps = _DOUBLING if self._doubles else self._taps
-        places = (each.data_ptr() for each in (pixels, self.weights, self.bias, out))
-        if len(x) and fused_code().winograd_convolve(taps, *places, ctypes.byref(geometry)):
+        if len(x) and not self._convolve(_DOUBLING if self._doubles else self._taps, pixels, out, geometry):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
+
+    def _keep(self, kernels: Tensor) -> None:
+        """Take over the kernels' values at all points, float64 `[points, d, i, o]`."""
+        self.register_buffer("weights", _packed(kernels, fused_code().winograd_columns()))
+
+    def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
+        """Fill `out`; False when there is no memory for the scratch."""
+        places = (each.data_ptr() for each in (pixels, self.weights, self.bias, out))
+        return not fused_code().winograd_convolve(method, *places, ctypes.byref(geometry))
 
     def _out_size(self, depth: int, height: int, width: int) -> tuple[int, int, int]:
         if self._doubles:
@@ -161,7 +168,7 @@ def _loaded() -> ctypes.CDLL:
         raise EngineUnavailableError(
             f"they need Linux on a processor with AVX2; here is {platform.system()} on {platform.machine()}"
         )
-    library = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions").library()
+    library = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions", _HEADERS).library()
     library.winograd_columns.restype = _Number
     library.winograd_convolve.argtypes = [_Number, *[ctypes.c_void_p] * 4, ctypes.POINTER(Geometry)]
     return library
@@ -176,16 +183,11 @@ def _doubling_kernel() -> NDArray[np.float64]:
     return kernel
 
 
-def _packed(weights: Tensor, kernel: NDArray[np.float64], columns: int) -> Tensor:
-    """`[o, i, d, k, k]` as float32 `[points, o / columns, d, i, columns]`, at the points of `kernel` `[p, k]`, aligned."""
-    one_way = torch.from_numpy(kernel)
-    seen = torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, weights.double()).flatten(0, 1)
-    points, depth, inputs, outputs = seen.shape
+def _packed(kernels: Tensor, columns: int) -> Tensor:
+    """`[points, d, i, o]` as float32 `[points, o / columns, d, i, columns]`, filled up with zeros and aligned."""
+    points, depth, inputs, outputs = kernels.shape
     groups = -(-outputs // columns)
-    whole = torch.empty(points * groups * depth * inputs * columns + _ALIGNMENT // 4, dtype=torch.float32)
-    start = -whole.data_ptr() % _ALIGNMENT // 4
-    packed = whole[start : start + points * groups * depth * inputs * columns]
-    packed = packed.view(points, groups, depth, inputs, columns).zero_()
-    for group, part in enumerate(seen.split(columns, dim=-1)):
+    packed = aligned(torch.zeros(points, groups, depth, inputs, columns, dtype=torch.float32))
+    for group, part in enumerate(kernels.split(columns, dim=-1)):
         packed[:, group, ..., : part.shape[-1]] = part
     return packed

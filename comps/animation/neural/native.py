@@ -21,6 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from comps.animation.neural.cache import cache_folder
 from comps.core.errors import EngineUnavailableError
 
@@ -31,6 +34,7 @@ _OPTIONS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-fopenmp")
 _LONGEST_BUILD_S = 120.0
 _MOST_LIBRARIES = 8
 """Of one source, on file, of other versions too."""
+_ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,13 @@ class NativeCode:
         source: beside this file.
         options: of the compiler, besides those that all have.
         user: what cannot be had without it, for messages.
+        headers: what the source includes, beside it.
     """
 
     source: Path
     options: tuple[str, ...]
     user: str
+    headers: tuple[Path, ...] = ()
 
     def library(self) -> ctypes.CDLL:
         """The code as a library, from an earlier run or compiled anew.
@@ -59,7 +65,8 @@ class NativeCode:
             raise EngineUnavailableError(f"there is no place to keep the code for {self.user}: {error}") from error
         options = (*_OPTIONS, *self.options)
         # Not of the compiler: a library that is there is of use where none is, or no longer.
-        recipe = (*options, *platform.libc_ver(), self.source.read_text(encoding="utf-8"))
+        texts = (file.read_text(encoding="utf-8") for file in (self.source, *self.headers))
+        recipe = (*options, *platform.libc_ver(), *texts)
         version = hashlib.sha256(chr(0).join(recipe).encode()).hexdigest()[:32]
         file = folder / f"{self.source.stem}-{version}.so"
         try:
@@ -142,6 +149,13 @@ class NativeCode:
                 shutil.rmtree(part, ignore_errors=True)
         for old in sorted(folder.glob(f"{self.source.stem}-*.so"), key=_age_s)[_MOST_LIBRARIES - 1 :]:
             old.unlink(missing_ok=True)
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """A copy, laid out as its shape says, that begins at a line of the caches."""
+    memory = torch.empty(tensor.numel() + _ALIGNMENT, dtype=tensor.dtype, device="cpu")
+    start = -memory.data_ptr() % _ALIGNMENT // tensor.element_size()
+    return memory[start : start + tensor.numel()].view(tensor.shape).copy_(tensor)
 
 
 def processor_flags() -> set[str]:

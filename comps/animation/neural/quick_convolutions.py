@@ -1,7 +1,7 @@
-"""Which convolutions of a network are done in another way that is quicker on a processor, and the same to rounding.
+"""Which convolutions of a network are done in other ways that are quicker on a processor: the same to rounding, or nearly.
 
 How many products a way saves is known; what its passes over memory cost is not, as it depends on caches, vector width
-and the libraries. So each layer that may gain is timed both ways, on the input that it gets.
+and the libraries. So each layer that may gain is timed in all ways, on the input that it gets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from comps.animation.neural.fourier import LEAST_TAPS, Fourier
 from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused, is_fusible_here
+from comps.animation.neural.int16_windows import Int16Windows, can_be_windows
+from comps.animation.neural.int16_winograd import Int16Winograd
 from comps.animation.neural.winograd import TAPS, Winograd
 
 _LEAST_GAIN, _LEAST_FUSED_GAIN = 16, 4
@@ -33,6 +35,8 @@ _LEAST_ROWS = 32
 
 Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
 """Whether the second module is worth taking instead of the first, on an input."""
+Ways = Callable[[Any], Sequence[Callable[[Any], nn.Module]]]
+"""What may do a layer quicker, the most exact first; nothing for what is no such layer."""
 
 
 def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
@@ -63,13 +67,41 @@ def _best_times(modules: tuple[nn.Module, nn.Module], x: Tensor) -> list[float]:
     return best
 
 
-def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker) -> nn.Module:
-    """A copy of `module` in which the convolutions that gain by it are `FusedWinograd`, `Winograd` or `Fourier`.
+def exact_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
+    """`FusedWinograd`, `Winograd` or `Fourier`, which give the same to rounding."""
+    if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN and is_fusible_here():
+        return [FusedWinograd]
+    if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
+        return []
+    down, across = part.kernel_size[-2:]
+    plain = set(part.stride) == set(part.dilation) == {part.groups} == {1} and part.padding_mode == "zeros"
+    if not plain or down != across or _gain(part) < _LEAST_GAIN:
+        return []
+    if down in TAPS:
+        return [Winograd]
+    return [Fourier] if down >= LEAST_TAPS else []
+
+
+def int16_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
+    """`Int16Windows` and `Int16Winograd`, or what is exact where neither can do a layer."""
+    ways: list[Callable[[Any], nn.Module]] = []
+    if can_be_windows(part):
+        ways.append(Int16Windows)
+    if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN:
+        ways.append(Int16Winograd)
+    return ways or exact_ways(part)
+
+
+def with_quick_convolutions(
+    module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker, *, ways: Ways = exact_ways
+) -> nn.Module:
+    """A copy of `module` in which convolutions are done in the quickest of the ways.
 
     Args:
         module: in eval mode and float32, on the CPU.
         examples: inputs of one call, of the batch and the picture size that are most wanted.
-        quicker: decides between a layer and its other way, on the layer's input.
+        quicker: decides between a layer, or the best way so far, and another, on the layer's input.
+        ways: what may do a layer.
     """
     quick = copy.deepcopy(module)
     chosen: dict[nn.Module, nn.Module] = {}
@@ -79,12 +111,14 @@ def with_quick_convolutions(module: nn.Module, examples: Sequence[Tensor], quick
         if layer in chosen:  # called by `quicker`, or used a second time
             return
         chosen[layer] = layer
-        other = ways[layer](layer).eval()
-        if quicker(layer, other, _part(inputs[0], batch)):
-            chosen[layer] = other
+        part = _part(inputs[0], batch)
+        for way in candidates[layer]:
+            other = way(layer).eval()
+            if quicker(chosen[layer], other, part):
+                chosen[layer] = other
 
-    ways = {part: way for part in quick.modules() if (way := _other_way(part)) is not None}
-    hooks = [part.register_forward_pre_hook(choose) for part in ways]
+    candidates = {part: found for part in quick.modules() if (found := ways(part))}
+    hooks = [part.register_forward_pre_hook(choose) for part in candidates]
     with torch.no_grad():
         quick(*(example[:1] for example in examples))
     for hook in hooks:
@@ -100,21 +134,6 @@ def _part(x: Tensor, batch: int) -> Tensor:
     items = min(batch, max(1, _MOST_VALUES // x.numel()))
     rows = max(_LEAST_ROWS, x.shape[-2] * _MOST_VALUES // x.numel())
     return torch.cat([x[..., :rows, :]] * items)
-
-
-def _other_way(part: Any) -> Callable[[Any], nn.Module] | None:
-    """What may do a layer quicker; None for what is no such layer."""
-    if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN and is_fusible_here():
-        return FusedWinograd
-    if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
-        return None
-    down, across = part.kernel_size[-2:]
-    plain = set(part.stride) == set(part.dilation) == {part.groups} == {1} and part.padding_mode == "zeros"
-    if not plain or down != across or _gain(part) < _LEAST_GAIN:
-        return None
-    if down in TAPS:
-        return Winograd
-    return Fourier if down >= LEAST_TAPS else None
 
 
 def _gain(part: Any) -> float:

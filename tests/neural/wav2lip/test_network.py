@@ -49,19 +49,21 @@ def test_it_returns_the_originals_picture(network: Any, inputs: tuple[Any, Any])
     assert_close(picture, fixture("wav2lip")["out"], TOLERANCE)
 
 
-@pytest.mark.parametrize("backend", ["folded", "winograd"])
+@pytest.mark.parametrize(("backend", "tolerance"), [("folded", TOLERANCE), ("winograd", TOLERANCE), ("int16", 5e-3)])
 def test_it_returns_the_originals_picture_by_quicker_ways(
-    backend: Any, network: Any, inputs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+    backend: Any, tolerance: float, network: Any, inputs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from comps.animation.neural.backend import Plan, build
     from comps.animation.neural.backends import pytorch
     from comps.animation.neural.quick_convolutions import with_quick_convolutions
 
     monkeypatch.setattr(  # every layer that can be, also those that would not gain here
-        pytorch, "with_quick_convolutions", lambda *given: with_quick_convolutions(*given, lambda *_: True)
+        pytorch,
+        "with_quick_convolutions",
+        lambda *given, **ways: with_quick_convolutions(*given, lambda *_: True, **ways),
     )
     picture = build(network, inputs, Plan(backend, "cpu"))(*inputs)
-    assert_close(picture, fixture("wav2lip")["out"], TOLERANCE)
+    assert_close(picture, fixture("wav2lip")["out"], tolerance)
 
 
 def test_its_parts_are_the_whole(network: Any, inputs: tuple[Any, Any]) -> None:

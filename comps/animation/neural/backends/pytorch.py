@@ -1,4 +1,4 @@
-"""Backends ``eager``, ``folded``, ``winograd``, ``bf16``, ``bf16x3`` and ``bf16x6``: torch itself."""
+"""Backends ``eager``, ``folded``, ``winograd``, ``int16``, ``bf16``, ``bf16x3`` and ``bf16x6``: torch itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import Program, Task
 from comps.animation.neural.bfloat16_parts import in_parts
 from comps.animation.neural.folding import fold_batch_norms, fold_parts, fold_rectifiers
-from comps.animation.neural.quick_convolutions import with_quick_convolutions
+from comps.animation.neural.int16_products import int16_code
+from comps.animation.neural.quick_convolutions import int16_ways, with_quick_convolutions
 
 
 class TorchProgram(Program):
@@ -76,6 +77,13 @@ def winograd(task: Task) -> TorchProgram:
     """Folded, channels last, with fewer multiplications: exact to rounding."""
     module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples)
     return _rectified(TorchProgram("winograd", module, task.device, channels_last=True), task)
+
+
+def int16(task: Task) -> TorchProgram:
+    """Folded, channels last, convolutions with products of whole numbers of 16 bits where they are quicker."""
+    int16_code()  # raises where there is none, before anything takes time
+    module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples, ways=int16_ways)
+    return _rectified(TorchProgram("int16", module, task.device, channels_last=True), task)
 
 
 def bf16(task: Task) -> TorchProgram:

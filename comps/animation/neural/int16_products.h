@@ -1,0 +1,134 @@
+// Products of whole numbers of 16 bits, two for the time of one of float32 where the processor has VNNI.
+//
+// A row of numbers is scaled so that its squares sum up to less than 2^30, kernels so that theirs do to 2^32: by Cauchy's and
+// Schwarz's inequality no sum of their products, nor a part of it, leaves 32 bits. So sums are exact, and numbers have some 12
+// bits, or 15 where a row is short, where bfloat16 has 8.
+
+#pragma once
+
+#include <cmath>
+
+#include "vectors.h"
+
+namespace {
+
+typedef int32_t Whole __attribute__((vector_size(4 * LANES)));
+typedef int16_t Short __attribute__((vector_size(4 * LANES)));
+
+constexpr float LENGTH = 32767;  // of a row, as the root of its squares' sum
+constexpr float SHORTEST = 1e-30f;
+
+#if defined(__AVX512F__)
+inline float sum(Vector numbers) { return _mm512_reduce_add_ps((__m512)numbers); }
+inline Whole rounded(Vector numbers) { return (Whole)_mm512_cvtps_epi32((__m512)numbers); }
+inline Short joined(Whole low, Whole high) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);  // packing goes by quarters
+    return (Short)_mm512_permutexvar_epi64(order, _mm512_packs_epi32((__m512i)low, (__m512i)high));
+}
+// `sums`, to each of which the products of two numbers are added.
+inline Whole with_products(Whole sums, Whole pair, Whole others) {
+#if defined(__AVX512VNNI__)
+    return (Whole)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)pair, (__m512i)others);
+#else
+    return sums + (Whole)_mm512_madd_epi16((__m512i)pair, (__m512i)others);
+#endif
+}
+#else
+inline float sum(Vector numbers) {
+    float total = 0;
+    for (int64_t lane = 0; lane < LANES; ++lane) total += numbers[lane];
+    return total;
+}
+inline Whole rounded(Vector numbers) { return (Whole)_mm256_cvtps_epi32((__m256)numbers); }
+inline Short joined(Whole low, Whole high) {
+    return (Short)_mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)low, (__m256i)high), 0xD8);
+}
+inline Whole with_products(Whole sums, Whole pair, Whole others) {
+#if defined(__AVXVNNI__)
+    return (Whole)_mm256_dpwssd_avx_epi32((__m256i)sums, (__m256i)pair, (__m256i)others);
+#else
+    return sums + (Whole)_mm256_madd_epi16((__m256i)pair, (__m256i)others);
+#endif
+}
+#endif
+
+class Int16Products {
+  public:
+    typedef int16_t Number;
+    static constexpr int64_t ROWS = LANES == 16 ? 12 : 6, COLUMNS = 2 * LANES;
+    static constexpr bool APART = true;
+
+    // `weights` are [points][outputs / COLUMNS][pairs][COLUMNS][2], 64 bytes aligned; `units`, what a kernel's 1 stands
+    // for, [points][outputs].
+    Int16Products(const int16_t *weights, const float *units, int64_t depth)
+        : weights(weights), units(units), pairs(divided_up(depth, 2)) {}
+
+    // Not a power of two, which would let all rows fall on the same lines of a cache.
+    static int64_t row_length(int64_t depth) { return rounded_up(depth, 2 * LANES) + 2 * LINE; }
+
+    // `depth` numbers from an aligned place, zeros behind them up to 2 * LANES, as whole ones; returns what 1 stands for.
+    static float keep(const float *from, int64_t depth, int16_t *to) {
+        Vector squares[2] = {};
+        for (int64_t k = 0; k < depth; k += 2 * LANES) {
+            const Vector *pair = (const Vector *)(from + k);
+            squares[0] += pair[0] * pair[0];
+            squares[1] += pair[1] * pair[1];
+        }
+        // Rounding makes a row longer by half of the root of its depth at most.
+        const float most = LENGTH - 1 - 0.5f * std::sqrt(static_cast<float>(depth));
+        // In this order what is no number stays.
+        const float unit = std::max(std::sqrt(sum(squares[0] + squares[1])), SHORTEST) / most;
+        const float scale = 1 / unit;
+        for (int64_t k = 0; k < depth; k += 2 * LANES) {
+            const Vector *pair = (const Vector *)(from + k);
+            *(Short *)(to + k) = joined(rounded(pair[0] * scale), rounded(pair[1] * scale));
+        }
+        return unit;
+    }
+
+    void multiply(int64_t count, const int16_t *rows, int64_t row, const float *scales, int64_t first, float *to,
+                  int64_t to_row) const {
+        multiply_rows(count, rows, row, scales, weights + 2 * first * pairs, units + first, to, to_row);
+    }
+
+  private:
+    // `count` rows, at most R.
+    template <int R = ROWS>
+    void multiply_rows(int64_t count, const int16_t *a, int64_t a_row, const float *scales, const int16_t *b,
+                       const float *b_units, float *to, int64_t to_row) const {
+        if (count >= R)
+            multiplied<R>(a, a_row, scales, b, b_units, to, to_row);
+        else if constexpr (R > 1)
+            multiply_rows<R - 1>(count, a, a_row, scales, b, b_units, to, to_row);
+    }
+
+    template <int R>
+    void multiplied(const int16_t *a, int64_t a_row, const float *scales, const int16_t *b, const float *b_units,
+                    float *to, int64_t to_row) const {
+        Whole low[R] = {}, high[R] = {};
+        for (int64_t pair = 0; pair < pairs; ++pair, b += 2 * COLUMNS) {
+            const Whole left = *(const Whole *)b, right = *(const Whole *)(b + COLUMNS);
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) {
+                int32_t numbers;
+                std::memcpy(&numbers, a + r * a_row + 2 * pair, 4);
+                const Whole both = Whole{} + numbers;
+                low[r] = with_products(low[r], both, left);
+                high[r] = with_products(high[r], both, right);
+            }
+        }
+        const Vector left = loaded(b_units, LANES), right = loaded(b_units + LANES, LANES);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            Vector *sums = (Vector *)(to + r * to_row);
+            sums[0] = __builtin_convertvector(low[r], Vector) * (scales[r] * left);
+            sums[1] = __builtin_convertvector(high[r], Vector) * (scales[r] * right);
+        }
+    }
+
+    const int16_t *weights;
+    const float *units;
+    int64_t pairs;
+};
+
+}  // namespace

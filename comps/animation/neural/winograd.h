@@ -1,0 +1,283 @@
+// Convolutions of pictures by Winograd's method, a block of tiles at a time from its pixels to its outputs, so that what
+// lies between stays in a cache.
+//
+// A tile's pixels are evaluated at some points each way. At each point all channels of a block's tiles are multiplied with
+// the kernels' values there, one matrix product; from its sums at all points follow a tile's outputs. What the products
+// are made in is the matter of `Products`, see winograd.cpp and int16.cpp.
+
+#pragma once
+
+#include "vectors.h"
+
+extern "C" {
+
+// `Geometry` of fused_winograd.py mirrors it.
+struct Geometry {
+    int64_t samples, depth, height, width, channels;  // of the input, channels innermost
+    int64_t out_depth, out_height, out_width, out_channels;
+    int64_t taps;               // in depth
+    int64_t front, top, left;   // zeros before the input
+    int64_t rectified;          // whether negative outputs become zero
+    int64_t threads;
+};
+
+}
+
+namespace {
+
+constexpr int64_t MOST_TILES = 72;      // of a block: more of them share the kernels' way from memory,
+constexpr int64_t MOST_BYTES = 8 << 20; // fewer stay in a cache
+constexpr int64_t MOST_COLUMNS = 128;   // of the outputs that a block makes at once
+
+// `to[n * to_step]` = the sum over k of `matrix[n][k] * from[k * from_step]`.
+template <int N, int K>
+__attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], const Vector *from, int from_step,
+                                                 Vector *to, int to_step) {
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) {
+        Vector sum = {};
+        bool begun = false;
+#pragma GCC unroll 16
+        for (int k = 0; k < K; ++k) {
+            const float factor = matrix[n][k];
+            if (factor == 0) continue;
+            const Vector value = from[k * from_step];
+            if (!begun)
+                sum = factor == 1 ? value : factor * value;
+            else
+                sum = factor == 1 ? sum + value : factor == -1 ? sum - value : sum + factor * value;
+            begun = true;
+        }
+        to[n * to_step] = sum;
+    }
+}
+
+// The methods, each way: the values at POINTS of INPUTS pixels, and the OUTPUTS of the products there. Tiles begin every
+// STEP pixels. The points are 0, 1, -1, 2, -1/2 and infinity, as in winograd.py.
+
+// Four outputs of three taps.
+struct ThreeTaps {
+    static constexpr int INPUTS = 6, POINTS = 6, OUTPUTS = 4, STEP = 4;
+    static constexpr float there[POINTS][INPUTS] = {
+        {0.5f, 0.75f, -1, -0.75f, 0.5f, 0}, {0, 0.4f, 1, 0.2f, -0.4f, 0}, {0, 0.4f, 0.2f, -1, 0.4f, 0},
+        {0, -0.5f, -1, 0.5f, 1, 0},         {0, -1, 0.5f, 1, -0.5f, 0},   {0, 0.5f, 0.75f, -1, -0.75f, 0.5f}};
+    static constexpr float back[OUTPUTS][POINTS] = {
+        {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -0.5f, 0}, {0, 1, 1, 4, 0.25f, 0}, {0, 1, -1, 8, -0.125f, 1}};
+};
+
+// Four outputs of two taps.
+struct TwoTaps {
+    static constexpr int INPUTS = 5, POINTS = 5, OUTPUTS = 4, STEP = 4;
+    static constexpr float there[POINTS][INPUTS] = {{1, -0.5f, -1, 0.5f, 0},
+                                                    {0, 1, 0.5f, -0.5f, 0},
+                                                    {0, -2 / 3.0f, 1, -1 / 3.0f, 0},
+                                                    {0, -1, 0, 1, 0},
+                                                    {0, 1, -0.5f, -1, 0.5f}};
+    static constexpr float back[OUTPUTS][POINTS] = {
+        {1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 0}, {0, 1, -1, 8, 1}};
+};
+
+// Four outputs of two taps and, before each, one of a single tap: so a transposed convolution of three taps doubles a row.
+struct Doubling {
+    static constexpr int INPUTS = 5, POINTS = 9, OUTPUTS = 8, STEP = 4;
+    static constexpr float there[POINTS][INPUTS] = {
+        {1, -0.5f, -1, 0.5f, 0}, {0, 1, 0.5f, -0.5f, 0}, {0, -2 / 3.0f, 1, -1 / 3.0f, 0},
+        {0, -1, 0, 1, 0},        {0, 1, -0.5f, -1, 0.5f}, {1, 0, 0, 0, 0},
+        {0, 1, 0, 0, 0},         {0, 0, 1, 0, 0},         {0, 0, 0, 1, 0}};
+    static constexpr float back[OUTPUTS][POINTS] = {
+        {0, 0, 0, 0, 0, 1, 0, 0, 0}, {1, 1, 1, 1, 0, 0, 0, 0, 0},  {0, 0, 0, 0, 0, 0, 1, 0, 0},
+        {0, 1, -1, 2, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0, 1, 0}, {0, 1, 1, 4, 0, 0, 0, 0, 0},
+        {0, 0, 0, 0, 0, 0, 0, 0, 1}, {0, 1, -1, 8, 1, 0, 0, 0, 0}};
+};
+
+// `Products` multiplies rows of `Number`, each what a tile has at one point, with the kernels there:
+//   ROWS tiles by COLUMNS outputs at once,
+//   row_length(depth): numbers from row to row for `depth` channels of all taps,
+//   APART: whether rows are float32 at first, and are made by `float keep(const float *from, depth, Number *to)`, which
+//     returns a row's scale,
+//   multiply(count, rows, row_length, scales, first, to, to_row): `count` rows times COLUMNS kernels, from number `first`
+//     of all points' on.
+template <typename Method, typename Products>
+class Winograd {
+  public:
+    Winograd(const float *pictures, const Products &products, const float *bias, float *out, const Geometry &g)
+        : g(g), pictures(pictures), products(products), bias(bias), out(out, g.out_channels) {
+        down = divided_up(g.out_height, Method::OUTPUTS);
+        across = divided_up(g.out_width, Method::OUTPUTS);
+        total = g.samples * g.out_depth * down * across;
+        wide = rounded_up(g.out_channels, COLUMNS);
+        columns = std::min(MOST_COLUMNS, wide);
+        const int64_t depth = g.taps * g.channels;
+        row = Products::row_length(depth);
+        const int64_t tile_bytes = SQUARE * (sizeof(Number) * row + 4 * columns);
+        const int64_t most = std::min(MOST_TILES, std::max(ROWS, MOST_BYTES / tile_bytes / ROWS * ROWS));
+        // As many blocks for each thread as for any other.
+        const int64_t blocks = rounded_up(divided_up(total, most), g.threads);
+        tiles = rounded_up(divided_up(total, blocks), ROWS);
+        panel = tiles * row + 64 / sizeof(Number);
+        made_panel = tiles * columns + LINE;
+        fresh_panel = Products::APART ? rounded_up(depth, 2 * LANES) + LANES : 0;
+    }
+
+    // 0, or 1 when there is no memory for the scratch.
+    int run() const {
+        int failed = 0;
+#pragma omp parallel num_threads(g.threads) reduction(| : failed)
+        {
+            Block block = {};
+            failed = !find_memory(block);
+#pragma omp for schedule(dynamic, 1)
+            for (int64_t first = 0; first < total; first += tiles)
+                if (!failed) draw(first, std::min(tiles, total - first), block);
+            Output::finish();
+        }
+        return failed;
+    }
+
+  private:
+    typedef typename Products::Number Number;
+    static constexpr int64_t ROWS = Products::ROWS, COLUMNS = Products::COLUMNS;
+    static constexpr int64_t SQUARE = Method::POINTS * Method::POINTS;
+    struct Place {
+        int64_t sample, depth, down, across;
+    };
+    // What a thread works on, each by point.
+    struct Block {
+        Number *seen;  // tiles
+        float *made;   // products
+        float *fresh;  // one tile in float32, if APART
+        float *scales; // of the tiles
+    };
+
+    bool find_memory(Block &block) const {
+        const int64_t made = SQUARE * made_panel, fresh = SQUARE * fresh_panel, scales = SQUARE * tiles;
+        block.made = static_cast<float *>(
+            scratch.at_least(4 * (made + fresh + scales) + sizeof(Number) * SQUARE * panel + 4 * LANES));
+        if (!block.made) return false;
+        block.fresh = block.made + made;
+        block.scales = block.fresh + fresh;
+        block.seen = reinterpret_cast<Number *>(block.scales + rounded_up(scales, LANES));
+        std::fill_n(block.fresh, fresh, 0.0f);  // beyond the last channel it stays so
+        return true;
+    }
+
+    // The outputs of `count` tiles from `first` on.
+    void draw(int64_t first, int64_t count, const Block &block) const {
+        for (int64_t t = 0; t < count; ++t) see_all(place(first + t), t, block);
+        for (int64_t channel = 0; channel < wide; channel += columns) {
+            const int64_t some = std::min(columns, wide - channel);
+            for (int64_t point = 0; point < SQUARE; ++point)
+                multiply_all(count, point, channel, some, block);
+            for (int64_t t = 0; t < count; ++t)
+                show(place(first + t), block.made + t * columns, channel, std::min(some, g.out_channels - channel));
+        }
+    }
+
+    Place place(int64_t tile) const {
+        const int64_t picture = tile / across / down;
+        return {picture / g.out_depth, picture % g.out_depth, tile / across % down, tile % across};
+    }
+
+    // A tile at all points, the block's number `t`.
+    void see_all(const Place &at, int64_t t, const Block &block) const {
+        for (int64_t tap = 0; tap < g.taps; ++tap) {
+            if constexpr (Products::APART)
+                see(at, tap, block.fresh + tap * g.channels, fresh_panel);
+            else
+                see(at, tap, block.seen + t * row + tap * g.channels, panel);
+        }
+        if constexpr (Products::APART)
+            for (int64_t point = 0; point < SQUARE; ++point)
+                block.scales[point * tiles + t] = Products::keep(block.fresh + point * fresh_panel, g.taps * g.channels,
+                                                                 block.seen + point * panel + t * row);
+    }
+
+    // A tile at all points, `step` numbers from each other, of one of its taps in depth.
+    void see(const Place &at, int64_t tap, float *to, int64_t step) const {
+        static const float zeros[LANES] = {};
+        const float *pixels[Method::INPUTS][Method::INPUTS];
+        const int64_t slice = at.depth + tap - g.front;
+        for (int y = 0; y < Method::INPUTS; ++y)
+            for (int x = 0; x < Method::INPUTS; ++x) {
+                const int64_t line = at.down * Method::STEP - g.top + y, column = at.across * Method::STEP - g.left + x;
+                const bool inside = slice >= 0 && slice < g.depth && line >= 0 && line < g.height && column >= 0 &&
+                                    column < g.width;
+                const int64_t pixel = ((at.sample * g.depth + slice) * g.height + line) * g.width + column;
+                pixels[y][x] = inside ? pictures + pixel * g.channels : nullptr;
+            }
+        prefetch(pixels);
+        for (int64_t c = 0; c < g.channels; c += LANES) {
+            Vector tile[Method::INPUTS * Method::INPUTS], half[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
+            for (int y = 0; y < Method::INPUTS; ++y)
+                for (int x = 0; x < Method::INPUTS; ++x)
+                    tile[y * Method::INPUTS + x] = loaded(pixels[y][x] ? pixels[y][x] + c : zeros, g.channels - c);
+            for (int x = 0; x < Method::INPUTS; ++x)
+                apply(Method::there, tile + x, Method::INPUTS, half + x, Method::INPUTS);
+            for (int y = 0; y < Method::POINTS; ++y) {
+                apply(Method::there, half + y * Method::INPUTS, 1, seen, 1);
+                // Beyond the last channel these are zeros; they are written over by the next tap, or never read.
+#pragma GCC unroll 16
+                for (int x = 0; x < Method::POINTS; ++x)
+                    *(Unaligned *)(to + (y * Method::POINTS + x) * step + c) = seen[x];
+            }
+        }
+    }
+
+    // What the tile after next will read and no tile before it has: the processor does not foresee so many rows.
+    void prefetch(const float *const (&pixels)[Method::INPUTS][Method::INPUTS]) const {
+        for (int y = 1; y <= Method::STEP; ++y)
+            for (int x = 1; x <= Method::STEP; ++x) {
+                if (!pixels[y][x]) continue;
+                const float *pixel = pixels[y][x] + 2 * Method::STEP * g.channels;
+                for (int64_t c = 0; c < g.channels; c += LINE) __builtin_prefetch(pixel + c);
+            }
+    }
+
+    // `count` tiles at one point times the kernels there, `some` of their outputs from `channel` on.
+    void multiply_all(int64_t count, int64_t point, int64_t channel, int64_t some, const Block &block) const {
+        for (int64_t column = 0; column < some; column += COLUMNS)
+            for (int64_t t = 0; t < count; t += ROWS)
+                products.multiply(std::min(ROWS, count - t), block.seen + point * panel + t * row, row,
+                                  block.scales + point * tiles + t, point * wide + channel + column,
+                                  block.made + point * made_panel + t * columns + column, columns);
+    }
+
+    // `count` of a tile's outputs from `channel` on, from the sums at all points.
+    void show(const Place &at, const float *made, int64_t channel, int64_t count) const {
+        const int64_t top = at.down * Method::OUTPUTS, left = at.across * Method::OUTPUTS;
+        const int64_t rows = std::min<int64_t>(Method::OUTPUTS, g.out_height - top);
+        const int64_t wide = std::min<int64_t>(Method::OUTPUTS, g.out_width - left);
+        const int64_t line = ((at.sample * g.out_depth + at.depth) * g.out_height + top) * g.out_width + left;
+        for (int64_t c = 0; c < count; c += LANES) {
+            Vector points[Method::POINTS], half[Method::OUTPUTS * Method::POINTS];
+            for (int x = 0; x < Method::POINTS; ++x) {
+#pragma GCC unroll 16
+                for (int y = 0; y < Method::POINTS; ++y)
+                    points[y] = *(const Vector *)(made + (y * Method::POINTS + x) * made_panel + c);
+                apply(Method::back, points, 1, half + x, Method::POINTS);
+            }
+            const Vector base = loaded(bias + channel + c, count - c);
+            for (int64_t y = 0; y < rows; ++y) {
+                Vector shown[Method::OUTPUTS];
+                apply(Method::back, half + y * Method::POINTS, 1, shown, 1);
+                for (int64_t x = 0; x < wide; ++x) {
+                    Vector value = shown[x] + base;
+                    if (g.rectified) value = value < 0 ? Vector{} : value;
+                    out.store(value, (line + y * g.out_width + x) * g.out_channels + channel + c, count - c);
+                }
+            }
+        }
+    }
+
+    const Geometry &g;
+    const float *pictures;
+    const Products &products;
+    const float *bias;
+    const Output out;
+    int64_t down, across, total;  // tiles each way, and of all pictures
+    int64_t wide, columns;        // output channels, and of a group of them, as multiplied
+    int64_t tiles;                // of a block
+    int64_t row, panel, made_panel, fresh_panel;  // numbers from tile to tile, and from point to point
+};
+
+}  // namespace

@@ -49,7 +49,7 @@ from comps.core.media.image import decode_image
 from tests.neural.synthetic_weights import synthetic_state_dict
 
 SIDE = 512
-ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16", "bf16x3", "bf16x6", "winograd")
+ON_CPU = ("folded", "bf16", "openvino", "openvino-bf16", "bf16x3", "bf16x6", "winograd", "int16")
 ON_GPU = ("folded", "bf16", "cuda-graphs")
 
 

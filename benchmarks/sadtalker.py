@@ -1,6 +1,6 @@
 """What a frame of the SadTalker engine costs, and how much quicker its generator is than the original's loop.
 
-    python -m benchmarks.sadtalker [--backends folded winograd bf16x6 bf16x3 openvino bf16 openvino-bf16] [--size 256] [--batch 1]
+    python -m benchmarks.sadtalker [--backends folded winograd int16 bf16x6 bf16x3 openvino bf16 openvino-bf16] [--size 256] [--batch 1]
                                    [--threads 2] [--device cpu] [--rounds 3] [--minutes 2] [--json]
 
 "original" computes everything anew for every frame, with eager float32 modules, as its authors' script does. The rows
@@ -52,7 +52,7 @@ from comps.animation.settings import AnimationSettings
 from comps.core.errors import EngineUnavailableError
 from tests.neural.synthetic_weights import synthetic_state_dict
 
-BACKENDS = ("folded", "winograd", "bf16x6", "bf16x3", "openvino", "bf16", "openvino-bf16")
+BACKENDS = ("folded", "winograd", "int16", "bf16x6", "bf16x3", "openvino", "bf16", "openvino-bf16")
 FOLDER = PRESENTERS / "ada"
 ADA = Avatar("ada", "Ada", FOLDER / "portrait.png", FOLDER / "rig.json")
 RATE = 16_000

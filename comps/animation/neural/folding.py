@@ -1,4 +1,5 @@
-"""Batch norms folded into the convolutions before them, and rectifiers into those that can do so: fewer passes over memory.
+"""Batch norms folded into the convolutions before them, rectifiers and concatenations into those that can do so: fewer
+passes over memory.
 
 Which module follows which convolution is seen by running the network once, so that it does not matter how the modules are
 nested. Whether anything else uses the convolution's output is not seen; so the result is compared, and a network that
@@ -15,6 +16,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from comps.animation.neural.concatenation import Concatenation, Joining
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +102,23 @@ def fold_rectifiers(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:
                 cast("Rectifying", layer).rectified = False
             return module
     _leave_out(module, [rectifier for _, rectifier in pairs])
+    return module
+
+
+def fold_concatenations(module: nn.Module, examples: Sequence[Tensor]) -> nn.Module:
+    """`module` itself, in which each `Concatenation` that a `Joining` layer reads leaves its parts apart.
+
+    Args:
+        module: ready for inference.
+        examples: inputs of one call, of the type and on the device of the module.
+    """
+    one = tuple(example[:1] for example in examples)
+    with torch.inference_mode(False), torch.no_grad():
+        pairs = _pairs(
+            module, one, lambda part: isinstance(part, Concatenation), lambda part: isinstance(part, Joining)
+        )
+    for concatenation, _ in pairs:
+        cast("Concatenation", concatenation).apart = True
     return module
 
 

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from comps.animation.neural.concatenation import Parts, beside, checked
 from comps.animation.neural.native import NativeCode, aligned, processor_flags
 from comps.animation.neural.winograd import OUTPUTS, TAPS, matrices
 from comps.core.errors import EngineUnavailableError
@@ -41,6 +42,7 @@ class Geometry(ctypes.Structure):
 
     _fields_ = (
         *((name, _Number) for name in ("samples", "depth", "height", "width", "channels")),
+        *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
         *((name, _Number) for name in ("out_depth", "out_height", "out_width", "out_channels")),
         *((name, _Number) for name in ("taps", "front", "top", "left", "rectified", "threads")),
     )
@@ -58,6 +60,7 @@ class FusedWinograd(nn.Module):
 
     weights: Tensor
     bias: Tensor
+    joins = True
 
     def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -76,32 +79,29 @@ class FusedWinograd(nn.Module):
         self.register_buffer("bias", bias.float())
         self._dimensions = layer.weight.dim()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Parts) -> Tensor:
         """`[n, i, h, w]` or `[n, i, d, h, w]` to what the layer gives, channels innermost in memory.
 
         Raises:
             MemoryError: there is none for the scratch.
         """
-        found = (x.dtype, x.device.type, x.dim(), *x.shape[1:2])
-        if found != (torch.float32, "cpu", self._dimensions, self._channels):
-            wanted = f"n, {self._channels}, {'d, ' * (self._dimensions - 4)}h, w"
-            raise RuntimeError(
-                f"the input is {x.dtype} {list(x.shape)} on {x.device} instead of float32 [{wanted}] on cpu"
-            )
-        flat = x.dim() == 4
+        flat = self._dimensions == 4
         layout = torch.channels_last if flat else torch.channels_last_3d
-        pixels = x.contiguous(memory_format=layout)
-        depth, height, width = (1, *x.shape[2:]) if flat else x.shape[2:]
+        wanted = f"n, {self._channels}, {'' if flat else 'd, '}h, w"
+        pixels = checked(x, self._channels, self._dimensions, wanted)
+        pictures = [part.contiguous(memory_format=layout) for part in pixels]
+        count, _, *sides = pictures[0].shape
+        depth, height, width = (1, *sides) if flat else sides
         size = self._out_size(depth, height, width)
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
-        shape = (len(x), self._out_channels, *size[flat:])
+        shape = (count, self._out_channels, *size[flat:])
         out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=layout)
         geometry = Geometry(
-            *(len(x), depth, height, width, self._channels, *size, self._out_channels),
+            *(count, depth, height, width, self._channels, *beside(pictures), *size, self._out_channels),
             *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
         )
-        if len(x) and not self._convolve(_DOUBLING if self._doubles else self._taps, pixels, out, geometry):
+        if count and not self._convolve(_DOUBLING if self._doubles else self._taps, pictures[0], out, geometry):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
 

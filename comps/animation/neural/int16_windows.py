@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from comps.animation.neural.concatenation import Parts, beside, checked
 from comps.animation.neural.int16_products import int16_code, packed
 from comps.animation.neural.phases import OutputPhase, added, plain_phases, scattered_phases, sides, transposed_phases
 
@@ -35,6 +37,7 @@ class Layout(ctypes.Structure):
 
     _fields_ = (
         *((name, _Number) for name in ("samples", "height", "width", "channels")),
+        *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
         *((name, _Number) for name in ("out_height", "out_width", "out_channels")),
         *((name, _Number) for name in ("places_down", "places_across", "step_down", "step_across", "stride")),
         ("phases", _Number),
@@ -58,6 +61,7 @@ class Int16Windows(nn.Module):
     """
 
     bias: Tensor
+    joins = True
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -72,28 +76,26 @@ class Int16Windows(nn.Module):
         self.register_buffer("bias", bias.float())
         self._phases = [_Phase(phase) for phase in phases]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Parts) -> Tensor:
         """`[n, i, h, w]` to what the layer gives, channels innermost in memory.
 
         Raises:
             MemoryError: there is none for the scratch.
         """
-        if (x.dtype, x.device.type, x.dim(), *x.shape[1:2]) != (torch.float32, "cpu", 4, self._channels):
-            wanted = f"float32 [n, {self._channels}, h, w] on cpu"
-            raise RuntimeError(f"the input is {x.dtype} {list(x.shape)} on {x.device} instead of {wanted}")
-        height, width = x.shape[2:]
+        parts = checked(x, self._channels, 4, f"n, {self._channels}, h, w")
+        height, width = parts[0].shape[2:]
         for plain in self._plain if height * width > 1 else ():
-            made: Tensor = plain(x)
+            made: Tensor = plain(torch.cat(parts, 1))
             return made.relu_() if self.rectified else made
         size = [self._out_size(*side) for side in zip((height, width), self._sides, strict=True)]
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
-        pixels = x.contiguous(memory_format=torch.channels_last)
-        shape = (len(x), self._out_channels, *size)
+        pictures = [part.contiguous(memory_format=torch.channels_last) for part in parts]
+        shape = (len(pictures[0]), self._out_channels, *size)
         out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
-        layout = self._layout(pixels, out)
-        places = (each.data_ptr() for each in (pixels, self.bias, out))
-        if len(x) and int16_code().int16_windows(*places, ctypes.byref(layout)):
+        layout = self._layout(pictures, out)
+        places = (each.data_ptr() for each in (pictures[0], self.bias, out))
+        if len(out) and int16_code().int16_windows(*places, ctypes.byref(layout)):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
 
@@ -103,14 +105,14 @@ class Int16Windows(nn.Module):
             return pixels * stride + added(*side)
         return (pixels + 2 * padding - kernel) // stride + 1
 
-    def _layout(self, pixels: Tensor, out: Tensor) -> Layout:
+    def _layout(self, pictures: Sequence[Tensor], out: Tensor) -> Layout:
         """Valid as long as this is."""
         strides = [side[1] for side in self._sides]
         steps, stride = ((1, 1), strides[0]) if self._transposed else (strides, 1)
         places = (1, 1) if self._plain else [-(-side // stride) for side in out.shape[2:]]
         phases = (Phase * len(self._phases))(*(phase.native() for phase in self._phases))
         return Layout(
-            *(len(pixels), *pixels.shape[2:], self._channels, *out.shape[2:], self._out_channels),
+            *(len(out), *pictures[0].shape[2:], self._channels, *beside(pictures), *out.shape[2:], self._out_channels),
             *(*places, *steps, stride, len(phases), phases, self.rectified, torch.get_num_threads()),
         )
 

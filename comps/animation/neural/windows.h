@@ -17,6 +17,8 @@ struct Phase {
 
 struct Layout {
     int64_t samples, height, width, channels;  // of the input, channels innermost
+    const float *beside;                       // pictures with the last of the channels, or null
+    int64_t beside_channels;
     int64_t out_height, out_width, out_channels;
     int64_t places_down, places_across;
     int64_t step_down, step_across;  // pixels from place to place
@@ -131,7 +133,9 @@ class Windows {
             std::fill_n(to, tap_length, 0.0f);
             return;
         }
-        std::memcpy(to, pictures + ((sample * l.height + line) * l.width + column) * l.channels, 4 * l.channels);
+        const int64_t pixel = (sample * l.height + line) * l.width + column, first = l.channels - l.beside_channels;
+        std::memcpy(to, pictures + pixel * first, 4 * first);
+        if (l.beside) std::memcpy(to + first, l.beside + pixel * l.beside_channels, 4 * l.beside_channels);
         if (l.channels < tap_length) to[l.channels] = 0;
     }
 

@@ -14,6 +14,8 @@ extern "C" {
 // `Geometry` of fused_winograd.py mirrors it.
 struct Geometry {
     int64_t samples, depth, height, width, channels;  // of the input, channels innermost
+    const float *beside;        // pictures with the last of the channels, or null
+    int64_t beside_channels;
     int64_t out_depth, out_height, out_width, out_channels;
     int64_t taps;               // in depth
     int64_t front, top, left;   // zeros before the input
@@ -180,11 +182,14 @@ class Winograd {
 
     // A tile at all points, the block's number `t`.
     void see_all(const Place &at, int64_t t, const Block &block) const {
-        for (int64_t tap = 0; tap < g.taps; ++tap) {
-            if constexpr (Products::APART)
-                see(at, tap, block.fresh + tap * g.channels, fresh_panel);
-            else
-                see(at, tap, block.seen + t * row + tap * g.channels, panel);
+        float *to = Products::APART ? block.fresh : reinterpret_cast<float *>(block.seen + t * row);
+        const int64_t step = Products::APART ? fresh_panel : panel;
+        for (int64_t tap = 0; tap < g.taps; ++tap, to += g.channels) {
+            int64_t pixels[Method::INPUTS][Method::INPUTS];
+            find(at, tap, pixels);
+            const int64_t first = g.channels - g.beside_channels;
+            see(pictures, first, pixels, to, step);
+            if (g.beside) see(g.beside, g.beside_channels, pixels, to + first, step);
         }
         if constexpr (Products::APART)
             for (int64_t point = 0; point < SQUARE; ++point)
@@ -192,30 +197,35 @@ class Winograd {
                                                                  block.seen + point * panel + t * row);
     }
 
-    // A tile at all points, `step` numbers from each other, of one of its taps in depth.
-    void see(const Place &at, int64_t tap, float *to, int64_t step) const {
-        static const float zeros[LANES] = {};
-        const float *pixels[Method::INPUTS][Method::INPUTS];
+    // The numbers of a tile's pixels in one of its taps in depth; -1 where there is none.
+    void find(const Place &at, int64_t tap, int64_t (&pixels)[Method::INPUTS][Method::INPUTS]) const {
         const int64_t slice = at.depth + tap - g.front;
         for (int y = 0; y < Method::INPUTS; ++y)
             for (int x = 0; x < Method::INPUTS; ++x) {
                 const int64_t line = at.down * Method::STEP - g.top + y, column = at.across * Method::STEP - g.left + x;
                 const bool inside = slice >= 0 && slice < g.depth && line >= 0 && line < g.height && column >= 0 &&
                                     column < g.width;
-                const int64_t pixel = ((at.sample * g.depth + slice) * g.height + line) * g.width + column;
-                pixels[y][x] = inside ? pictures + pixel * g.channels : nullptr;
+                pixels[y][x] = inside ? ((at.sample * g.depth + slice) * g.height + line) * g.width + column : -1;
             }
-        prefetch(pixels);
-        for (int64_t c = 0; c < g.channels; c += LANES) {
+    }
+
+    // `channels` of a tile at all points, `step` numbers from each other.
+    void see(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS], float *to,
+             int64_t step) const {
+        static const float zeros[LANES] = {};
+        prefetch(from, channels, pixels);
+        for (int64_t c = 0; c < channels; c += LANES) {
             Vector tile[Method::INPUTS * Method::INPUTS], half[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
             for (int y = 0; y < Method::INPUTS; ++y)
-                for (int x = 0; x < Method::INPUTS; ++x)
-                    tile[y * Method::INPUTS + x] = loaded(pixels[y][x] ? pixels[y][x] + c : zeros, g.channels - c);
+                for (int x = 0; x < Method::INPUTS; ++x) {
+                    const int64_t pixel = pixels[y][x];
+                    tile[y * Method::INPUTS + x] = loaded(pixel < 0 ? zeros : from + pixel * channels + c, channels - c);
+                }
             for (int x = 0; x < Method::INPUTS; ++x)
                 apply(Method::there, tile + x, Method::INPUTS, half + x, Method::INPUTS);
             for (int y = 0; y < Method::POINTS; ++y) {
                 apply(Method::there, half + y * Method::INPUTS, 1, seen, 1);
-                // Beyond the last channel these are zeros; they are written over by the next tap, or never read.
+                // Beyond the last channel these are zeros; what follows is written over them, or they are never read.
 #pragma GCC unroll 16
                 for (int x = 0; x < Method::POINTS; ++x)
                     *(Unaligned *)(to + (y * Method::POINTS + x) * step + c) = seen[x];
@@ -224,12 +234,13 @@ class Winograd {
     }
 
     // What the tile after next will read and no tile before it has: the processor does not foresee so many rows.
-    void prefetch(const float *const (&pixels)[Method::INPUTS][Method::INPUTS]) const {
+    static void prefetch(const float *from, int64_t channels,
+                         const int64_t (&pixels)[Method::INPUTS][Method::INPUTS]) {
         for (int y = 1; y <= Method::STEP; ++y)
             for (int x = 1; x <= Method::STEP; ++x) {
-                if (!pixels[y][x]) continue;
-                const float *pixel = pixels[y][x] + 2 * Method::STEP * g.channels;
-                for (int64_t c = 0; c < g.channels; c += LINE) __builtin_prefetch(pixel + c);
+                if (pixels[y][x] < 0) continue;
+                const float *pixel = from + (pixels[y][x] + 2 * Method::STEP) * channels;
+                for (int64_t c = 0; c < channels; c += LINE) __builtin_prefetch(pixel + c);
             }
     }
 

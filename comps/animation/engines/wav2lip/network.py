@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from comps.animation.neural.concatenation import Concatenation
+
 SIDE = 96
 """Pixels of a face, both ways."""
 MEL_BANDS, MEL_COLUMNS = 80, 16
@@ -87,6 +89,7 @@ class Wav2Lip(nn.Module):
         self.face_encoder_blocks = _face_encoder()
         self.audio_encoder = audio_encoder()
         self.face_decoder_blocks = _face_decoder()
+        self.joins = nn.ModuleList(Concatenation() for _ in self.face_decoder_blocks)
         self.output_block = nn.Sequential(Conv(80, 32), nn.Conv2d(32, 3, 1), nn.Sigmoid())
 
     def encode_face(self, faces: Tensor) -> list[Tensor]:
@@ -117,8 +120,8 @@ class Wav2Lip(nn.Module):
             skips: of `encode_face`, for the same B faces.
         """
         x = audio
-        for block, skip in zip(self.face_decoder_blocks, reversed(skips), strict=True):
-            x = torch.cat((block(x), skip), dim=1)
+        for block, join, skip in zip(self.face_decoder_blocks, self.joins, reversed(skips), strict=True):
+            x = join(block(x), skip)
         picture: Tensor = self.output_block(x)
         return picture
 

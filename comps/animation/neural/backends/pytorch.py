@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import Program, Task
 from comps.animation.neural.bfloat16_parts import in_parts
-from comps.animation.neural.folding import fold_batch_norms, fold_parts, fold_rectifiers
+from comps.animation.neural.folding import fold_batch_norms, fold_concatenations, fold_parts, fold_rectifiers
 from comps.animation.neural.int16_products import int16_code
 from comps.animation.neural.quick_convolutions import int16_ways, with_quick_convolutions
 
@@ -76,14 +76,14 @@ def folded(task: Task) -> TorchProgram:
 def winograd(task: Task) -> TorchProgram:
     """Folded, channels last, with fewer multiplications: exact to rounding."""
     module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples)
-    return _rectified(TorchProgram("winograd", module, task.device, channels_last=True), task)
+    return _folded_into_layers(TorchProgram("winograd", module, task.device, channels_last=True), task)
 
 
 def int16(task: Task) -> TorchProgram:
     """Folded, channels last, convolutions with products of whole numbers of 16 bits where they are quicker."""
     int16_code()  # raises where there is none, before anything takes time
     module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples, ways=int16_ways)
-    return _rectified(TorchProgram("int16", module, task.device, channels_last=True), task)
+    return _folded_into_layers(TorchProgram("int16", module, task.device, channels_last=True), task)
 
 
 def bf16(task: Task) -> TorchProgram:
@@ -107,13 +107,14 @@ def bf16x3(task: Task) -> TorchProgram:
 def _in_parts(name: str, task: Task, dtype: torch.dtype) -> TorchProgram:
     matrix_unit()  # raises where there is none, before anything takes time
     module = in_parts(fold_parts(folded_module(task)), dtype)
-    program = _rectified(TorchProgram(name, module, task.device, dtype=dtype, channels_last=True), task)
+    program = _folded_into_layers(TorchProgram(name, module, task.device, dtype=dtype, channels_last=True), task)
     program(*task.examples)  # a layer without a float16 kernel shows now
     return program
 
 
-def _rectified(program: TorchProgram, task: Task) -> TorchProgram:
-    program.module = fold_rectifiers(program.module, [program.prepared(example) for example in task.examples])
+def _folded_into_layers(program: TorchProgram, task: Task) -> TorchProgram:
+    inputs = [program.prepared(example) for example in task.examples]
+    program.module = fold_concatenations(fold_rectifiers(program.module, inputs), inputs)
     return program
 
 

@@ -1,0 +1,65 @@
+"""Channels of two pictures one after the other, for one layer to read: as one tensor, or left apart for a layer that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+Parts: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
+"""`[n, i, h, w]`, or `[n, i1, h, w]` and `[n, i2, h, w]` with `i1 + i2` channels in all."""
+
+
+class Concatenation(nn.Module):
+    """Part of a network whose output is read by one layer and by nothing else.
+
+    Attributes:
+        apart: whether that layer is `Joining`, so that nothing has to be copied.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.apart = False
+
+    def forward(self, first: Tensor, second: Tensor) -> Parts:
+        """`[n, i1, ...]` and `[n, i2, ...]` to `[n, i1 + i2, ...]`."""
+        return (first, second) if self.apart else torch.cat((first, second), dim=1)
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A layer that reads `Parts` as if they were one tensor.
+
+    Attributes:
+        joins: always true.
+    """
+
+    joins: bool
+
+
+def checked(x: Parts, channels: int, dimensions: int, wanted: str) -> tuple[Tensor, ...]:
+    """The tensors of a layer's input.
+
+    Args:
+        x: what the layer is given.
+        channels: of all together.
+        dimensions: of each.
+        wanted: the shape, for the message.
+
+    Raises:
+        RuntimeError: it is not float32 on the CPU, of that shape and, where there are two, of the same size.
+    """
+    parts = (x,) if isinstance(x, Tensor) else x
+    kinds = {(part.dtype, part.device.type, part.dim(), *part.shape[:1], *part.shape[2:]) for part in parts}
+    known = len(kinds) == 1 and next(iter(kinds))[:3] == (torch.float32, "cpu", dimensions)
+    if not known or sum(part.shape[1] for part in parts) != channels:
+        found = " and ".join(f"{part.dtype} {list(part.shape)} on {part.device}" for part in parts)
+        raise RuntimeError(f"the input is {found} instead of float32 [{wanted}] on cpu")
+    return parts
+
+
+def beside(parts: Sequence[Tensor]) -> tuple[int | None, int]:
+    """Where the second part's numbers lie and how many channels it has, for compiled code."""
+    return (None, 0) if len(parts) == 1 else (parts[1].data_ptr(), parts[1].shape[1])

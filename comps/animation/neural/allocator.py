@@ -32,7 +32,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Return kept memory to the kernel, as when an engine is closed; True when there was any."""
+    """Return kept memory to the kernel, as after a network was made ready; True when there was any."""
     library = _glibc()
     return library is not None and bool(library.malloc_trim(0))
 

@@ -35,6 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural import device as devices
+from comps.animation.neural.allocator import give_back_freed_memory
 from comps.core.errors import AvatarError, EngineUnavailableError, UnknownChoiceError
 
 BackendName = Literal[
@@ -178,8 +179,11 @@ def build(
     if plan.backend == "auto":
         from comps.animation.neural.measure import fastest
 
-        return fastest(task, plan)
-    return build_one(plan.backend, task)
+        program = fastest(task, plan)
+    else:
+        program = build_one(plan.backend, task)
+    give_back_freed_memory()  # building takes more than running
+    return program
 
 
 def together(program: Program) -> Callable[[list[tuple[Tensor, ...]]], list[Any]]:

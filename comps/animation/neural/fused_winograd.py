@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import platform
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ class FusedWinograd(nn.Module):
         pads = [0, 0, 0] if transposed else [int(pad) for pad in layer.padding]
         self._pads = [0] * (3 - len(pads)) + pads
         one_way = torch.from_numpy(_doubling_kernel() if transposed else matrices(self._taps)[1])
-        self._keep(torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, deep.double()).flatten(0, 1))
+        # In groups, as all kernels at all points would take many times their memory in float64.
+        groups = (part.double() for part in deep.split(self._columns()))
+        self._keep(torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, part).flatten(0, 1) for part in groups)
         bias = torch.zeros(self._out_channels) if layer.bias is None else layer.bias.detach().clone()
         self.register_buffer("bias", bias.float())
         self._dimensions = layer.weight.dim()
@@ -105,9 +108,14 @@ class FusedWinograd(nn.Module):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
 
-    def _keep(self, kernels: Tensor) -> None:
-        """Take over the kernels' values at all points, float64 `[points, d, i, o]`."""
-        self.register_buffer("weights", _packed(kernels, fused_code().winograd_columns()))
+    def _columns(self) -> int:
+        """Outputs that are multiplied at once."""
+        return int(fused_code().winograd_columns())
+
+    def _keep(self, kernels: Iterable[Tensor]) -> None:
+        """Take over kernels' values at all points, float64 `[points, d, i, o]` for each group of outputs."""
+        groups = [nn.functional.pad(part, (0, self._columns() - part.shape[-1])).float() for part in kernels]
+        self.register_buffer("weights", aligned(torch.stack(groups, 1)))
 
     def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
         """Fill `out`; False when there is no memory for the scratch."""
@@ -181,13 +189,3 @@ def _doubling_kernel() -> NDArray[np.float64]:
     kernel[: len(two), [2, 0]] = two
     kernel[len(two) :, 1] = 1
     return kernel
-
-
-def _packed(kernels: Tensor, columns: int) -> Tensor:
-    """`[points, d, i, o]` as float32 `[points, o / columns, d, i, columns]`, filled up with zeros and aligned."""
-    points, depth, inputs, outputs = kernels.shape
-    groups = -(-outputs // columns)
-    packed = aligned(torch.zeros(points, groups, depth, inputs, columns, dtype=torch.float32))
-    for group, part in enumerate(kernels.split(columns, dim=-1)):
-        packed[:, group, ..., : part.shape[-1]] = part
-    return packed

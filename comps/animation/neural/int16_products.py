@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import platform
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,27 +47,33 @@ def int16_code() -> ctypes.CDLL:
     return found
 
 
-def packed(kernels: Tensor) -> tuple[Tensor, Tensor]:
+def packed(kernels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Kernels as the code takes them.
 
     Args:
-        kernels: `[points, n, o]`, n numbers for each output at each point.
+        kernels: `[points, n, o]` for each group of outputs, n numbers for each output at each point; groups have
+            `int16_columns` outputs, the last one may have fewer.
 
     Returns:
-        int16 `[points, o / columns, n / 2, columns, 2]`, filled up with zeros and aligned, and float32
-        `[points, o]`, likewise filled up: what 1 stands for in a kernel.
+        int16 `[points, groups, n / 2, columns, 2]`, filled up with zeros and aligned, and float32
+        `[points, groups * columns]`, likewise filled up: what 1 stands for in a kernel.
     """
+    groups, units = zip(*(_packed_group(part) for part in kernels), strict=True)
+    return aligned(torch.stack(groups, 1)), torch.cat(units, 1)
+
+
+def _packed_group(kernels: Tensor) -> tuple[Tensor, Tensor]:
+    """`[points, n, o]` as int16 `[points, n / 2, columns, 2]` and float32 `[points, columns]`."""
     columns = int(int16_code().int16_columns())
     points, depth, outputs = kernels.shape
     # Rounding makes a kernel longer by half of the root of its depth at most.
     length = (_LENGTH - 1 - 0.5 * math.sqrt(depth)) / kernels.norm(dim=1).clamp_min(_SHORTEST)
     scale = torch.minimum(length, _LARGEST / kernels.abs().amax(1).clamp_min(_SHORTEST))
-    groups, pairs = -(-outputs // columns), -(-depth // 2)
-    whole = torch.zeros(points, 2 * pairs, groups * columns, dtype=torch.int16)
+    whole = torch.zeros(points, 2 * -(-depth // 2), columns, dtype=torch.int16)
     whole[:, :depth, :outputs] = (kernels * scale[:, None]).round().to(torch.int16)
-    units = torch.zeros(points, groups * columns, dtype=torch.float32)
+    units = torch.zeros(points, columns, dtype=torch.float32)
     units[:, :outputs] = (1 / scale).float()
-    return aligned(whole.view(points, pairs, 2, groups, columns).permute(0, 3, 1, 4, 2)), units
+    return whole.unflatten(1, (-1, 2)).transpose(2, 3), units
 
 
 @lru_cache(maxsize=1)

@@ -125,8 +125,9 @@ class _Phase:
         self._down, self._across = numbers(*(tap[0] for tap in phase.taps)), numbers(*(tap[1] for tap in phase.taps))
         self._top, self._left = phase.top, phase.left
         # Channels in pairs: those of the next tap begin a new one.
-        whole = nn.functional.pad(phase.weights.double(), (0, phase.weights.shape[-1] % 2))
-        self._weights, self._units = packed(whole.flatten(1).T[None])
+        whole = nn.functional.pad(phase.weights, (0, phase.weights.shape[-1] % 2)).flatten(1)
+        groups = whole.split(int(int16_code().int16_columns()))
+        self._weights, self._units = packed(part.double().T[None] for part in groups)
 
     def native(self) -> Phase:
         """Valid as long as this is."""

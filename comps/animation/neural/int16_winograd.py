@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 
 from torch import Tensor
 
@@ -19,8 +20,11 @@ class Int16Winograd(FusedWinograd):
 
     units: Tensor
 
-    def _keep(self, seen: Tensor) -> None:
-        self.weights, units = packed(seen.flatten(1, 2))
+    def _columns(self) -> int:
+        return int(int16_code().int16_columns())
+
+    def _keep(self, kernels: Iterable[Tensor]) -> None:
+        self.weights, units = packed(part.flatten(1, 2) for part in kernels)
         self.register_buffer("units", units)
 
     def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:

@@ -248,8 +248,8 @@ def test_kernels_keep_their_numbers() -> None:
     torch.manual_seed(8)
     kernels = torch.randn(3, 7, 40, dtype=torch.float64)
     kernels[1, :, 4] = 0
-    whole, units = packed(kernels)
     columns = int(int16_code().int16_columns())
+    whole, units = packed(kernels.split(columns, -1))
     groups = -(-40 // columns)
     assert whole.shape == (3, groups, 4, columns, 2)
     assert whole.data_ptr() % 64 == 0

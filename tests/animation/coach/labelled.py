@@ -16,6 +16,12 @@ from tests.animation.coach.plants import Picture, jpeg, png
 
 TURNED = 35.0
 """Degrees from which a head that was turned on purpose must be told: some over the rule's bound."""
+LOOKS = (
+    *((turn, 0.0) for turn in (-20.0, -10.0, 10.0, 20.0)),
+    *((0.0, nod) for nod in (-20.0, -15.0, -10.0, 10.0, 15.0, 20.0)),
+    *((turn, nod) for turn in (-10.0, 10.0) for nod in (-15.0, 15.0)),
+)
+"""Turns and nods in degrees that are no fault, and that landmarks must tell."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,18 @@ def spoilt_face(picture: Picture, rig: Rig, yaw: float) -> Iterator[Case]:
 
 
 def told_by_landmarks(picture: Picture, rig: Rig, measured: dict[str, float]) -> Iterator[Case]:
-    """What only landmarks tell: turns in degrees, within what is no fault."""
-    for turn in (-20.0, -10.0, 10.0, 20.0):
+    """What only landmarks tell: turns and nods in degrees, within what is no fault."""
+    held = measured["yaw"], measured["roll"]
+    for turn, nod in LOOKS:
         if abs(measured["yaw"] + turn) < 25:
+            values = {"yaw": measured["yaw"] + turn} if turn else {}
+            values |= {"pitch": measured["pitch"] + nod} if nod else {}
             yield Case(
-                f"turned {turn:+.0f}",
-                lambda y=turn: png(plants.looking(picture, rig, y)),  # type: ignore[misc]
-                values={"yaw": measured["yaw"] + turn},
+                _look(turn, nod),
+                lambda y=turn, p=nod: png(plants.looking(picture, rig, y, p, held)),  # type: ignore[misc]
+                values=values,
             )
+
+
+def _look(turn: float, nod: float) -> str:
+    return ", ".join(f"{word} {angle:+.0f}" for word, angle in (("turned", turn), ("nods", nod)) if angle)

@@ -20,6 +20,8 @@ from tests.animation.coach import plants
 from tests.animation.coach.plants import Picture, presenter
 
 STORE = Path(__file__).with_suffix(".npz")
+MIXED = ((-10.0, -15.0), (10.0, 15.0))
+"""Turns and nods, in degrees, that are made at once."""
 
 
 def _acted(name: str, **weights: float) -> Callable[[], Picture]:
@@ -31,8 +33,8 @@ def _acting(name: str) -> Callable[..., Picture]:
     return plants.acting(*presenter(name))
 
 
-def _turned(name: str, yaw: float) -> Callable[[], Picture]:
-    return cache(lambda: plants.looking(*presenter(name), yaw))
+def _turned(name: str, yaw: float, pitch: float = 0.0) -> Callable[[], Picture]:
+    return cache(lambda: plants.looking(*presenter(name), yaw, pitch))
 
 
 PICTURES: dict[str, Callable[[], Picture]] = {
@@ -44,6 +46,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
         "shut": _acted(name, eyeBlink=1.0),
         "smiling": _acted(name, mouthSmile=1.0),
         **{f"turned {yaw:+.0f}": _turned(name, yaw) for yaw in (-45.0, -20.0, 20.0, 45.0)},
+        **{f"nods {pitch:+.0f}": _turned(name, 0.0, pitch) for pitch in (-15.0, 15.0)},
+        **{f"turned {yaw:+.0f}, nods {pitch:+.0f}": _turned(name, yaw, pitch) for yaw, pitch in MIXED},
     }.items()
 }
 """What the stored meshes are of, by name; each is drawn once."""

@@ -138,31 +138,43 @@ def acting(picture: Picture, rig: Rig) -> Callable[..., Picture]:
     return act
 
 
-def looking(picture: Picture, rig: Rig, yaw: float = 0.0, pitch: float = 0.0) -> Picture:
+def looking(
+    picture: Picture, rig: Rig, yaw: float = 0.0, pitch: float = 0.0, held: tuple[float, float] = (0.0, 0.0)
+) -> Picture:
     """The head turned in three dimensions by degrees, as `Pose` counts them.
 
-    A mesh of the rig's points at the mean face's depths, the back of the head around them, and the frame, which stays.
+    A mesh of the rig's points at the depths that the mean face has there, the back of the head around them, and the frame,
+    which stays.
+
+    Args:
+        picture: what is drawn anew.
+        rig: where its face is.
+        yaw: turn to the viewer's right.
+        pitch: nod downwards.
+        held: turn (yaw) and lean (roll) in which the head is held in `picture`: its depths depend on them.
     """
-    unit, eyes = rig.eye_distance, (rig.group("right_eye").mean(0) + rig.group("left_eye").mean(0)) / 2
+    before, after = _turn(held[0], 0.0, held[1]), _turn(held[0] + yaw, pitch, held[1])
+    unit = rig.eye_distance / float(np.cos(np.radians(held[0])))
+    eyes = (rig.group("right_eye").mean(0) + rig.group("left_eye").mean(0)) / 2
     own = np.concatenate([rig.points, rig.irises[:, :2], rig.crown[None]]).astype(float)
-    back = np.array([[2.0 * np.sin(a), 0.2 - 2.2 * np.cos(a)] for a in np.radians(np.arange(-120, 121, 20))])
-    solid = np.vstack(
-        [np.column_stack([(own - eyes) / unit, MEAN[:, 2]]), np.column_stack([back, np.full(len(back), 1.3)])]
-    )
-    view = Pose(unit, float(np.radians(yaw)), float(np.radians(pitch)), 0.0, (float(eyes[0]), float(eyes[1])))
+    around = np.radians(np.arange(-120, 121, 20))
+    back = np.column_stack([2.0 * np.sin(around), 0.2 - 2.2 * np.cos(around), np.full(len(around), 1.3)]) @ before.T
+    solid = np.vstack([np.column_stack([(own - eyes) / unit, (MEAN @ before.T)[:, 2]]), back])
+    # About the middle of the head, which lies behind the eyes.
+    middle = before @ [0, 0, 0.6]
+    moved_to = (solid - middle) @ (after @ before.T).T + middle
     height, width = picture.shape[:2]
     still = np.array([[x, y] for x in (0, width / 2, width - 1) for y in (0, height - 1)], float)
-    source = np.vstack([own, back * unit + eyes, still])
-    # About the middle of the head, which lies behind the eyes.
-    target = np.vstack([view.project(solid - [0, 0, 0.6]), still])
-    depth = np.concatenate([_depth(solid, yaw, pitch), np.full(len(still), 9.0)])
-    return _mesh(picture, source, target, depth)
+    source = np.vstack([own, back[:, :2] * unit + eyes, still])
+    target = np.vstack([moved_to[:, :2] * unit + eyes, still])
+    return _mesh(picture, source, target, np.concatenate([moved_to[:, 2], np.full(len(still), 9.0)]))
 
 
-def _depth(solid: NDArray[np.float64], yaw: float, pitch: float) -> NDArray[np.float64]:
-    y, p = np.radians([yaw, pitch])
-    ahead = solid[:, 0] * np.sin(y) + solid[:, 2] * np.cos(y)
-    return np.asarray(solid[:, 1] * np.sin(p) + ahead * np.cos(p))
+def _turn(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    """The rotation `[3, 3]` of a head by degrees, as `Pose` counts them."""
+    angles = [float(angle) for angle in np.radians([yaw, pitch, roll])]
+    across, down = Pose(1.0, *angles, (0.0, 0.0)).project(np.eye(3)).T
+    return np.stack([across, down, np.cross(across, down)])
 
 
 def _mesh(

@@ -30,7 +30,7 @@ from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
 from comps.core.errors import EngineUnavailableError
 from tests.animation.coach import plants
-from tests.animation.coach.meshes import PICTURES, stand_in, stored
+from tests.animation.coach.meshes import MIXED, PICTURES, stand_in, stored
 from tests.animation.coach.plants import png, presenter
 
 BOTH = pytest.mark.parametrize("name", ["ada", "noor"])
@@ -57,6 +57,16 @@ def test_a_turn_is_told_within_three_degrees(name: str, yaw: int) -> None:
     before, after = (mesh_pose(stored()[f"{name} {kind}"]).head for kind in ("plain", f"turned {yaw:+d}"))
     assert after.yaw - before.yaw == pytest.approx(yaw, abs=3)
     assert after.pitch == pytest.approx(before.pitch, abs=3)
+    assert after.roll == pytest.approx(before.roll, abs=3)
+
+
+@BOTH
+@pytest.mark.parametrize(("yaw", "pitch"), [(0, -15), (0, 15), *MIXED])
+def test_a_nod_is_told_within_three_degrees(name: str, yaw: float, pitch: float) -> None:
+    kind = f"turned {yaw:+.0f}, nods {pitch:+.0f}" if yaw else f"nods {pitch:+.0f}"
+    before, after = (mesh_pose(stored()[f"{name} {made}"]).head for made in ("plain", kind))
+    assert after.pitch - before.pitch == pytest.approx(pitch, abs=3)
+    assert after.yaw - before.yaw == pytest.approx(yaw, abs=3)
     assert after.roll == pytest.approx(before.roll, abs=3)
 
 

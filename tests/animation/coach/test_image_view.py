@@ -8,11 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from comps.animation.coach.image import view
+from comps.animation.coach.image.occlusion import iris_seen
+from comps.animation.coach.image.subject import find_subject
 from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WIDTH
 from comps.animation.engines.portrait.rig.faces import Face
 from tests.animation.coach import plants
 from tests.animation.coach.plants import presenter
 
+BOTH = pytest.mark.parametrize("name", ["ada", "noor"])
 PLACES = [np.array([side * UNIT, 0.0]) + ORIGIN for side in (-0.5, 0.5)]
 OFF = np.array([0.04, -0.03]) * UNIT
 
@@ -45,24 +48,52 @@ def test_without_more_the_deepest_shade_would_be_taken_for_irises() -> None:
     assert all(np.hypot(*(view._centred(lightness, place) - place - OFF)) > 0.15 * UNIT for place in PLACES)
 
 
+@pytest.mark.parametrize("shade", [0.0, 30.0])
 @pytest.mark.parametrize("radius", [0.15, 0.17])
-def test_large_irises_are_told(radius: float) -> None:
-    assert view._are_drawn(view._unshaded(eyes(radius, 0.0)), PLACES)
+def test_large_irises_are_told_and_found(radius: float, shade: float) -> None:
+    for place in PLACES:
+        iris, lead = view._drawn_iris(view._unshaded(eyes(radius, shade)), place)
+        assert lead > 0
+        assert np.hypot(*(iris - place - OFF)) < 0.02 * UNIT
 
 
-@pytest.mark.parametrize("name", ["ada", "noor"])
+@pytest.mark.parametrize("shade", [0.0, 30.0])
+def test_irises_of_usual_size_are_not_told_as_large(shade: float) -> None:
+    lightness = view._unshaded(eyes(0.093, shade))
+    assert all(view._drawn_iris(lightness, place)[1] < 0 for place in PLACES)
+
+
+@BOTH
 @pytest.mark.parametrize("pitch", [-25.0, 0.0, 25.0])
 def test_the_presenters_are_drawn(name: str, pitch: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[bool] = []
-    are_drawn = view._are_drawn
-    monkeypatch.setattr(view, "_are_drawn", lambda *given: told.append(are_drawn(*given)) or told[-1])
-    seen = plants.png(plants.looking(*presenter(name), pitch=pitch))
-    view_of(seen)
-    assert told
-    assert all(told)
+    leads: list[float] = []
+    drawn_iris = view._drawn_iris
+
+    def watched(lightness: view.Plane, place: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        found = drawn_iris(lightness, place)
+        leads.append(found[1])
+        return found
+
+    monkeypatch.setattr(view, "_drawn_iris", watched)
+    find_subject(plants.looking(*presenter(name), pitch=pitch))
+    assert leads
+    assert all(lead > 0 for lead in leads)
 
 
-def view_of(data: bytes) -> None:
-    from comps.animation.coach.image.check import check_image
+@BOTH
+@pytest.mark.parametrize("light", [1.0, 0.7, 0.5, 0.3])
+def test_drawn_irises_are_found_in_any_light(name: str, light: float) -> None:
+    picture, rig = presenter(name)
+    seen = find_subject(plants.gain(picture, light)).view
+    assert seen is not None
+    for found, drawn in zip((seen.face.right_eye, seen.face.left_eye), rig.irises[:, :2], strict=True):
+        assert np.hypot(*(found - drawn)) < 0.03 * rig.eye_distance
 
-    check_image(data)
+
+@BOTH
+def test_an_iris_is_seen_unless_the_eyes_are_shut(name: str) -> None:
+    picture, rig = presenter(name)
+    for weight, expected in ((0.0, True), (1.0, False)):
+        seen = find_subject(plants.acted(picture, rig, eyeBlink=weight)).view
+        assert seen is not None
+        assert iris_seen(seen) is expected

@@ -14,8 +14,11 @@ from comps.animation.engines.portrait.rig.canvas import Canvas
 
 Grey = NDArray[np.uint8]
 
-_CANVAS_SIDE, _LEAST_FACE = 128, 48
-"""Side of the reduced canvas, and of the smallest face looked for on it, in pixels."""
+_CANVAS_SIDE, _ROOM, _LEAST_FACE = 128, 16, 48
+"""Side of the reduced canvas, what is added around it, since the cascade asks for room around a face, and the side of the
+smallest face looked for on it, in pixels."""
+_SURE = 3
+"""Hits around a face on the canvas that make it one."""
 _one_at_a_time = Lock()
 """A cascade keeps the picture it searches."""
 
@@ -44,6 +47,7 @@ def profiles(grey: Grey, least: int, neighbours: int) -> tuple[bool, bool]:
 def profile_side(canvas: Canvas) -> int:
     """-1 when the face on `canvas` passes for one that looks to the viewer's left, 1 to the right; 0 for neither or both."""
     grey = cv2.cvtColor(canvas.rgb, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (_CANVAS_SIDE, _CANVAS_SIDE), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    left, right = profiles(small, _LEAST_FACE, 2)
+    small = cv2.resize(grey, (_CANVAS_SIDE, _CANVAS_SIDE), interpolation=cv2.INTER_AREA)
+    roomy = cv2.copyMakeBorder(small, _ROOM, _ROOM, _ROOM, _ROOM, cv2.BORDER_REPLICATE).astype(np.uint8)
+    left, right = profiles(roomy, _LEAST_FACE, _SURE)
     return int(right) - int(left)

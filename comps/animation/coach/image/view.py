@@ -115,32 +115,35 @@ def _nearer(evened: Picture, face: Face) -> Face:
         face = Face(face.centre - half, face.centre + half, face.score)
     canvas = cut(evened, face.right_eye, face.left_eye)
     places = [np.array([side * UNIT, 0.0]) + ORIGIN for side in (-0.5, 0.5)]
-    # Without the light around them the rims of drawn irises are darker than their middles.
     unshaded = _unshaded(canvas.lightness)
-    lightness = canvas.lightness if _are_drawn(unshaded, places) else unshaded
-    irises = [_centred(lightness, place) for place in places]
+    drawn = [_drawn_iris(unshaded, place) for place in places]
+    if sum(lead for _, lead in drawn) > 0:
+        irises = [iris for iris, _ in drawn]
+    else:
+        irises = [_centred(unshaded, place) for place in places]
     right, left = canvas.to_picture(np.stack(irises))
     return Face(right, left, face.score)
 
 
-def _are_drawn(lightness: Plane, places: list[NDArray[np.float64]]) -> bool:
-    """Whether irises near `places` (x, y), in canvas pixels, are as large as only drawn ones are."""
-    usual = large = 0.0
-    for place in places:
-        dark = _darkest(lightness, _darkest(lightness, place))
-        left, top = (int(v) - _NEAR_IRIS for v in dark)
-        window = lightness[top : top + 2 * _NEAR_IRIS, left : left + 2 * _NEAR_IRIS] * np.float32(2.55)
-        within = slice(_NEAR_IRIS - _REACH, _NEAR_IRIS + _REACH)
-        votes = [float(plane[within, within].max()) for plane in disc_votes(window, _RADII * UNIT, _DARKNESS)]
-        usual, large = usual + max(votes[:_USUAL]), large + max(votes[_USUAL:])
-    return large > usual
+def _drawn_iris(lightness: Plane, place: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """The iris near `place`, both (x, y) in canvas pixels, if it is as large as only drawn ones are; and by how many votes
+    it shows better than one of usual size."""
+    dark = _darkest(lightness, _darkest(lightness, place))
+    left, top = (int(v) - _NEAR_IRIS for v in dark)
+    window = lightness[top : top + 2 * _NEAR_IRIS, left : left + 2 * _NEAR_IRIS] * np.float32(2.55)
+    within = slice(_NEAR_IRIS - _REACH, _NEAR_IRIS + _REACH)
+    votes = disc_votes(window, _RADII * UNIT, _DARKNESS)[:, within, within]
+    usual, large = votes[:_USUAL].max(0), votes[_USUAL:].max(0)
+    row, column = np.unravel_index(int(large.argmax()), large.shape)
+    iris = np.array([left + column, top + row], np.float64) + within.start
+    return iris, float(large.max() - usual.max())
 
 
 def _centred(lightness: Plane, place: NDArray[np.float64]) -> NDArray[np.float64]:
     """The iris near `place` (x, y), in canvas pixels."""
     dark = _darkest(lightness, _darkest(lightness, place))
     iris, votes = refine_iris(lightness, dark, UNIT)
-    # An iris as large as drawn ones are is larger than the search knows: it would be found at a side of itself.
+    # One larger than the search knows is found at a side of itself.
     return iris[:2] if votes >= LEAST_VOTES and iris[2] < LARGE * UNIT else dark
 
 

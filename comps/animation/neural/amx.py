@@ -6,14 +6,12 @@ torch and OpenVINO use the unit for bfloat16 and int8 only, not for what is betw
 from __future__ import annotations
 
 import ctypes
-import platform
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from comps.animation.neural.native import NativeCode, processor_flags
+from comps.animation.neural.native import NativeCode, TriedOnce, check_processor
 from comps.core.errors import EngineUnavailableError
 
 NEEDED = frozenset({"amx_tile", "amx_bf16", "avx512f", "avx512bw", "avx512vl", "avx512_bf16"})
@@ -63,7 +61,8 @@ class MatrixUnit:
     """
 
     def __init__(self) -> None:
-        _check_processor()
+        needed = "backends 'bf16x3' and 'bf16x6' need Linux on an Intel processor with AMX"
+        check_processor(needed, NEEDED, ": choose another")
         self._library = library()
         if self._library.amx_permit():
             raise EngineUnavailableError(
@@ -89,31 +88,10 @@ class MatrixUnit:
             raise MemoryError("there is no memory for a convolution's scratch")
 
 
-def matrix_unit() -> MatrixUnit:
-    """The one of this process, built at the first call; raises as `MatrixUnit` does, at later calls without a new try."""
-    found = _unit_or_reason()
-    if isinstance(found, str):
-        raise EngineUnavailableError(found)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _unit_or_reason() -> MatrixUnit | str:
-    try:
-        return MatrixUnit()
-    except EngineUnavailableError as error:
-        return error.message
-
-
-def _check_processor() -> None:
-    missing = ", ".join(sorted(NEEDED - processor_flags()))
-    if platform.system() != "Linux" or platform.machine() != "x86_64" or missing:
-        raise EngineUnavailableError(
-            "backends 'bf16x3' and 'bf16x6' need Linux on an Intel processor with AMX; "
-            f"here is {platform.system()} on {platform.machine()} without {missing or 'that'}: choose another"
-        )
-
-
 def library() -> ctypes.CDLL:
     """The code of ``amx.cpp``, see `NativeCode.library`; to load it takes no matrix unit."""
     return NativeCode(_SOURCE, _OPTIONS, "backends 'bf16x3' and 'bf16x6'").library()
+
+
+matrix_unit = TriedOnce(MatrixUnit)
+"""The one of this process; raises as `MatrixUnit` does."""

@@ -10,7 +10,6 @@ Computations, 2019.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.amx import PARTS, Geometry, Phase, matrix_unit
-from comps.animation.neural.phases import OutputPhase, added, plain_phases, sides, transposed_phases
+from comps.animation.neural.phases import OutputPhase, growth, layer_sides, offsets, plain_phases, transposed_phases
 
 _BLOCK = 32
 """Channels that are multiplied together; others are filled up with zeros."""
@@ -52,7 +51,9 @@ class InParts(nn.Module):
         self._channels, self._out_channels = layer.in_channels, layer.out_channels
         transposed = isinstance(layer, nn.ConvTranspose2d)
         self._stride = layer.stride[0] if transposed else 1
-        more = [added(*side) // self._stride if transposed else 2 * side[2] - side[0] + 1 for side in sides(layer)]
+        more = [
+            growth(*side) // self._stride if transposed else 2 * side[2] - side[0] + 1 for side in layer_sides(layer)
+        ]
         self._added, self._lost = [max(0, each) for each in more], [max(0, -each) for each in more]
         bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach().clone()
         self.register_buffer("bias", bias)
@@ -130,8 +131,7 @@ class _Phase:
     """Outputs of the same taps: what the C++ reads of them, and the memory that it reads."""
 
     def __init__(self, part: OutputPhase, parts: int) -> None:
-        numbers = ctypes.c_int64 * len(part.taps)
-        self._down, self._across = numbers(*(tap[0] for tap in part.taps)), numbers(*(tap[1] for tap in part.taps))
+        self._down, self._across = offsets(part.taps)
         self._top, self._left = part.top, part.left
         self._weights = packed(part.weights, parts)
 
@@ -151,7 +151,7 @@ def can_be_in_parts(layer: Any) -> bool:
         return False
     if isinstance(layer, nn.Conv2d):
         return set(layer.stride) == {1}
-    whole = all(added(*side) % side[1] == 0 <= added(*side) and side[0] >= side[1] for side in sides(layer))
+    whole = all(growth(*side) % side[1] == 0 <= growth(*side) and side[0] >= side[1] for side in layer_sides(layer))
     return whole and len(set(layer.stride)) == 1
 
 

@@ -30,17 +30,17 @@ class Concatenation(nn.Module):
 
 @runtime_checkable
 class Joining(Protocol):
-    """A layer that reads `Parts` as if they were one tensor.
+    """A layer that can read `Parts` as if they were one tensor.
 
     Attributes:
-        joins: always true.
+        reads_parts: says so.
     """
 
-    joins: bool
+    reads_parts: bool
 
 
-def checked(x: Parts, channels: int, dimensions: int, wanted: str) -> tuple[Tensor, ...]:
-    """The tensors of a layer's input.
+def checked_parts(x: Parts, channels: int, dimensions: int, wanted: str) -> tuple[Tensor, ...]:
+    """The tensors of a layer's input, one or two.
 
     Args:
         x: what the layer is given.
@@ -54,12 +54,12 @@ def checked(x: Parts, channels: int, dimensions: int, wanted: str) -> tuple[Tens
     parts = (x,) if isinstance(x, Tensor) else x
     kinds = {(part.dtype, part.device.type, part.dim(), *part.shape[:1], *part.shape[2:]) for part in parts}
     known = len(kinds) == 1 and next(iter(kinds))[:3] == (torch.float32, "cpu", dimensions)
-    if not known or sum(part.shape[1] for part in parts) != channels:
+    if not known or len(parts) > 2 or sum(part.shape[1] for part in parts) != channels:
         found = " and ".join(f"{part.dtype} {list(part.shape)} on {part.device}" for part in parts)
         raise RuntimeError(f"the input is {found} instead of float32 [{wanted}] on cpu")
     return parts
 
 
-def beside(parts: Sequence[Tensor]) -> tuple[int | None, int]:
+def second_part(parts: Sequence[Tensor]) -> tuple[int | None, int]:
     """Where the second part's numbers lie and how many channels it has, for compiled code."""
     return (None, 0) if len(parts) == 1 else (parts[1].data_ptr(), parts[1].shape[1])

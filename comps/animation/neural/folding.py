@@ -117,9 +117,25 @@ def fold_concatenations(module: nn.Module, examples: Sequence[Tensor]) -> nn.Mod
         pairs = _pairs(
             module, one, lambda part: isinstance(part, Concatenation), lambda part: isinstance(part, Joining)
         )
-    for concatenation, _ in pairs:
-        cast("Concatenation", concatenation).apart = True
+        concatenations = [cast("Concatenation", concatenation) for concatenation, _ in pairs]
+        if not concatenations:
+            return module
+        expected = module(*one)
+        for concatenation in concatenations:
+            concatenation.apart = True
+        if not _still_agrees(expected, module, one):
+            logger.warning("the concatenations of %s stay: one of them has more readers", type(module).__name__)
+            for concatenation in concatenations:
+                concatenation.apart = False
     return module
+
+
+def _still_agrees(expected: Any, module: nn.Module, examples: Sequence[Tensor]) -> bool:
+    """Whether `module` returns what is expected; whatever reads two tensors as one may raise anything."""
+    try:
+        return _agree(expected, module(*examples))
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def _leave_out(module: nn.Module, parts: Sequence[nn.Module]) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import platform
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from comps.animation.neural.concatenation import Parts, beside, checked
-from comps.animation.neural.native import NativeCode, aligned, processor_flags
+from comps.animation.neural.concatenation import Parts, checked_parts, second_part
+from comps.animation.neural.native import NativeCode, TriedOnce, check_processor, processor_flags
 from comps.animation.neural.winograd import OUTPUTS, TAPS, matrices
 from comps.core.errors import EngineUnavailableError
 
@@ -61,7 +59,7 @@ class FusedWinograd(nn.Module):
 
     weights: Tensor
     bias: Tensor
-    joins = True
+    reads_parts = True
 
     def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -91,7 +89,7 @@ class FusedWinograd(nn.Module):
         flat = self._dimensions == 4
         layout = torch.channels_last if flat else torch.channels_last_3d
         wanted = f"n, {self._channels}, {'' if flat else 'd, '}h, w"
-        pixels = checked(x, self._channels, self._dimensions, wanted)
+        pixels = checked_parts(x, self._channels, self._dimensions, wanted)
         pictures = [part.contiguous(memory_format=layout) for part in pixels]
         count, _, *sides = pictures[0].shape
         depth, height, width = (1, *sides) if flat else sides
@@ -101,7 +99,7 @@ class FusedWinograd(nn.Module):
         shape = (count, self._out_channels, *size[flat:])
         out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=layout)
         geometry = Geometry(
-            *(count, depth, height, width, self._channels, *beside(pictures), *size, self._out_channels),
+            *(count, depth, height, width, self._channels, *second_part(pictures), *size, self._out_channels),
             *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
         )
         if count and not self._convolve(_DOUBLING if self._doubles else self._taps, pictures[0], out, geometry):
@@ -115,7 +113,7 @@ class FusedWinograd(nn.Module):
     def _keep(self, kernels: Iterable[Tensor]) -> None:
         """Take over kernels' values at all points, float64 `[points, d, i, o]` for each group of outputs."""
         groups = [nn.functional.pad(part, (0, self._columns() - part.shape[-1])).float() for part in kernels]
-        self.register_buffer("weights", aligned(torch.stack(groups, 1)))
+        self.register_buffer("weights", torch.stack(groups, 1))  # torch's memory begins at lines of the caches
 
     def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
         """Fill `out`; False when there is no memory for the scratch."""
@@ -142,44 +140,28 @@ def can_be_fused(layer: Any) -> bool:
     return set(layer.stride) == {1} and down == across and down in TAPS
 
 
-def fused_code() -> ctypes.CDLL:
-    """The compiled code, built at the first call.
-
-    Raises:
-        EngineUnavailableError: this is no Linux on such a processor, or `NativeCode.library` raises; at later calls
-            without a new try.
-    """
-    found = _code_or_reason()
-    if isinstance(found, str):
-        raise EngineUnavailableError(found)
-    return found
-
-
-def is_fusible_here() -> bool:
-    """Whether `fused_code` is to be had; logs once why not."""
-    return not isinstance(_code_or_reason(), str)
-
-
-@lru_cache(maxsize=1)
-def _code_or_reason() -> ctypes.CDLL | str:
+def _loaded() -> ctypes.CDLL:
     try:
-        return _loaded()
+        check_processor("they need Linux on a processor with AVX2", {"avx2", "fma"})
+        options = next(options for flag, options in _OPTIONS if flag in processor_flags())
+        code = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions", _HEADERS)
+        library = code.library()
     except EngineUnavailableError as error:
         logger.warning("convolutions by Winograd's method are slower than they could be: %s", error.message)
-        return error.message
-
-
-def _loaded() -> ctypes.CDLL:
-    flags = processor_flags()
-    options = next((options for flag, options in _OPTIONS if {flag, "fma"} <= flags), None)
-    if platform.system() != "Linux" or platform.machine() != "x86_64" or options is None:
-        raise EngineUnavailableError(
-            f"they need Linux on a processor with AVX2; here is {platform.system()} on {platform.machine()}"
-        )
-    library = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions", _HEADERS).library()
+        raise
     library.winograd_columns.restype = _Number
     library.winograd_convolve.argtypes = [_Number, *[ctypes.c_void_p] * 4, ctypes.POINTER(Geometry)]
     return library
+
+
+fused_code = TriedOnce(_loaded)
+"""The compiled code; raises EngineUnavailableError on other machines than Linux on a processor with AVX2, and as
+`NativeCode.library` does. Where it cannot be had, the log says so once."""
+
+
+def is_fusible_here() -> bool:
+    """Whether `fused_code` is to be had."""
+    return fused_code.is_here()
 
 
 def _doubling_kernel() -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-// Convolutions of pictures with products of whole numbers of 16 bits; built and called by int16_convolutions.py.
+// Convolutions of pictures with products of whole numbers of 16 bits; built by int16_products.py.
 
 #include "int16_products.h"
 #include "windows.h"
@@ -7,7 +7,7 @@
 extern "C" {
 
 // How many outputs are multiplied at once.
-int64_t int16_columns() { return Int16Products::COLUMNS; }
+int64_t int16_columns() { return COLUMNS; }
 
 // As `winograd_convolve`.
 int int16_winograd(int64_t method, const float *pictures, const int16_t *weights, const float *units, const float *bias,
@@ -19,7 +19,7 @@ int int16_winograd(int64_t method, const float *pictures, const int16_t *weights
 }
 
 // 0, or 1 when there is no memory for the scratch.
-int int16_windows(const float *pictures, const float *bias, float *out, const Layout *layout) {
-    return Windows(pictures, bias, out, *layout).run();
+int int16_windows(const float *pictures, const float *bias, float *out, const WindowGeometry *geometry) {
+    return Windows(pictures, bias, out, *geometry).run();
 }
 }

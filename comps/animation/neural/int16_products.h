@@ -15,8 +15,8 @@ namespace {
 typedef int32_t Whole __attribute__((vector_size(4 * LANES)));
 typedef int16_t Short __attribute__((vector_size(4 * LANES)));
 
-constexpr float LENGTH = 32767;  // of a row, as the root of its squares' sum
-constexpr float SHORTEST = 1e-30f;
+constexpr float LENGTH = 32767;     // of a row, as the root of its squares' sum
+constexpr float SHORTEST = 1e-18f;  // that a row counts as, since smaller numbers' squares are lost
 
 #if defined(__AVX512F__)
 inline float sum(Vector numbers) { return _mm512_reduce_add_ps((__m512)numbers); }
@@ -55,8 +55,7 @@ inline Whole with_products(Whole sums, Whole pair, Whole others) {
 class Int16Products {
   public:
     typedef int16_t Number;
-    static constexpr int64_t ROWS = LANES == 16 ? 12 : 6, COLUMNS = 2 * LANES;
-    static constexpr bool APART = true;
+    static constexpr bool QUANTIZED = true;
 
     // `weights` are [points][outputs / COLUMNS][pairs][COLUMNS][2], 64 bytes aligned; `units`, what a kernel's 1 stands
     // for, [points][outputs].
@@ -67,17 +66,19 @@ class Int16Products {
     static int64_t row_length(int64_t depth) { return rounded_up(depth, 2 * LANES) + 2 * LINE; }
 
     // `depth` numbers from an aligned place, zeros behind them up to 2 * LANES, as whole ones; returns what 1 stands for.
-    static float keep(const float *from, int64_t depth, int16_t *to) {
+    // That is no number where one of them is none, is infinite, or exceeds 1e19 / sqrt(depth).
+    static float quantize(const float *from, int64_t depth, int16_t *to) {
         Vector squares[2] = {};
         for (int64_t k = 0; k < depth; k += 2 * LANES) {
             const Vector *pair = (const Vector *)(from + k);
             squares[0] += pair[0] * pair[0];
             squares[1] += pair[1] * pair[1];
         }
-        // Rounding makes a row longer by half of the root of its depth at most.
-        const float most = LENGTH - 1 - 0.5f * std::sqrt(static_cast<float>(depth));
-        // In this order what is no number stays.
-        const float unit = std::max(std::sqrt(sum(squares[0] + squares[1])), SHORTEST) / most;
+        const float square = sum(squares[0] + squares[1]);
+        const float length = square < INFINITY ? std::max(std::sqrt(square), SHORTEST) : NAN;
+        // Rounding the numbers makes a row longer by half of the root of its depth at most, and the sum of squares has
+        // been rounded `depth` times.
+        const float unit = length / (LENGTH - 1 - 0.5f * std::sqrt(static_cast<float>(depth)) - 1e-4f * depth);
         const float scale = 1 / unit;
         for (int64_t k = 0; k < depth; k += 2 * LANES) {
             const Vector *pair = (const Vector *)(from + k);
@@ -86,25 +87,18 @@ class Int16Products {
         return unit;
     }
 
-    void multiply(int64_t count, const int16_t *rows, int64_t row, const float *scales, int64_t first, float *to,
+    void multiply(int64_t count, const int16_t *rows, int64_t row, const float *row_units, int64_t output, float *to,
                   int64_t to_row) const {
-        multiply_rows(count, rows, row, scales, weights + 2 * first * pairs, units + first, to, to_row);
+        const int16_t *kernels = weights + 2 * output * pairs;
+        with_rows(count, [&](auto some) {
+            multiply_rows<some>(rows, row, row_units, kernels, units + output, to, to_row);
+        });
     }
 
   private:
-    // `count` rows, at most R.
-    template <int R = ROWS>
-    void multiply_rows(int64_t count, const int16_t *a, int64_t a_row, const float *scales, const int16_t *b,
-                       const float *b_units, float *to, int64_t to_row) const {
-        if (count >= R)
-            multiplied<R>(a, a_row, scales, b, b_units, to, to_row);
-        else if constexpr (R > 1)
-            multiply_rows<R - 1>(count, a, a_row, scales, b, b_units, to, to_row);
-    }
-
     template <int R>
-    void multiplied(const int16_t *a, int64_t a_row, const float *scales, const int16_t *b, const float *b_units,
-                    float *to, int64_t to_row) const {
+    void multiply_rows(const int16_t *a, int64_t a_row, const float *a_units, const int16_t *b, const float *b_units,
+                       float *to, int64_t to_row) const {
         Whole low[R] = {}, high[R] = {};
         for (int64_t pair = 0; pair < pairs; ++pair, b += 2 * COLUMNS) {
             const Whole left = *(const Whole *)b, right = *(const Whole *)(b + COLUMNS);
@@ -121,8 +115,8 @@ class Int16Products {
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
             Vector *sums = (Vector *)(to + r * to_row);
-            sums[0] = __builtin_convertvector(low[r], Vector) * (scales[r] * left);
-            sums[1] = __builtin_convertvector(high[r], Vector) * (scales[r] * right);
+            sums[0] = __builtin_convertvector(low[r], Vector) * (a_units[r] * left);
+            sums[1] = __builtin_convertvector(high[r], Vector) * (a_units[r] * right);
         }
     }
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import math
-import platform
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from comps.animation.neural.native import NativeCode, aligned, processor_flags
-from comps.core.errors import EngineUnavailableError
+from comps.animation.neural.fused_winograd import Geometry
+from comps.animation.neural.native import NativeCode, TriedOnce, check_processor, processor_flags
 
 _FOLDER = Path(__file__).parent
-_HEADERS = ("vectors.h", "winograd.h", "int16_products.h", "windows.h")
+_HEADERS = tuple(_FOLDER / name for name in ("vectors.h", "winograd.h", "int16_products.h", "windows.h"))
 _WIDE, _NARROW = ("-mavx512f", "-mavx512bw"), ("-mavx2",)
 _OPTIONS = (
     ({"avx512f", "avx512bw", "avx512_vnni"}, (*_WIDE, "-mavx512vnni")),
@@ -33,18 +31,37 @@ _LENGTH, _LARGEST = 65535, 32767
 """Of a kernel as the root of its squares' sum, and of each of its numbers."""
 _SHORTEST = 1e-30
 
+_Number = ctypes.c_int64
+_Numbers = ctypes.POINTER(_Number)
 
-def int16_code() -> ctypes.CDLL:
-    """The compiled code, built at the first call.
 
-    Raises:
-        EngineUnavailableError: this is no Linux on such a processor, or `NativeCode.library` raises; at later calls
-            without a new try.
-    """
-    found = _code_or_reason()
-    if isinstance(found, str):
-        raise EngineUnavailableError(found)
-    return found
+class Phase(ctypes.Structure):
+    """As in ``windows.h``."""
+
+    _fields_ = (
+        ("taps", _Number),
+        ("down", _Numbers),
+        ("across", _Numbers),
+        ("weights", ctypes.c_void_p),
+        ("units", ctypes.c_void_p),
+        ("top", _Number),
+        ("left", _Number),
+    )
+
+
+class WindowGeometry(ctypes.Structure):
+    """As in ``windows.h``."""
+
+    _fields_ = (
+        *((name, _Number) for name in ("samples", "height", "width", "channels")),
+        *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
+        *((name, _Number) for name in ("out_height", "out_width", "out_channels")),
+        *((name, _Number) for name in ("places_down", "places_across", "step_down", "step_across", "stride")),
+        ("phases", _Number),
+        ("phase", ctypes.POINTER(Phase)),
+        ("rectified", _Number),
+        ("threads", _Number),
+    )
 
 
 def packed(kernels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -55,11 +72,11 @@ def packed(kernels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
             `int16_columns` outputs, the last one may have fewer.
 
     Returns:
-        int16 `[points, groups, n / 2, columns, 2]`, filled up with zeros and aligned, and float32
+        int16 `[points, groups, n / 2, columns, 2]`, filled up with zeros, and float32
         `[points, groups * columns]`, likewise filled up: what 1 stands for in a kernel.
     """
     groups, units = zip(*(_packed_group(part) for part in kernels), strict=True)
-    return aligned(torch.stack(groups, 1)), torch.cat(units, 1)
+    return torch.stack(groups, 1), torch.cat(units, 1)  # torch's memory begins at lines of the caches
 
 
 def _packed_group(kernels: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,26 +93,17 @@ def _packed_group(kernels: Tensor) -> tuple[Tensor, Tensor]:
     return whole.unflatten(1, (-1, 2)).transpose(2, 3), units
 
 
-@lru_cache(maxsize=1)
-def _code_or_reason() -> ctypes.CDLL | str:
-    try:
-        return _loaded()
-    except EngineUnavailableError as error:
-        return error.message
-
-
 def _loaded() -> ctypes.CDLL:
-    flags = processor_flags()
-    options = next((options for needed, options in _OPTIONS if needed | {"fma"} <= flags), None)
-    if platform.system() != "Linux" or platform.machine() != "x86_64" or options is None:
-        raise EngineUnavailableError(
-            "backend 'int16' needs Linux on a processor with AVX2; "
-            f"here is {platform.system()} on {platform.machine()}: choose another"
-        )
-    headers = tuple(_FOLDER / name for name in _HEADERS)
+    check_processor("backend 'int16' needs Linux on a processor with AVX2", {"avx2", "fma"}, ": choose another")
+    options = next(options for needed, options in _OPTIONS if needed <= processor_flags())
     options = ("-ffp-contract=fast", "-mfma", *options)
-    library = NativeCode(_FOLDER / "int16.cpp", options, "backend 'int16'", headers).library()
-    library.int16_columns.restype = ctypes.c_int64
-    library.int16_winograd.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 6]
-    library.int16_windows.argtypes = [ctypes.c_void_p] * 4
+    library = NativeCode(_FOLDER / "int16.cpp", options, "backend 'int16'", _HEADERS).library()
+    library.int16_columns.restype = _Number
+    library.int16_winograd.argtypes = [_Number, *[ctypes.c_void_p] * 5, ctypes.POINTER(Geometry)]
+    library.int16_windows.argtypes = [*[ctypes.c_void_p] * 3, ctypes.POINTER(WindowGeometry)]
     return library
+
+
+int16_code = TriedOnce(_loaded)
+"""The compiled code; raises EngineUnavailableError on other machines than Linux on a processor with AVX2, and as
+`NativeCode.library` does."""

@@ -9,49 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from comps.animation.neural.concatenation import Parts, beside, checked
-from comps.animation.neural.int16_products import int16_code, packed
-from comps.animation.neural.phases import OutputPhase, added, plain_phases, scattered_phases, sides, transposed_phases
-
-_Number = ctypes.c_int64
-_Numbers = ctypes.POINTER(_Number)
-_MOST_TAPS = 256
-
-
-class Phase(ctypes.Structure):
-    """As in ``windows.h``."""
-
-    _fields_ = (
-        ("taps", _Number),
-        ("down", _Numbers),
-        ("across", _Numbers),
-        ("weights", ctypes.c_void_p),
-        ("units", ctypes.c_void_p),
-        ("top", _Number),
-        ("left", _Number),
-    )
-
-
-class Layout(ctypes.Structure):
-    """As in ``windows.h``."""
-
-    _fields_ = (
-        *((name, _Number) for name in ("samples", "height", "width", "channels")),
-        *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
-        *((name, _Number) for name in ("out_height", "out_width", "out_channels")),
-        *((name, _Number) for name in ("places_down", "places_across", "step_down", "step_across", "stride")),
-        ("phases", _Number),
-        ("phase", ctypes.POINTER(Phase)),
-        ("rectified", _Number),
-        ("threads", _Number),
-    )
+from comps.animation.neural.concatenation import Parts, checked_parts, second_part
+from comps.animation.neural.int16_products import Phase, WindowGeometry, int16_code, packed
+from comps.animation.neural.phases import (
+    Offsets,
+    OutputPhase,
+    growth,
+    layer_sides,
+    offsets,
+    plain_phases,
+    scattered_phases,
+    transposed_phases,
+)
 
 
 class Int16Windows(nn.Module):
     """Does what a convolution or a transposed one does, and leaves out negative numbers if `rectified`.
 
-    Errors are some 2e-3 of what outputs vary by. A transposed convolution without stride is done so for pictures of one
-    pixel only.
+    Largest errors are some 3e-3 of what outputs vary by. A transposed convolution without stride makes one pixel a
+    picture of the kernel's size; only that is done so, and the layer is kept for larger pictures.
 
     Args:
         layer: one that `can_be_windows`, in float32, on the CPU.
@@ -61,20 +37,21 @@ class Int16Windows(nn.Module):
     """
 
     bias: Tensor
-    joins = True
+    reads_parts = True
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.rectified = False
         self._channels, self._out_channels = layer.in_channels, layer.out_channels
-        self._sides = sides(layer)
+        self._sides = layer_sides(layer)
         self._transposed = isinstance(layer, nn.ConvTranspose2d)
         scattered = self._transposed and set(layer.stride) == {1}
-        self._plain = (layer,) if scattered else ()  # in a tuple it is no part of this
+        self.for_larger = layer if scattered else None
         phases = scattered_phases(layer) if scattered else _phases(layer)
         bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach().clone()
         self.register_buffer("bias", bias.float())
-        self._phases = [_Phase(phase) for phase in phases]
+        places = {tuple(phase.taps): offsets(phase.taps) for phase in phases}
+        self._phases = [_Phase(phase, places[tuple(phase.taps)]) for phase in phases]
 
     def forward(self, x: Parts) -> Tensor:
         """`[n, i, h, w]` to what the layer gives, channels innermost in memory.
@@ -82,10 +59,10 @@ class Int16Windows(nn.Module):
         Raises:
             MemoryError: there is none for the scratch.
         """
-        parts = checked(x, self._channels, 4, f"n, {self._channels}, h, w")
+        parts = checked_parts(x, self._channels, 4, f"n, {self._channels}, h, w")
         height, width = parts[0].shape[2:]
-        for plain in self._plain if height * width > 1 else ():
-            made: Tensor = plain(torch.cat(parts, 1))
+        if self.for_larger is not None and height * width > 1:
+            made: Tensor = self.for_larger(torch.cat(parts, 1))
             return made.relu_() if self.rectified else made
         size = [self._out_size(*side) for side in zip((height, width), self._sides, strict=True)]
         if min(size) < 1:
@@ -93,36 +70,36 @@ class Int16Windows(nn.Module):
         pictures = [part.contiguous(memory_format=torch.channels_last) for part in parts]
         shape = (len(pictures[0]), self._out_channels, *size)
         out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
-        layout = self._layout(pictures, out)
+        geometry = self._geometry(pictures, out)
         places = (each.data_ptr() for each in (pictures[0], self.bias, out))
-        if len(out) and int16_code().int16_windows(*places, ctypes.byref(layout)):
+        if len(out) and int16_code().int16_windows(*places, ctypes.byref(geometry)):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
 
     def _out_size(self, pixels: int, side: tuple[int, int, int, int]) -> int:
         kernel, stride, padding, _ = side
         if self._transposed:
-            return pixels * stride + added(*side)
+            return pixels * stride + growth(*side)
         return (pixels + 2 * padding - kernel) // stride + 1
 
-    def _layout(self, pictures: Sequence[Tensor], out: Tensor) -> Layout:
-        """Valid as long as this is."""
+    def _geometry(self, pictures: Sequence[Tensor], out: Tensor) -> WindowGeometry:
+        """Valid as long as this and the pictures are."""
         strides = [side[1] for side in self._sides]
         steps, stride = ((1, 1), strides[0]) if self._transposed else (strides, 1)
-        places = (1, 1) if self._plain else [-(-side // stride) for side in out.shape[2:]]
+        places = [-(-side // stride) for side in out.shape[2:]] if self.for_larger is None else (1, 1)
         phases = (Phase * len(self._phases))(*(phase.native() for phase in self._phases))
-        return Layout(
-            *(len(out), *pictures[0].shape[2:], self._channels, *beside(pictures), *out.shape[2:], self._out_channels),
-            *(*places, *steps, stride, len(phases), phases, self.rectified, torch.get_num_threads()),
+        return WindowGeometry(
+            *(len(out), *pictures[0].shape[2:], self._channels, *second_part(pictures)),
+            *(*out.shape[2:], self._out_channels, *places, *steps, stride),
+            *(len(phases), phases, self.rectified, torch.get_num_threads()),
         )
 
 
 class _Phase:
     """Outputs of the same taps: what the C++ reads of them, and the memory that it reads."""
 
-    def __init__(self, phase: OutputPhase) -> None:
-        numbers = ctypes.c_int64 * len(phase.taps)
-        self._down, self._across = numbers(*(tap[0] for tap in phase.taps)), numbers(*(tap[1] for tap in phase.taps))
+    def __init__(self, phase: OutputPhase, places: Offsets) -> None:
+        self._places = places
         self._top, self._left = phase.top, phase.left
         # Channels in pairs: those of the next tap begin a new one.
         whole = nn.functional.pad(phase.weights, (0, phase.weights.shape[-1] % 2)).flatten(1)
@@ -132,7 +109,7 @@ class _Phase:
     def native(self) -> Phase:
         """Valid as long as this is."""
         return Phase(
-            *(len(self._down), self._down, self._across, self._weights.data_ptr(), self._units.data_ptr()),
+            *(len(self._places[0]), *self._places, self._weights.data_ptr(), self._units.data_ptr()),
             *(self._top, self._left),
         )
 
@@ -141,8 +118,7 @@ def can_be_windows(layer: Any) -> bool:
     """Whether `Int16Windows` can do a layer."""
     if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or isinstance(layer.padding, str):
         return False
-    plain = set(layer.dilation) == {layer.groups} == {1} and layer.padding_mode == "zeros"
-    if not plain or layer.kernel_size[0] * layer.kernel_size[1] > _MOST_TAPS:
+    if set(layer.dilation) != {1} or layer.groups != 1 or layer.padding_mode != "zeros":
         return False
     if isinstance(layer, nn.Conv2d):
         return True

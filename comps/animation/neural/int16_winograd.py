@@ -12,7 +12,7 @@ from comps.animation.neural.int16_products import int16_code, packed
 
 
 class Int16Winograd(FusedWinograd):
-    """Does what `FusedWinograd` does, less exactly: errors are some 5e-3 of what outputs vary by.
+    """Does what `FusedWinograd` does, less exactly: largest errors are some 1e-2 of what outputs vary by.
 
     Raises:
         EngineUnavailableError: `int16_code` does.
@@ -24,7 +24,8 @@ class Int16Winograd(FusedWinograd):
         return int(int16_code().int16_columns())
 
     def _keep(self, kernels: Iterable[Tensor]) -> None:
-        self.weights, units = packed(part.flatten(1, 2) for part in kernels)
+        weights, units = packed(part.flatten(1, 2) for part in kernels)
+        self.register_buffer("weights", weights)
         self.register_buffer("units", units)
 
     def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:

@@ -29,6 +29,7 @@ from comps.animation.neural.backend import BACKENDS, Plan, Program, Task, build_
 from comps.animation.neural.cache import cache_folder
 from comps.animation.neural.device import describe
 from comps.animation.neural.fused_winograd import is_fusible_here
+from comps.animation.neural.int16_products import int16_code
 from comps.core.errors import EngineUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -152,22 +153,13 @@ def _key(task: Task, plan: Plan) -> str:
         "versions": {name: _version(name) for name in _LIBRARIES},
         "ways": _source_checksum(),
         "device": [task.device.type, describe(task.device)],
-        "compiled": task.device.type == "cpu" and [is_fusible_here(), _has_matrix_unit()],
+        "compiled": task.device.type == "cpu" and [is_fusible_here(), int16_code.is_here(), matrix_unit.is_here()],
         "threads": task.threads,
         "inputs": [[list(example.shape), str(example.dtype)] for example in task.examples],
         "calibrated": bool(task.calibration),
         "max_error": plan.max_error,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _has_matrix_unit() -> bool:
-    """Whether AMX can be used."""
-    try:
-        matrix_unit()
-    except EngineUnavailableError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)

@@ -16,25 +16,24 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import Generic, TypeVar
 
 from comps.animation.neural.cache import cache_folder
 from comps.core.errors import EngineUnavailableError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CPU_INFO = Path("/proc/cpuinfo")
 _OPTIONS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-fopenmp")
 _LONGEST_BUILD_S = 120.0
 _MOST_LIBRARIES = 8
 """Of one source, on file, of other versions too."""
-_ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +150,64 @@ class NativeCode:
             old.unlink(missing_ok=True)
 
 
-def aligned(tensor: Tensor) -> Tensor:
-    """A copy, laid out as its shape says, that begins at a line of the caches."""
-    memory = torch.empty(tensor.numel() + _ALIGNMENT, dtype=tensor.dtype, device="cpu")
-    start = -memory.data_ptr() % _ALIGNMENT // tensor.element_size()
-    return memory[start : start + tensor.numel()].view(tensor.shape).copy_(tensor)
+class TriedOnce(Generic[T]):
+    """What `make` makes, at the first call; where it cannot, that is told at every call, without a new try.
+
+    Args:
+        make: raises EngineUnavailableError where it cannot.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+        self._reason = ""
+
+    def __call__(self) -> T:
+        """The same at each call.
+
+        Raises:
+            EngineUnavailableError: as `make` did.
+        """
+        with self._lock:
+            if not self._made and not self._reason:
+                try:
+                    self._made.append(self._make())
+                except EngineUnavailableError as error:
+                    self._reason = error.message
+        if self._reason:
+            raise EngineUnavailableError(self._reason)
+        return self._made[0]
+
+    def is_here(self) -> bool:
+        """Whether a call gives it."""
+        try:
+            self()
+        except EngineUnavailableError:
+            return False
+        return True
+
+    def forget(self) -> None:
+        """Try anew at the next call."""
+        self._made.clear()
+        self._reason = ""
+
+
+def check_processor(user: str, needed: Set[str], advice: str = "") -> None:
+    """Refuse to build for a processor that lacks instructions.
+
+    Args:
+        user: what needs them, with its verb, for the message.
+        needed: as Linux names them.
+        advice: what to do then, ends the message.
+
+    Raises:
+        EngineUnavailableError: this is no Linux, no x86-64, or some are missing.
+    """
+    missing = ", ".join(sorted(needed - processor_flags()))
+    if platform.system() != "Linux" or platform.machine() != "x86_64" or missing:
+        here = f"{platform.system()} on {platform.machine()}"
+        raise EngineUnavailableError(f"{user}; here is {here}{f' without {missing}' * bool(missing)}{advice}")
 
 
 def processor_flags() -> set[str]:

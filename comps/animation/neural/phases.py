@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 Tap = tuple[int, int]
+Offsets: TypeAlias = "tuple[ctypes.Array[ctypes.c_int64], ctypes.Array[ctypes.c_int64]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,18 @@ class OutputPhase:
     left: int = 0
 
 
-def sides(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[tuple[int, int, int, int]]:
+def offsets(taps: Sequence[Tap]) -> Offsets:
+    """Taps as compiled code reads them: how far down and across."""
+    numbers = ctypes.c_int64 * len(taps)
+    return numbers(*(tap[0] for tap in taps)), numbers(*(tap[1] for tap in taps))
+
+
+def layer_sides(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[tuple[int, int, int, int]]:
     """Kernel, stride, padding and padding of the output, downwards and across."""
     return list(zip(layer.kernel_size, layer.stride, layer.padding, layer.output_padding, strict=True))
 
 
-def added(kernel: int, stride: int, padding: int, output_padding: int) -> int:
+def growth(kernel: int, stride: int, padding: int, output_padding: int) -> int:
     """By how many pixels a transposed convolution's output is larger than its input times the stride."""
     return kernel - 2 * padding + output_padding - stride
 
@@ -41,7 +50,7 @@ def plain_phases(layer: nn.Conv2d) -> list[OutputPhase]:
 
 def transposed_phases(layer: nn.ConvTranspose2d) -> list[OutputPhase]:
     """One for each rest of an output's place by the stride, both ways."""
-    down, across = ([_taps_of(rest, *side[:3]) for rest in range(layer.stride[0])] for side in sides(layer))
+    down, across = ([_taps_of(rest, *side[:3]) for rest in range(layer.stride[0])] for side in layer_sides(layer))
     phases = []
     for top, rows in enumerate(down):
         for left, columns in enumerate(across):
@@ -53,7 +62,7 @@ def transposed_phases(layer: nn.ConvTranspose2d) -> list[OutputPhase]:
 
 def scattered_phases(layer: nn.ConvTranspose2d) -> list[OutputPhase]:
     """One for each output of a picture of a single pixel."""
-    (_, _, above, _), (_, _, before, _) = sides(layer)
+    (_, _, above, _), (_, _, before, _) = layer_sides(layer)
     tall, wide = layer.weight.shape[2:]
     weights = layer.weight.detach().permute(2, 3, 1, 0)
     return [

@@ -24,7 +24,7 @@ from comps.animation.neural.winograd import TAPS, Winograd
 _LEAST_GAIN, _LEAST_FUSED_GAIN = 16, 4
 """Product of the channels over their sum, times the taps in depth, below which the way there and back never pays."""
 _WORTH = 0.9
-"""Of the layer's time that another way may take: it needs several times the memory."""
+"""Of the layer's time that another way may take: most need several times the memory, or are less exact."""
 _TIMED_S = 0.25
 """After which a layer is not timed again."""
 _MOST_TIMES = 3
@@ -83,26 +83,30 @@ def exact_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
 
 
 def int16_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
-    """`Int16Windows` and `Int16Winograd`, or what is exact where neither can do a layer."""
+    """`Int16Windows` and `Int16Winograd`, and before them what is exact where the latter cannot do a layer."""
     ways: list[Callable[[Any], nn.Module]] = []
+    if not can_be_fused(part) or _gain(part) < _LEAST_FUSED_GAIN:
+        ways.extend(exact_ways(part))
     if can_be_windows(part):
         ways.append(Int16Windows)
     if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN:
         ways.append(Int16Winograd)
-    return ways or exact_ways(part)
+    return ways
 
 
 def with_quick_convolutions(
-    module: nn.Module, examples: Sequence[Tensor], quicker: Quicker = is_quicker, *, ways: Ways = exact_ways
+    module: nn.Module, examples: Sequence[Tensor], quicker: Quicker | None = None, *, ways: Ways = exact_ways
 ) -> nn.Module:
     """A copy of `module` in which convolutions are done in the quickest of the ways.
 
     Args:
         module: in eval mode and float32, on the CPU.
         examples: inputs of one call, of the batch and the picture size that are most wanted.
-        quicker: decides between a layer, or the best way so far, and another, on the layer's input.
+        quicker: decides between a layer, or the best way so far, and another, on the layer's input;
+            None means `is_quicker`.
         ways: what may do a layer.
     """
+    quicker = quicker or is_quicker
     quick = copy.deepcopy(module)
     chosen: dict[nn.Module, nn.Module] = {}
     batch = len(examples[0])

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 namespace {
 
@@ -16,13 +17,25 @@ constexpr int64_t LANES = 16;
 #else
 constexpr int64_t LANES = 8;
 #endif
-constexpr int64_t LINE = 16;  // numbers in a line of the caches
+constexpr int64_t LINE = 16;  // numbers of float32 in a line of the caches
+// A product of matrices goes by ROWS of the one and COLUMNS of the other, whose sums fill the registers.
+constexpr int ROWS = LANES == 16 ? 12 : 6;
+constexpr int64_t COLUMNS = 2 * LANES;
 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4)));
 
 inline int64_t divided_up(int64_t number, int64_t by) { return (number + by - 1) / by; }
 inline int64_t rounded_up(int64_t number, int64_t step) { return divided_up(number, step) * step; }
+
+// `work` with its `count`, at most R, as a number that is known to the compiler.
+template <int R = ROWS, typename Work>
+inline void with_rows(int64_t count, const Work &work) {
+    if (count >= R)
+        work(std::integral_constant<int, R>());
+    else if constexpr (R > 1)
+        with_rows<R - 1>(count, work);
+}
 
 // `count` numbers, at most LANES, and zeros.
 inline Vector loaded(const float *from, int64_t count) {

@@ -3,7 +3,7 @@
 //
 // A tile's pixels are evaluated at some points each way. At each point all channels of a block's tiles are multiplied with
 // the kernels' values there, one matrix product; from its sums at all points follow a tile's outputs. What the products
-// are made in is the matter of `Products`, see winograd.cpp and int16.cpp.
+// are made in is the matter of `Products`, see winograd.cpp and int16_products.h.
 
 #pragma once
 
@@ -27,9 +27,9 @@ struct Geometry {
 
 namespace {
 
-constexpr int64_t MOST_TILES = 72;      // of a block: more of them share the kernels' way from memory,
-constexpr int64_t MOST_BYTES = 8 << 20; // fewer stay in a cache
-constexpr int64_t MOST_COLUMNS = 128;   // of the outputs that a block makes at once
+// Of a block: the more tiles, the more of them share the kernels' way from memory; the fewer, the more stays in a cache.
+constexpr int64_t MOST_TILES = 72, MOST_BYTES = 8 << 20;
+constexpr int64_t MOST_COLUMNS = 128;  // of the outputs that a block makes at once
 
 // `to[n * to_step]` = the sum over k of `matrix[n][k] * from[k * from_step]`.
 template <int N, int K>
@@ -93,12 +93,10 @@ struct Doubling {
 };
 
 // `Products` multiplies rows of `Number`, each what a tile has at one point, with the kernels there:
-//   ROWS tiles by COLUMNS outputs at once,
 //   row_length(depth): numbers from row to row for `depth` channels of all taps,
-//   APART: whether rows are float32 at first, and are made by `float keep(const float *from, depth, Number *to)`, which
-//     returns a row's scale,
-//   multiply(count, rows, row_length, scales, first, to, to_row): `count` rows times COLUMNS kernels, from number `first`
-//     of all points' on.
+//   QUANTIZED: whether rows are float32 at first, and are made by `quantize`, with a unit for each,
+//   multiply(count, rows, row_length, units, output, to, to_row): `count` rows times the COLUMNS kernels that begin with
+//     number `output`, counted through all points.
 template <typename Method, typename Products>
 class Winograd {
   public:
@@ -112,13 +110,13 @@ class Winograd {
         const int64_t depth = g.taps * g.channels;
         row = Products::row_length(depth);
         const int64_t tile_bytes = SQUARE * (sizeof(Number) * row + 4 * columns);
-        const int64_t most = std::min(MOST_TILES, std::max(ROWS, MOST_BYTES / tile_bytes / ROWS * ROWS));
+        const int64_t most = std::min(MOST_TILES, std::max<int64_t>(ROWS, MOST_BYTES / tile_bytes / ROWS * ROWS));
         // As many blocks for each thread as for any other.
         const int64_t blocks = rounded_up(divided_up(total, most), g.threads);
         tiles = rounded_up(divided_up(total, blocks), ROWS);
         panel = tiles * row + 64 / sizeof(Number);
         made_panel = tiles * columns + LINE;
-        fresh_panel = Products::APART ? rounded_up(depth, 2 * LANES) + LANES : 0;
+        unrounded_panel = Products::QUANTIZED ? rounded_up(depth, 2 * LANES) + LANES : 0;
     }
 
     // 0, or 1 when there is no memory for the scratch.
@@ -130,7 +128,7 @@ class Winograd {
             failed = !find_memory(block);
 #pragma omp for schedule(dynamic, 1)
             for (int64_t first = 0; first < total; first += tiles)
-                if (!failed) draw(first, std::min(tiles, total - first), block);
+                if (!failed) compute(first, std::min(tiles, total - first), block);
             Output::finish();
         }
         return failed;
@@ -138,40 +136,39 @@ class Winograd {
 
   private:
     typedef typename Products::Number Number;
-    static constexpr int64_t ROWS = Products::ROWS, COLUMNS = Products::COLUMNS;
     static constexpr int64_t SQUARE = Method::POINTS * Method::POINTS;
     struct Place {
         int64_t sample, depth, down, across;
     };
     // What a thread works on, each by point.
     struct Block {
-        Number *seen;  // tiles
-        float *made;   // products
-        float *fresh;  // one tile in float32, if APART
-        float *scales; // of the tiles
+        Number *seen;      // tiles
+        float *made;       // products
+        float *unrounded;  // one tile in float32, if QUANTIZED
+        float *units;      // of the tiles
     };
 
     bool find_memory(Block &block) const {
-        const int64_t made = SQUARE * made_panel, fresh = SQUARE * fresh_panel, scales = SQUARE * tiles;
+        const int64_t made = SQUARE * made_panel, unrounded = SQUARE * unrounded_panel, units = SQUARE * tiles;
         block.made = static_cast<float *>(
-            scratch.at_least(4 * (made + fresh + scales) + sizeof(Number) * SQUARE * panel + 4 * LANES));
+            scratch.at_least(4 * (made + unrounded + units) + sizeof(Number) * SQUARE * panel + 4 * LANES));
         if (!block.made) return false;
-        block.fresh = block.made + made;
-        block.scales = block.fresh + fresh;
-        block.seen = reinterpret_cast<Number *>(block.scales + rounded_up(scales, LANES));
-        std::fill_n(block.fresh, fresh, 0.0f);  // beyond the last channel it stays so
+        block.unrounded = block.made + made;
+        block.units = block.unrounded + unrounded;
+        block.seen = reinterpret_cast<Number *>(block.units + rounded_up(units, LANES));
+        std::fill_n(block.unrounded, unrounded, 0.0f);  // beyond the last channel it stays so
         return true;
     }
 
     // The outputs of `count` tiles from `first` on.
-    void draw(int64_t first, int64_t count, const Block &block) const {
-        for (int64_t t = 0; t < count; ++t) see_all(place(first + t), t, block);
+    void compute(int64_t first, int64_t count, const Block &block) const {
+        for (int64_t t = 0; t < count; ++t) evaluate_all(place(first + t), t, block);
         for (int64_t channel = 0; channel < wide; channel += columns) {
             const int64_t some = std::min(columns, wide - channel);
             for (int64_t point = 0; point < SQUARE; ++point)
                 multiply_all(count, point, channel, some, block);
             for (int64_t t = 0; t < count; ++t)
-                show(place(first + t), block.made + t * columns, channel, std::min(some, g.out_channels - channel));
+                write(place(first + t), block.made + t * columns, channel, std::min(some, g.out_channels - channel));
         }
     }
 
@@ -181,20 +178,21 @@ class Winograd {
     }
 
     // A tile at all points, the block's number `t`.
-    void see_all(const Place &at, int64_t t, const Block &block) const {
-        float *to = Products::APART ? block.fresh : reinterpret_cast<float *>(block.seen + t * row);
-        const int64_t step = Products::APART ? fresh_panel : panel;
+    void evaluate_all(const Place &at, int64_t t, const Block &block) const {
+        float *to = Products::QUANTIZED ? block.unrounded : reinterpret_cast<float *>(block.seen + t * row);
+        const int64_t step = Products::QUANTIZED ? unrounded_panel : panel;
         for (int64_t tap = 0; tap < g.taps; ++tap, to += g.channels) {
             int64_t pixels[Method::INPUTS][Method::INPUTS];
             find(at, tap, pixels);
             const int64_t first = g.channels - g.beside_channels;
-            see(pictures, first, pixels, to, step);
-            if (g.beside) see(g.beside, g.beside_channels, pixels, to + first, step);
+            evaluate(pictures, first, pixels, to, step);
+            if (g.beside) evaluate(g.beside, g.beside_channels, pixels, to + first, step);
         }
-        if constexpr (Products::APART)
+        if constexpr (Products::QUANTIZED)
             for (int64_t point = 0; point < SQUARE; ++point)
-                block.scales[point * tiles + t] = Products::keep(block.fresh + point * fresh_panel, g.taps * g.channels,
-                                                                 block.seen + point * panel + t * row);
+                block.units[point * tiles + t] =
+                    Products::quantize(block.unrounded + point * unrounded_panel, g.taps * g.channels,
+                                       block.seen + point * panel + t * row);
     }
 
     // The numbers of a tile's pixels in one of its taps in depth; -1 where there is none.
@@ -210,7 +208,7 @@ class Winograd {
     }
 
     // `channels` of a tile at all points, `step` numbers from each other.
-    void see(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS], float *to,
+    void evaluate(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS], float *to,
              int64_t step) const {
         static const float zeros[LANES] = {};
         prefetch(from, channels, pixels);
@@ -248,16 +246,16 @@ class Winograd {
     void multiply_all(int64_t count, int64_t point, int64_t channel, int64_t some, const Block &block) const {
         for (int64_t column = 0; column < some; column += COLUMNS)
             for (int64_t t = 0; t < count; t += ROWS)
-                products.multiply(std::min(ROWS, count - t), block.seen + point * panel + t * row, row,
-                                  block.scales + point * tiles + t, point * wide + channel + column,
+                products.multiply(std::min<int64_t>(ROWS, count - t), block.seen + point * panel + t * row, row,
+                                  block.units + point * tiles + t, point * wide + channel + column,
                                   block.made + point * made_panel + t * columns + column, columns);
     }
 
     // `count` of a tile's outputs from `channel` on, from the sums at all points.
-    void show(const Place &at, const float *made, int64_t channel, int64_t count) const {
+    void write(const Place &at, const float *made, int64_t channel, int64_t count) const {
         const int64_t top = at.down * Method::OUTPUTS, left = at.across * Method::OUTPUTS;
-        const int64_t rows = std::min<int64_t>(Method::OUTPUTS, g.out_height - top);
-        const int64_t wide = std::min<int64_t>(Method::OUTPUTS, g.out_width - left);
+        const int64_t lines = std::min<int64_t>(Method::OUTPUTS, g.out_height - top);
+        const int64_t pixels = std::min<int64_t>(Method::OUTPUTS, g.out_width - left);
         const int64_t line = ((at.sample * g.out_depth + at.depth) * g.out_height + top) * g.out_width + left;
         for (int64_t c = 0; c < count; c += LANES) {
             Vector points[Method::POINTS], half[Method::OUTPUTS * Method::POINTS];
@@ -268,10 +266,10 @@ class Winograd {
                 apply(Method::back, points, 1, half + x, Method::POINTS);
             }
             const Vector base = loaded(bias + channel + c, count - c);
-            for (int64_t y = 0; y < rows; ++y) {
+            for (int64_t y = 0; y < lines; ++y) {
                 Vector shown[Method::OUTPUTS];
                 apply(Method::back, half + y * Method::POINTS, 1, shown, 1);
-                for (int64_t x = 0; x < wide; ++x) {
+                for (int64_t x = 0; x < pixels; ++x) {
                     Vector value = shown[x] + base;
                     if (g.rectified) value = value < 0 ? Vector{} : value;
                     out.store(value, (line + y * g.out_width + x) * g.out_channels + channel + c, count - c);
@@ -288,7 +286,7 @@ class Winograd {
     int64_t down, across, total;  // tiles each way, and of all pictures
     int64_t wide, columns;        // output channels, and of a group of them, as multiplied
     int64_t tiles;                // of a block
-    int64_t row, panel, made_panel, fresh_panel;  // numbers from tile to tile, and from point to point
+    int64_t row, panel, made_panel, unrounded_panel;  // numbers from tile to tile, and from point to point
 };
 
 }  // namespace

@@ -55,6 +55,13 @@ def test_every_backend_of_the_cpu_has_a_limit() -> None:
     assert set(LIMITS) == set(ON_CPU)
 
 
+def test_sadtalker_has_an_exact_one_beside_each_that_rounds() -> None:
+    from comps.animation.engines.sadtalker.loading import _EXACT
+
+    assert set(_EXACT) == set(ON_CPU) - set(EXACT)
+    assert set(_EXACT.values()) <= set(EXACT)
+
+
 @pytest.mark.parametrize("name", ON_CPU)
 def test_a_backend_does_what_the_module_does(name: str) -> None:
     module = trained(TwoInputs())

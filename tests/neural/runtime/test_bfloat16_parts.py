@@ -348,13 +348,13 @@ def test_a_named_compiler_that_is_not_there(named: str, anew: Path, monkeypatch:
 
 def test_a_failure_is_not_tried_again(anew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_compiler(anew, monkeypatch, f"echo tried >> {anew}/tries; exit 1")
-    amx._unit_or_reason.cache_clear()
+    amx.matrix_unit.forget()
     try:
         for _ in range(2):
             with pytest.raises(EngineUnavailableError, match="cannot build"):
                 amx.matrix_unit()
     finally:
-        amx._unit_or_reason.cache_clear()
+        amx.matrix_unit.forget()
     assert (anew / "tries").read_text() == "tried\n"
 
 

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
+from comps.animation.neural import quick_convolutions  # noqa: E402
 from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.concatenation import Concatenation  # noqa: E402
 from comps.animation.neural.folding import fold_concatenations  # noqa: E402
@@ -18,18 +19,17 @@ from comps.animation.neural.fused_winograd import FusedWinograd  # noqa: E402
 from comps.animation.neural.int16_windows import Int16Windows  # noqa: E402
 from comps.animation.neural.int16_winograd import Int16Winograd  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
-from tests.neural.runtime.test_fused_winograd import LAYERS as FUSED  # noqa: E402
+from tests.neural.runtime.layers import WINDOWS, WINOGRAD  # noqa: E402
 from tests.neural.runtime.test_fused_winograd import needs_code  # noqa: E402
-from tests.neural.runtime.test_int16 import WINDOWS  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 CASES: list[tuple[Any, Callable[[], nn.Module], tuple[int, ...]]] = [
-    *((FusedWinograd, *each) for each in FUSED.values()),
-    *((Int16Winograd, *each) for each in FUSED.values()),
+    *((FusedWinograd, *each) for each in WINOGRAD.values()),
+    *((Int16Winograd, *each) for each in WINOGRAD.values()),
     *((Int16Windows, *each) for each in WINDOWS.values()),
 ]
-NAMES = [*(f"winograd, {name}" for name in FUSED), *(f"int16 winograd, {name}" for name in FUSED)]
+NAMES = [*(f"winograd, {name}" for name in WINOGRAD), *(f"int16 winograd, {name}" for name in WINOGRAD)]
 NAMES += [f"int16 windows, {name}" for name in WINDOWS]
 
 
@@ -49,6 +49,8 @@ def test_parts_are_read_as_one(kind: Any, make: Callable[[], nn.Module], shape: 
 @pytest.mark.parametrize("kind", [FusedWinograd, Int16Winograd, Int16Windows])
 def test_parts_that_do_not_fit_are_told(kind: Any) -> None:
     layer, x = kind(nn.Conv2d(16, 20, 3)), torch.zeros(2, 8, 9, 9)
+    with pytest.raises(RuntimeError, match="instead of float32"):
+        layer((x, x[:, :4], x[:, 4:]))
     for other in (torch.zeros(2, 7, 9, 9), torch.zeros(1, 8, 9, 9), torch.zeros(2, 8, 9, 8), x.double(), x[0]):
         with pytest.raises(RuntimeError, match=r"and torch.* instead of float32 \[n, 16, h, w\] on cpu"):
             layer((x, other))
@@ -60,13 +62,13 @@ def test_it_puts_channels_together() -> None:
 
 
 class Skipping(nn.Module):
-    """Layers beside what was before them."""
+    """Layers beside what was before them; each of `readers`, by its groups, reads the first concatenation."""
 
-    def __init__(self, readers: int = 1) -> None:
+    def __init__(self, *readers: int) -> None:
         super().__init__()
         self.joins = nn.ModuleList(Concatenation() for _ in range(2))
         self.first = nn.Conv2d(32, 48, 3, padding=1)
-        self.wide = nn.ModuleList(nn.Conv2d(80, 64, 3, padding=1) for _ in range(readers))
+        self.wide = nn.ModuleList(nn.Conv2d(80, 64, 3, padding=1, groups=each) for each in readers)
         self.grouped = nn.Conv2d(96, 32, 3, padding=1, groups=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,17 +79,15 @@ class Skipping(nn.Module):
 
 @needs_code
 @pytest.mark.parametrize("backend", ["winograd", "int16", "folded"])
-@pytest.mark.parametrize("readers", [1, 2])
+@pytest.mark.parametrize("readers", [(1,), (1, 1), (1, 2), (2, 1)])
 def test_parts_are_left_apart_where_one_layer_can_read_them(
-    backend: Any, readers: int, monkeypatch: pytest.MonkeyPatch
+    backend: Any, readers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from comps.animation.neural import quick_convolutions
-
-    monkeypatch.setattr(quick_convolutions.with_quick_convolutions, "__defaults__", (lambda *_: True,))
+    monkeypatch.setattr(quick_convolutions, "is_quicker", lambda *_: True)
     torch.manual_seed(1)
-    module, x = Skipping(readers).eval(), torch.randn(2, 32, 12, 16)
+    module, x = Skipping(*readers).eval(), torch.randn(2, 32, 12, 16)
     program = build(module, (x,), Plan(backend, "cpu"))
-    assert [join.apart for join in program.module.joins] == [backend != "folded" and readers == 1, False]
+    assert [join.apart for join in program.module.joins] == [backend != "folded" and readers == (1,), False]
     assert not any(join.apart for join in module.joins)
     with torch.inference_mode():
         expected = module(x)
@@ -95,6 +95,6 @@ def test_parts_are_left_apart_where_one_layer_can_read_them(
 
 
 def test_a_network_without_such_layers_is_left_alone() -> None:
-    module, x = Skipping().eval(), torch.randn(1, 32, 8, 8)
+    module, x = Skipping(1).eval(), torch.randn(1, 32, 8, 8)
     assert fold_concatenations(module, (x,)) is module
     assert not any(join.apart for join in module.joins)

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,13 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from comps.animation.neural import fused_winograd, native  # noqa: E402
+from comps.animation.neural import fused_winograd, native, quick_convolutions  # noqa: E402
 from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.folding import fold_rectifiers  # noqa: E402
 from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused, fused_code, is_fusible_here  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError  # noqa: E402
+from tests.neural.runtime.layers import WINOGRAD  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -34,9 +35,9 @@ needs_code = pytest.mark.skipif(
 @pytest.fixture
 def anew() -> Iterator[None]:
     """Nothing is known of the code before the test, and nothing that it found afterwards."""
-    fused_winograd._code_or_reason.cache_clear()
+    fused_winograd.fused_code.forget()
     yield
-    fused_winograd._code_or_reason.cache_clear()
+    fused_winograd.fused_code.forget()
 
 
 @pytest.fixture(params=["avx512f", "avx2"])
@@ -49,32 +50,11 @@ def instructions(anew: None, request: pytest.FixtureRequest, monkeypatch: pytest
     return str(request.param)
 
 
-LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "whole tiles": (lambda: nn.Conv2d(64, 64, 3, padding=1), (2, 64, 8, 12)),
-    "parts of tiles, of vectors and of groups": (lambda: nn.Conv2d(17, 37, 3, padding=1), (3, 17, 9, 7)),
-    "more outputs than at once": (lambda: nn.Conv2d(20, 150, 3, padding=1), (1, 20, 5, 6)),
-    "more tiles than at once": (lambda: nn.Conv2d(8, 16, 3, padding=1), (3, 8, 41, 50)),
-    "few channels": (lambda: nn.Conv2d(3, 2, 3, padding=1), (1, 3, 6, 5)),
-    "no padding, no bias": (lambda: nn.Conv2d(16, 32, 3, bias=False), (2, 16, 10, 11)),
-    "much padding": (lambda: nn.Conv2d(16, 32, 3, padding=(4, 0)), (1, 16, 3, 9)),
-    "a pixel": (lambda: nn.Conv2d(16, 32, 3, padding=1), (5, 16, 1, 1)),
-    "two taps": (lambda: nn.Conv2d(24, 40, 2, padding=1), (2, 24, 7, 8)),
-    "volume": (lambda: nn.Conv3d(20, 24, 3, padding=1), (2, 20, 4, 8, 9)),
-    "volume, two taps": (lambda: nn.Conv3d(8, 33, (3, 2, 2), padding=1), (2, 8, 4, 7, 8)),
-    "deep kernel": (lambda: nn.Conv3d(5, 6, (5, 3, 3), padding=(1, 1, 1)), (1, 5, 6, 8, 8)),
-    "flat kernel in a volume": (lambda: nn.Conv3d(18, 33, (1, 3, 3), padding=(0, 1, 1)), (2, 18, 3, 8, 8)),
-    "doubling": (lambda: nn.ConvTranspose2d(40, 64, 3, 2, 1, 1), (3, 40, 8, 12)),
-    "doubling, parts of tiles": (lambda: nn.ConvTranspose2d(19, 50, 3, 2, 1, 1), (2, 19, 5, 3)),
-    "doubling but for a pixel": (lambda: nn.ConvTranspose2d(19, 24, 3, 2, 1), (2, 19, 5, 8)),
-    "doubling, no bias": (lambda: nn.ConvTranspose2d(16, 16, 3, 2, 1, 1, bias=False), (1, 16, 1, 1)),
-}
-
-
 @needs_code
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("case", LAYERS)
+@pytest.mark.parametrize("case", WINOGRAD)
 def test_a_layer_gives_the_same(case: str, threads: int, instructions: str) -> None:
-    make, shape = LAYERS[case]
+    make, shape = WINOGRAD[case]
     torch.manual_seed(0)
     layer, x = make().eval(), torch.randn(shape)
     assert can_be_fused(layer)
@@ -200,12 +180,7 @@ class Drawing(nn.Module):
 
 @needs_code
 def test_the_backend_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from comps.animation.neural.backends import pytorch
-    from comps.animation.neural.quick_convolutions import with_quick_convolutions
-
-    monkeypatch.setattr(
-        pytorch, "with_quick_convolutions", lambda *given: with_quick_convolutions(*given, lambda *_: True)
-    )
+    monkeypatch.setattr(quick_convolutions, "is_quicker", lambda *_: True)
     torch.manual_seed(5)
     module, x = Drawing().eval(), torch.randn(2, 64, 20, 24)
     program = build(module, (x,), Plan("winograd", "cpu"))
@@ -230,9 +205,7 @@ class Masking(nn.Module):
 @needs_code
 @pytest.mark.parametrize("quicker", [True, False])
 def test_outputs_that_are_no_numbers_are_left_alone(quicker: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from comps.animation.neural import quick_convolutions
-
-    monkeypatch.setattr(quick_convolutions.with_quick_convolutions, "__defaults__", (lambda *_: quicker,))
+    monkeypatch.setattr(quick_convolutions, "is_quicker", lambda *_: quicker)
     torch.manual_seed(8)
     module, x = Masking().eval(), torch.randn(2, 64, 12, 12)
     drawn, mask = build(module, (x,), Plan("winograd", "cpu"))(x)

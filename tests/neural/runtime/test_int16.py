@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,16 +19,16 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from comps.animation.neural import int16_products, native  # noqa: E402
+from comps.animation.neural import int16_products, native, quick_convolutions  # noqa: E402
 from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.folding import fold_rectifiers  # noqa: E402
-from comps.animation.neural.fused_winograd import can_be_fused  # noqa: E402
+from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused  # noqa: E402
 from comps.animation.neural.int16_products import int16_code, packed  # noqa: E402
 from comps.animation.neural.int16_windows import Int16Windows, can_be_windows  # noqa: E402
 from comps.animation.neural.int16_winograd import Int16Winograd  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError  # noqa: E402
-from tests.neural.runtime.test_fused_winograd import LAYERS as FUSED  # noqa: E402
+from tests.neural.runtime.layers import WINDOWS, WINOGRAD  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -41,9 +43,9 @@ SETS = {"-".join(sorted(needed)): needed for needed, _ in int16_products._OPTION
 @pytest.fixture
 def anew() -> Iterator[None]:
     """Nothing is known of the code before the test, and nothing that it found afterwards."""
-    int16_products._code_or_reason.cache_clear()
+    int16_code.forget()
     yield
-    int16_products._code_or_reason.cache_clear()
+    int16_code.forget()
 
 
 @pytest.fixture(params=SETS)
@@ -56,29 +58,9 @@ def instructions(anew: None, request: pytest.FixtureRequest, monkeypatch: pytest
     monkeypatch.setattr(int16_products, "_OPTIONS", options)
 
 
-WINDOWS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "plain": (lambda: nn.Conv2d(64, 64, 3, padding=1), (2, 64, 8, 12)),
-    "parts of pairs, of vectors and of groups": (lambda: nn.Conv2d(17, 37, 3, padding=1), (3, 17, 9, 7)),
-    "few channels, no bias": (lambda: nn.Conv2d(3, 2, 3, padding=1, bias=False), (1, 3, 6, 5)),
-    "pointwise": (lambda: nn.Conv2d(33, 65, 1), (2, 33, 5, 7)),
-    "strides": (lambda: nn.Conv2d(24, 40, 3, (3, 2), padding=1), (2, 24, 10, 9)),
-    "oblong": (lambda: nn.Conv2d(12, 30, (1, 7), padding=(0, 2)), (2, 12, 8, 12)),
-    "much padding": (lambda: nn.Conv2d(16, 32, 3, padding=(4, 0)), (1, 16, 3, 9)),
-    "a pixel": (lambda: nn.Conv2d(16, 32, 3, padding=1), (5, 16, 1, 1)),
-    "more places than at once": (lambda: nn.Conv2d(8, 16, 3, padding=1), (3, 8, 21, 20)),
-    "more numbers than stay in a cache": (lambda: nn.Conv2d(512, 40, 7), (1, 512, 8, 9)),
-    "fewer places than threads": (lambda: nn.Conv2d(40, 200, 3), (1, 40, 3, 3)),
-    "transposed": (lambda: nn.ConvTranspose2d(40, 24, 3, 2, 1, 1), (2, 40, 5, 6)),
-    "transposed but for a pixel": (lambda: nn.ConvTranspose2d(19, 24, 3, 2, 1), (2, 19, 5, 8)),
-    "transposed, four taps": (lambda: nn.ConvTranspose2d(16, 24, 4, 2, 1), (1, 16, 4, 9)),
-    "transposed, no taps twice": (lambda: nn.ConvTranspose2d(8, 9, 3, 3), (2, 8, 3, 4)),
-    "transposed, a pixel": (lambda: nn.ConvTranspose2d(40, 24, 3), (3, 40, 1, 1)),
-    "transposed, a pixel within padding": (lambda: nn.ConvTranspose2d(40, 24, (5, 4), padding=(1, 0)), (3, 40, 1, 1)),
-    "transposed, several pixels without stride": (lambda: nn.ConvTranspose2d(40, 24, 3), (3, 40, 2, 1)),
-}
 CASES = [(Int16Windows, can_be_windows, *each) for each in WINDOWS.values()]
-CASES += [(Int16Winograd, can_be_fused, *each) for each in FUSED.values()]
-NAMES = [f"windows, {name}" for name in WINDOWS] + [f"winograd, {name}" for name in FUSED]
+CASES += [(Int16Winograd, can_be_fused, *each) for each in WINOGRAD.values()]
+NAMES = [f"windows, {name}" for name in WINDOWS] + [f"winograd, {name}" for name in WINOGRAD]
 
 
 @needs_code
@@ -146,12 +128,15 @@ def test_scales_nothing_and_what_is_no_number(kind: type[nn.Module], instruction
     quick = kind(layer)
     with torch.inference_mode():
         assert torch.equal(quick(torch.zeros(1, 16, 9, 9)), layer(torch.zeros(1, 16, 9, 9)))
-        for scale in (1e-20, 1e12):  # a unit of its own for each row
+        for scale in (1e-15, 1e12):  # a unit of its own for each row
             assert difference(layer(x * scale), quick(x * scale)) <= 1.5e-2 * float(layer(x * scale).std())
+        tiny = quick(torch.full((1, 16, 9, 9), -1e-23)) - layer.bias[:, None, None]
+        assert float(tiny.abs().max()) <= 1e-17, "their squares are nothing"
         for wrong in (float("nan"), float("inf")):
             x[0, 3, 0, 0] = wrong
-            assert not bool(quick(x)[0, :, :2, :2].isfinite().any())
-            assert bool(quick(x)[0, :, 4:].isfinite().all())
+            for quick.rectified in (False, True):  # it is no negative number that would be left out
+                assert bool(quick(x)[0, :, :2, :2].isnan().all())
+                assert bool(quick(x)[0, :, 4:].isfinite().all())
 
 
 @needs_code
@@ -175,7 +160,9 @@ def test_pictures_larger_than_a_pixel_are_made_by_the_layer_itself_and_rectified
     for x in (torch.randn(1, 16, 1, 1), torch.randn(1, 16, 1, 2)):
         with torch.inference_mode():
             assert difference(torch.relu(layer(x)), quick(x)) <= 2e-3
-    assert not list(quick.parameters())
+    places = [phase._places[0] for phase in quick._phases]
+    assert len(places) == 9
+    assert len({id(each) for each in places}) == 1, "windows of the same pixels are gathered once"
 
 
 @needs_code
@@ -228,7 +215,6 @@ def test_the_type_that_torch_takes_by_default_does_not_matter(default: torch.dty
     [
         nn.Conv2d(8, 8, 3, dilation=2),
         nn.Conv2d(8, 8, 3, groups=2),
-        nn.Conv2d(8, 8, 17),
         nn.Conv2d(8, 8, 3, padding="same"),
         nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
         nn.ConvTranspose2d(8, 8, 3, (2, 1)),
@@ -275,13 +261,30 @@ class Drawing(nn.Module):
 
 
 @needs_code
+def test_several_programs_at_once() -> None:
+    """Each thread has its scratch."""
+    torch.manual_seed(9)
+    layers = [
+        Int16Windows(nn.Conv2d(40, 24, 3)),
+        Int16Winograd(nn.Conv2d(40, 200, 3)),
+        FusedWinograd(nn.Conv2d(40, 9, 2)),
+    ]
+    x = torch.randn(2, 40, 30, 31)
+
+    def made(index: int) -> Tensor:
+        with torch.inference_mode():
+            return cast("Tensor", layers[index % 3](x))
+
+    expected = [made(index) for index in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        for index, found in enumerate(pool.map(made, range(60))):
+            assert torch.equal(found, expected[index % 3])
+
+
+@needs_code
 @pytest.mark.parametrize("taken", [Int16Windows, Int16Winograd])
 def test_the_backend_takes_what_is_quickest(taken: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
-    from comps.animation.neural import quick_convolutions
-
-    monkeypatch.setattr(
-        quick_convolutions.with_quick_convolutions, "__defaults__", (lambda _, other, x: isinstance(other, taken),)
-    )
+    monkeypatch.setattr(quick_convolutions, "is_quicker", lambda _, other, x: isinstance(other, taken))
     torch.manual_seed(5)
     module, x = Drawing().eval(), torch.randn(2, 64, 20, 24)
     program = build(module, (x,), Plan("int16", "cpu"))
@@ -292,11 +295,11 @@ def test_the_backend_takes_what_is_quickest(taken: type[nn.Module], monkeypatch:
 
 
 def test_other_machines_are_told(anew: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cpuinfo").write_text("flags : fpu sse4_2\n")
+    (tmp_path / "cpuinfo").write_text("flags : fpu avx2\n")
     monkeypatch.setattr(native, "CPU_INFO", tmp_path / "cpuinfo")
     x = torch.zeros(1, 64, 8, 8)
     with pytest.raises(
-        EngineUnavailableError, match=r"'int16' needs Linux on a processor with AVX2; here is .* choose"
+        EngineUnavailableError, match=r"'int16' needs Linux on .* AVX2; here is .* without fma: choose another$"
     ):
         build(Drawing().eval(), (x,), Plan("int16", "cpu"))
 

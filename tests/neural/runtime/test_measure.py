@@ -12,6 +12,7 @@ from torch import Tensor  # noqa: E402
 
 from comps.animation.neural import measure  # noqa: E402
 from comps.animation.neural.backend import Plan, Program, Task  # noqa: E402
+from comps.animation.neural.native import TriedOnce  # noqa: E402
 from comps.core.errors import EngineUnavailableError  # noqa: E402
 from tests.neural.runtime.networks import TwoInputs, inputs, trained  # noqa: E402
 
@@ -103,18 +104,19 @@ def test_other_code_is_measured_anew(
     assert len(machine.built) > 1
 
 
-def test_a_matrix_unit_that_comes_or_goes_is_measured_anew(
-    task: Task, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "backend"), [("matrix_unit", "bf16x3"), ("int16_code", "int16")])
+def test_code_that_comes_or_goes_is_measured_anew(
+    code: str, backend: str, task: Task, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none() -> None:
+    def none() -> object:
         raise EngineUnavailableError("no compiler")
 
-    monkeypatch.setattr(measure, "matrix_unit", none)
+    monkeypatch.setattr(measure, code, TriedOnce(none))
     assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
-    monkeypatch.setattr(measure, "matrix_unit", object)
-    machine.table["bf16x3"] = (80, 1e-3)
-    assert measure.fastest(task, Plan(cache=tmp_path)).backend == "bf16x3"
-    monkeypatch.setattr(measure, "matrix_unit", none)
+    monkeypatch.setattr(measure, code, TriedOnce(object))
+    machine.table[backend] = (80, 1e-3)
+    assert measure.fastest(task, Plan(cache=tmp_path)).backend == backend
+    monkeypatch.setattr(measure, code, TriedOnce(none))
     assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
 
 

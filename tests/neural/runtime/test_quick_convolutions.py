@@ -14,7 +14,7 @@ from comps.animation.neural import fused_winograd, quick_convolutions  # noqa: E
 from comps.animation.neural.fourier import Fourier  # noqa: E402
 from comps.animation.neural.fused_winograd import FusedWinograd  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
-from comps.animation.neural.quick_convolutions import is_quicker, with_quick_convolutions  # noqa: E402
+from comps.animation.neural.quick_convolutions import int16_ways, is_quicker, with_quick_convolutions  # noqa: E402
 from comps.animation.neural.winograd import Winograd  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -160,6 +160,44 @@ def test_large_pictures_are_timed_in_part(mixed: tuple[nn.Module, Tensor], monke
     with_quick_convolutions(mixed[0], (mixed[1],), judge)
     assert [items for _, items in judge.asked] == [1, 1, 1]
     assert judge.rows == [12, 12, 16]
+
+
+def test_each_way_has_to_beat_the_best_so_far(mixed: tuple[nn.Module, Tensor]) -> None:
+    class Same(nn.Module):
+        def __init__(self, layer: nn.Module) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.layer(x)
+            return made
+
+    class Other(Same):
+        pass
+
+    asked: list[tuple[type[nn.Module], type[nn.Module]]] = []
+
+    def judge(best: nn.Module, other: nn.Module, x: Tensor) -> bool:
+        asked.append((type(best), type(other)))
+        return type(other) is Same
+
+    module = nn.Sequential(nn.Conv2d(130, 4, 1))
+    quick = with_quick_convolutions(
+        module, (mixed[1],), judge, ways=lambda part: [Same, Other] if type(part) is nn.Conv2d else []
+    )
+    assert asked == [(nn.Conv2d, Same), (Same, Other)]
+    assert type(quick[0]) is Same
+
+
+@pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")
+def test_int16_has_ways_for_more_layers(mixed: tuple[nn.Module, Tensor]) -> None:
+    module = mixed[0]
+    assert [way.__name__ for way in int16_ways(module.wide)] == ["Int16Windows", "Int16Winograd"]
+    assert [way.__name__ for way in int16_ways(module.strided)] == ["Int16Windows"]
+    assert [way.__name__ for way in int16_ways(module.huge)] == ["Fourier", "Int16Windows"]
+    assert not int16_ways(module.grouped)
+    assert not int16_ways(nn.Conv3d(2, 2, 3)), "too narrow to gain"
+    assert [way.__name__ for way in int16_ways(nn.Conv3d(32, 32, 3))] == ["Int16Winograd"]
 
 
 @pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")

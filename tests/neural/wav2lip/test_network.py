@@ -53,15 +53,11 @@ def test_it_returns_the_originals_picture(network: Any, inputs: tuple[Any, Any])
 def test_it_returns_the_originals_picture_by_quicker_ways(
     backend: Any, tolerance: float, network: Any, inputs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from comps.animation.neural import quick_convolutions
     from comps.animation.neural.backend import Plan, build
-    from comps.animation.neural.backends import pytorch
-    from comps.animation.neural.quick_convolutions import with_quick_convolutions
 
-    monkeypatch.setattr(  # every layer that can be, also those that would not gain here
-        pytorch,
-        "with_quick_convolutions",
-        lambda *given, **ways: with_quick_convolutions(*given, lambda *_: True, **ways),
-    )
+    # Every layer that can be, also those that would not gain here.
+    monkeypatch.setattr(quick_convolutions, "is_quicker", lambda *_: True)
     picture = build(network, inputs, Plan(backend, "cpu"))(*inputs)
     assert_close(picture, fixture("wav2lip")["out"], tolerance)
 

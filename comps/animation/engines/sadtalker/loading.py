@@ -38,7 +38,13 @@ MOST_PIXELS = 50_000_000
 _TURN = 10.0
 """Degrees by which the head of the examples turns each way."""
 # A motion's weight rounded to bfloat16 puts parts of a face where they do not belong; rounded colours are not seen.
-_EXACT = {"bf16": "folded", "bf16x3": "bf16x6", "openvino-bf16": "openvino", "openvino-int8": "openvino"}
+_EXACT = {
+    "int16": "winograd",
+    "bf16": "folded",
+    "bf16x3": "bf16x6",
+    "openvino-bf16": "openvino",
+    "openvino-int8": "openvino",
+}
 """For each backend that rounds, the one that runs the first part of the generator beside it."""
 
 

@@ -146,16 +146,20 @@ class Winograd {
         float *made;       // products
         float *unrounded;  // one tile in float32, if QUANTIZED
         float *units;      // of the tiles
+        float *zeros;      // a pixel
     };
 
     bool find_memory(Block &block) const {
-        const int64_t made = SQUARE * made_panel, unrounded = SQUARE * unrounded_panel, units = SQUARE * tiles;
+        const int64_t made = SQUARE * made_panel, unrounded = SQUARE * unrounded_panel;
+        const int64_t units = SQUARE * tiles, zeros = rounded_up(g.channels, LANES);
         block.made = static_cast<float *>(
-            scratch.at_least(4 * (made + unrounded + units) + sizeof(Number) * SQUARE * panel + 4 * LANES));
+            scratch.at_least(4 * (made + unrounded + units + zeros + LANES) + sizeof(Number) * SQUARE * panel));
         if (!block.made) return false;
         block.unrounded = block.made + made;
         block.units = block.unrounded + unrounded;
-        block.seen = reinterpret_cast<Number *>(block.units + rounded_up(units, LANES));
+        block.zeros = block.units + rounded_up(units, LANES);
+        block.seen = reinterpret_cast<Number *>(block.zeros + zeros);
+        std::fill_n(block.zeros, zeros, 0.0f);
         std::fill_n(block.unrounded, unrounded, 0.0f);  // beyond the last channel it stays so
         return true;
     }
@@ -185,8 +189,8 @@ class Winograd {
             int64_t pixels[Method::INPUTS][Method::INPUTS];
             find(at, tap, pixels);
             const int64_t first = g.channels - g.beside_channels;
-            evaluate(pictures, first, pixels, to, step);
-            if (g.beside) evaluate(g.beside, g.beside_channels, pixels, to + first, step);
+            evaluate(pictures, first, pixels, block.zeros, to, step);
+            if (g.beside) evaluate(g.beside, g.beside_channels, pixels, block.zeros, to + first, step);
         }
         if constexpr (Products::QUANTIZED)
             for (int64_t point = 0; point < SQUARE; ++point)
@@ -198,48 +202,58 @@ class Winograd {
     // The numbers of a tile's pixels in one of its taps in depth; -1 where there is none.
     void find(const Place &at, int64_t tap, int64_t (&pixels)[Method::INPUTS][Method::INPUTS]) const {
         const int64_t slice = at.depth + tap - g.front;
-        for (int y = 0; y < Method::INPUTS; ++y)
-            for (int x = 0; x < Method::INPUTS; ++x) {
-                const int64_t line = at.down * Method::STEP - g.top + y, column = at.across * Method::STEP - g.left + x;
-                const bool inside = slice >= 0 && slice < g.depth && line >= 0 && line < g.height && column >= 0 &&
-                                    column < g.width;
-                pixels[y][x] = inside ? ((at.sample * g.depth + slice) * g.height + line) * g.width + column : -1;
-            }
-    }
-
-    // `channels` of a tile at all points, `step` numbers from each other.
-    void evaluate(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS], float *to,
-             int64_t step) const {
-        static const float zeros[LANES] = {};
-        prefetch(from, channels, pixels);
-        for (int64_t c = 0; c < channels; c += LANES) {
-            Vector tile[Method::INPUTS * Method::INPUTS], half[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
-            for (int y = 0; y < Method::INPUTS; ++y)
-                for (int x = 0; x < Method::INPUTS; ++x) {
-                    const int64_t pixel = pixels[y][x];
-                    tile[y * Method::INPUTS + x] = loaded(pixel < 0 ? zeros : from + pixel * channels + c, channels - c);
-                }
+        const int64_t top = at.down * Method::STEP - g.top, left = at.across * Method::STEP - g.left;
+        const bool in_depth = slice >= 0 && slice < g.depth;
+        for (int y = 0; y < Method::INPUTS; ++y) {
+            const bool in_height = in_depth && top + y >= 0 && top + y < g.height;
+            const int64_t line = ((at.sample * g.depth + slice) * g.height + top + y) * g.width + left;
             for (int x = 0; x < Method::INPUTS; ++x)
-                apply(Method::there, tile + x, Method::INPUTS, half + x, Method::INPUTS);
-            for (int y = 0; y < Method::POINTS; ++y) {
-                apply(Method::there, half + y * Method::INPUTS, 1, seen, 1);
-                // Beyond the last channel these are zeros; what follows is written over them, or they are never read.
-#pragma GCC unroll 16
-                for (int x = 0; x < Method::POINTS; ++x)
-                    *(Unaligned *)(to + (y * Method::POINTS + x) * step + c) = seen[x];
-            }
+                pixels[y][x] = in_height && left + x >= 0 && left + x < g.width ? line + x : -1;
         }
     }
 
+    // `channels` of a tile at all points, `step` numbers from each other.
+    void evaluate(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS],
+                  const float *zeros, float *to, int64_t step) const {
+        const float *places[Method::INPUTS][Method::INPUTS];
+        for (int y = 0; y < Method::INPUTS; ++y)
+            for (int x = 0; x < Method::INPUTS; ++x)
+                places[y][x] = pixels[y][x] < 0 ? zeros : from + pixels[y][x] * channels;
+        prefetch(places, channels);
+        int64_t c = 0;
+        for (; c + LANES <= channels; c += LANES)
+            evaluate_some([&](int y, int x) { return *(const Unaligned *)(places[y][x] + c); }, to + c, step);
+        if (c < channels)
+            evaluate_some([&](int y, int x) { return loaded(places[y][x] + c, channels - c); }, to + c, step);
+    }
+
     // What the tile after next will read and no tile before it has: the processor does not foresee so many rows.
-    static void prefetch(const float *from, int64_t channels,
-                         const int64_t (&pixels)[Method::INPUTS][Method::INPUTS]) {
+    static void prefetch(const float *const (&places)[Method::INPUTS][Method::INPUTS], int64_t channels) {
         for (int y = 1; y <= Method::STEP; ++y)
-            for (int x = 1; x <= Method::STEP; ++x) {
-                if (pixels[y][x] < 0) continue;
-                const float *pixel = from + (pixels[y][x] + 2 * Method::STEP) * channels;
-                for (int64_t c = 0; c < channels; c += LINE) __builtin_prefetch(pixel + c);
-            }
+            for (int x = 1; x <= Method::STEP; ++x)
+                for (int64_t c = 0; c < channels; c += LINE)
+                    __builtin_prefetch(places[y][x] + 2 * Method::STEP * channels + c);
+    }
+
+    // LANES channels of a tile at all points; `pixel` gives them.
+    template <typename Pixel>
+    __attribute__((always_inline)) static void evaluate_some(const Pixel &pixel, float *to, int64_t step) {
+        Vector half[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
+#pragma GCC unroll 16
+        for (int x = 0; x < Method::INPUTS; ++x) {
+            Vector column[Method::INPUTS];
+#pragma GCC unroll 16
+            for (int y = 0; y < Method::INPUTS; ++y) column[y] = pixel(y, x);
+            apply(Method::there, column, 1, half + x, Method::INPUTS);
+        }
+#pragma GCC unroll 16
+        for (int y = 0; y < Method::POINTS; ++y) {
+            apply(Method::there, half + y * Method::INPUTS, 1, seen, 1);
+            // Beyond the last channel these are zeros; what follows is written over them, or they are never read.
+#pragma GCC unroll 16
+            for (int x = 0; x < Method::POINTS; ++x)
+                *(Unaligned *)(to + (y * Method::POINTS + x) * step) = seen[x];
+        }
     }
 
     // `count` tiles at one point times the kernels there, `some` of their outputs from `channel` on.

@@ -39,10 +39,13 @@ def test_parts_are_read_as_one(kind: Any, make: Callable[[], nn.Module], shape: 
     torch.manual_seed(0)
     layer = kind(make().eval())
     x = torch.randn(shape)
+    # Where vectors of channels begin changes which sums are contracted; in int16 it may change a step of rounding.
+    limit = 1e-5 if kind is FusedWinograd else 3e-3
     with torch.inference_mode():
         expected = layer(x)
         for first in {1, shape[1] // 2, shape[1] - 1}:
-            assert torch.equal(expected, layer((x[:, :first].clone(), x[:, first:].clone())))
+            found = layer((x[:, :first].clone(), x[:, first:].clone()))
+            assert difference(expected, found) <= limit * float(expected.std(correction=0)) + 1e-6
 
 
 @needs_code

@@ -138,7 +138,7 @@ def test_a_ruffle_with_an_eye_in_it_does_not_hide_a_larger_face_that_lies(monkey
     lying = np.ascontiguousarray(np.rot90(NOOR))
     first_seen(monkeypatch, Face(np.array([300.0, 800.0]), np.array([330.0, 800.0]), 0.9))
     monkeypatch.setattr(
-        "comps.animation.coach.image.subject.eyes_found", lambda view: 1 if view.face.eye_distance < 60 else 2
+        "comps.animation.coach.image.subject.open_eyes", lambda view: 1 if view.face.eye_distance < 60 else 2
     )
     assert check_image(png(lying)).measured["roll"] == pytest.approx(-90, abs=3)
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from comps.animation.coach.image import view
-from comps.animation.coach.image.occlusion import iris_seen
+from comps.animation.coach.image.check import check_image
 from comps.animation.coach.image.subject import find_subject
 from comps.animation.engines.portrait.rig.canvas import HEIGHT, ORIGIN, UNIT, WIDTH
 from comps.animation.engines.portrait.rig.faces import Face
@@ -91,9 +91,14 @@ def test_drawn_irises_are_found_in_any_light(name: str, light: float) -> None:
 
 
 @BOTH
-def test_an_iris_is_seen_unless_the_eyes_are_shut(name: str) -> None:
+@pytest.mark.parametrize("rims", [0.02, 0.05])
+def test_eyes_behind_the_rims_of_glasses_are_seen(name: str, rims: float) -> None:
+    """Dark rounds about the eyes, `rims` eye distances thick."""
     picture, rig = presenter(name)
-    for weight, expected in ((0.0, True), (1.0, False)):
-        seen = find_subject(plants.acted(picture, rig, eyeBlink=weight)).view
-        assert seen is not None
-        assert iris_seen(seen) is expected
+    worn = picture.copy()
+    for iris in rig.irises[:, :2]:
+        centre = (int(iris[0]), int(iris[1]))
+        cv2.circle(
+            worn, centre, int(0.36 * rig.eye_distance), (25, 20, 20), max(1, int(rims * rig.eye_distance)), cv2.LINE_AA
+        )
+    assert check_image(plants.png(worn)).measured["eyes_open"] == 2

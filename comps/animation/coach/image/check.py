@@ -10,7 +10,7 @@ from comps.animation.coach.image import exposure, framing, rules, sharpness
 from comps.animation.coach.image.header import USUAL_FORMATS, Header, read_header
 from comps.animation.coach.image.notes import Notes
 from comps.animation.coach.image.occlusion import mouth_clarity
-from comps.animation.coach.image.reading import Reading, eyes_found, open_eyes, read_face
+from comps.animation.coach.image.reading import Reading, open_eyes, read_face
 from comps.animation.coach.image.sighting import Sighting
 from comps.animation.coach.image.subject import Subject, find_subject
 from comps.animation.coach.image.view import FaceView, Picture
@@ -116,7 +116,7 @@ def _judge_face(subject: Subject, notes: Notes) -> None:
     seen = open_eyes(view)
     notes.measured["eyes_open"] = seen
     notes.judge(rules.EYES_UNCLEAR, seen, f"{('none', 'one', 'two')[seen]} of the eyes can be recognised as open")
-    if view.mesh is not None or eyes_found(view):
+    if seen or view.mesh is not None:
         # Without eyes the face was fitted to something else: nothing that hangs on its shape is worth telling.
         _judge_shape(view, reading, notes)
 

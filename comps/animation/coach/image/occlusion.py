@@ -7,23 +7,13 @@ from pathlib import Path
 from threading import Lock
 
 import cv2
-import numpy as np
 
 from comps.animation.coach.image.view import FaceView
-from comps.animation.engines.portrait.rig.canvas import ORIGIN, UNIT
-from comps.animation.engines.portrait.rig.eyes import disc_votes
 
 LOWEST_MOUTH = 1.45
 """Eye distances below the eyes beyond which no mouth lies, but the chin or the border of a mask."""
 OFF_MOUTH = 0.25
 """Eye distances above or below the mouth of the landmarks beyond which a line is no mouth, but the border of a mask."""
-ROUND = 0.45
-"""How much of the rim of an iris must show in the better eye, 0 to 1: of nine portraits in all clean versions at least 0.51 of
-it does, and of those shut ones that the cascades take for open at most 0.40."""
-_IRISES = np.arange(0.08, 0.175, 0.01) * UNIT
-"""Radii of irises in canvas pixels, drawn ones too."""
-_NEAR, _REACH = int(0.45 * UNIT), int(0.1 * UNIT)
-"""Half of the square, in canvas pixels, in which a rim is looked for, and within which its centre lies."""
 _SIDE = 0.85
 """Side of the window around each eye in which it must be recognised, in eye distances."""
 _CASCADES = ("eye", "eye_tree_eyeglasses")
@@ -39,19 +29,6 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
 def eyes_seen(view: FaceView) -> int:
     """How many of the two eyes OpenCV's eye cascades recognise where they were found: open ones, behind clear glasses too."""
     return sum(_recognised(view, side) for side in (-0.5, 0.5))
-
-
-def iris_seen(view: FaceView) -> bool:
-    """Whether the round rim of an iris shows in either eye: shut lids with strong lashes pass for eyes, but have none."""
-    return max(_roundness(view, side) for side in (-0.5, 0.5)) >= ROUND
-
-
-def _roundness(view: FaceView, side: float) -> float:
-    """How much of the rim of an iris shows `side` eye distances right of the middle, 0 to 1."""
-    x, y = int(ORIGIN[0] + side * UNIT), int(ORIGIN[1])
-    window = view.canvas.lightness[y - _NEAR : y + _NEAR, x - _NEAR : x + _NEAR] * np.float32(2.55)
-    within = slice(_NEAR - _REACH, _NEAR + _REACH)
-    return float(disc_votes(window, _IRISES, darkness=0.0)[:, within, within].max())
 
 
 def _recognised(view: FaceView, side: float) -> bool:

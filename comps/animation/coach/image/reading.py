@@ -55,14 +55,8 @@ def _by_landmarks(view: FaceView, mesh: FaceMesh) -> Reading:
     )
 
 
-def eyes_found(view: FaceView) -> int:
-    """How many of the two eyes pass for open ones, which says that the face is one."""
+def open_eyes(view: FaceView) -> int:
+    """How many of the two eyes are seen open."""
     if view.mesh is not None:
         return mesh_reading.open_eyes(view.mesh, view.canvas)
     return occlusion.eyes_seen(view)
-
-
-def open_eyes(view: FaceView) -> int:
-    """How many of the two eyes are seen open."""
-    found = eyes_found(view)
-    return found if view.mesh is not None or occlusion.iris_seen(view) else 0

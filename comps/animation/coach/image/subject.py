@@ -11,7 +11,7 @@ import numpy as np
 from comps.animation.coach.image.framing import room
 from comps.animation.coach.image.mesh_search import MeshSearch, face_of
 from comps.animation.coach.image.occlusion import mouth_clarity
-from comps.animation.coach.image.reading import eyes_found
+from comps.animation.coach.image.reading import open_eyes
 from comps.animation.coach.image.sighting import Sighting, even, look, look_other_way_up, look_turned
 from comps.animation.coach.image.view import FaceView, Picture, mesh_view, view
 from comps.animation.engines.portrait.rig.faces import Face, find_more
@@ -90,7 +90,7 @@ def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
 
 
 def _eyes(subject: Subject) -> int:
-    return 0 if subject.view is None else eyes_found(subject.view)
+    return 0 if subject.view is None else open_eyes(subject.view)
 
 
 def _is_tiny(subject: Subject) -> bool:
@@ -131,7 +131,7 @@ def _right_way_up(seen: Subject, look_again: Callable[[Face], Subject | None]) -
     if other is None or turned is None:
         return seen
     sure = [one.face.score + mouth_clarity(one) for one in (upright, turned)]
-    better = room(turned) >= 0 and eyes_found(turned) > 0 and sure[1] > sure[0]
+    better = room(turned) >= 0 and open_eyes(turned) > 0 and sure[1] > sure[0]
     # A mesh is laid into anything that was taken for a face, and is always as sure: its mouth alone tells.
     told = turned.mesh is None or mouth_clarity(turned) >= _CLEAR
     return other if better and told else seen

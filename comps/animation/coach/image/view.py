@@ -39,7 +39,7 @@ _NEAR_IRIS, _REACH, _DARKNESS = int(0.45 * UNIT), int(0.1 * UNIT), 0.004
 """Half of the square, in canvas pixels, in which they are looked for, and within which their centres lie; and by how much
 the darkness inside counts against the rim."""
 _SHADING = 0.6
-"""Eye distances over which light changes that is no part of an eye (found on portraits; 0.4 to 0.6 serve alike)."""
+"""Eye distances over which light changes that is no part of an eye (chosen on eight portraits)."""
 _SMALLER, _MIDDLE = 8, 50.0
 """Canvas pixels per pixel in which the shading is seen; and the lightness, 0..100, that is then in its place."""
 _MOUTH = (61, 291)

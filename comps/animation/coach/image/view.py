@@ -106,8 +106,8 @@ def _cut_out(picture: Picture, evened: Picture, face: Face, mesh: FaceMesh | Non
 
 
 def _nearer(evened: Picture, face: Face) -> Face:
-    """`face` with its eyes level with its own symmetry, then each iris found to a fraction of a pixel: every other measure
-    hangs on the eyes."""
+    """`face` with its eyes level with its own symmetry, then each iris found, to a pixel of the canvas if it is drawn and to a
+    fraction of one else: every other measure hangs on the eyes."""
     degrees, likeness = lean(cut(evened, face.right_eye, face.left_eye))
     if likeness >= LEVEL_FROM:
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

@@ -21,7 +21,7 @@ LOOKS = (
     *((0.0, nod) for nod in (-20.0, -15.0, -10.0, 10.0, 15.0, 20.0)),
     *((turn, nod) for turn in (-10.0, 10.0) for nod in (-15.0, 15.0)),
 )
-"""Turns and nods in degrees that are no fault, and that landmarks must tell."""
+"""Turns and nods in degrees that are no fault; without landmarks nods have no value to be held to."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ def cases(picture: Picture, rig: Rig, other: tuple[Picture, Rig], measured: dict
     yield from spoilt_light(picture, rig, measured)
     yield from spoilt_detail(picture, rig)
     yield from spoilt_frame(picture, rig, other, measured)
-    yield from spoilt_face(picture, rig, measured["yaw"])
-    if "smile" in measured:
-        yield from told_by_landmarks(picture, rig, measured)
+    yield from spoilt_face(picture, rig, measured)
+    yield from looks(picture, rig, measured)
 
 
 def clean(picture: Picture, measured: dict[str, float]) -> Iterator[Case]:
@@ -139,27 +138,32 @@ def spoilt_frame(picture: Picture, rig: Rig, other: tuple[Picture, Rig], measure
     yield Case("nobody", lambda: png(none), frozenset({"face_missing"}), {"faces": 0})
 
 
-def spoilt_face(picture: Picture, rig: Rig, yaw: float) -> Iterator[Case]:
-    """`yaw` is that of the clean portrait, in degrees: a head turned away that is turned back is no fault."""
+def spoilt_face(picture: Picture, rig: Rig, measured: dict[str, float]) -> Iterator[Case]:
+    """A head turned away that is turned back is no fault."""
     yield Case("mouth open", lambda: png(plants.acted(picture, rig, jawOpen=1.0)), frozenset({"mouth_open"}))
     hidden = frozenset({"eyes_unclear", "eyes_hidden"})
     yield Case("eyes shut", lambda: png(plants.acted(picture, rig, eyeBlink=1.0)), hidden)
     yield Case("sunglasses", lambda: png(plants.sunglasses(picture, rig)), hidden)
     away = frozenset({"face_turned", "face_profile", "face_missing", *hidden})
+    held = measured["yaw"], measured["roll"]
     for turn in (-45.0, 45.0):
-        if abs(yaw + turn) > TURNED:
-            yield Case(f"turned {turn:+.0f}", lambda y=turn: png(plants.looking(picture, rig, y)), away)  # type: ignore[misc]
+        if abs(held[0] + turn) > TURNED:
+            yield Case(
+                f"turned {turn:+.0f}",
+                lambda y=turn: png(plants.looking(picture, rig, y, held=held)),  # type: ignore[misc]
+                away,
+            )
     covered = frozenset({"mouth_hidden", "face_missing", "face_profile"})
     yield Case("masked", lambda: png(plants.masked(picture, rig)), covered)
 
 
-def told_by_landmarks(picture: Picture, rig: Rig, measured: dict[str, float]) -> Iterator[Case]:
-    """What only landmarks tell: turns and nods in degrees, within what is no fault."""
+def looks(picture: Picture, rig: Rig, measured: dict[str, float]) -> Iterator[Case]:
+    """Turns and nods within what is no fault, with their degrees as values as far as they can be told."""
     held = measured["yaw"], measured["roll"]
     for turn, nod in LOOKS:
-        if abs(measured["yaw"] + turn) < 25:
-            values = {"yaw": measured["yaw"] + turn} if turn else {}
-            values |= {"pitch": measured["pitch"] + nod} if nod else {}
+        if abs(held[0] + turn) < 25:
+            values = {"yaw": held[0] + turn} if turn else {}
+            values |= {"pitch": measured["pitch"] + nod} if nod and "smile" in measured else {}
             yield Case(
                 _look(turn, nod),
                 lambda y=turn, p=nod: png(plants.looking(picture, rig, y, p, held)),  # type: ignore[misc]

@@ -27,12 +27,17 @@ _LEVELS = np.arange(0.25, 0.95, 0.1)
 _NEAR, _FAR = 0.45, 1.6
 """Where the border of the face is looked for, in eye distances from the middle."""
 _NOT_SKIN = 0.8
-_STRAIGHT, _PROFILE_GAIN = 10.0, 1.25
-"""Degrees up to which a head looks straight ahead; and by how much more than is seen one is turned that passes for a face
-from that side alone: then the far cheek hides the border it should show."""
-_ASIDE = 30.0
-"""Degrees by which nose and mouth must be turned to be believed against the borders of the face, which hair, an ear or paint
-on a cheek can hide."""
+_STRAIGHT = 10.0
+"""Degrees up to which a head looks straight ahead."""
+_FAR_FROM, _FAR_GAIN = 24.0, 1.25
+"""Degrees from which the far cheek hides the border of the face, where it passes for one from that side alone; and by how
+much more than is seen the head is turned then."""
+_ASIDE = 0.195
+"""Eye distances by which nose and mouth must lie aside to be believed against borders that tell a head looking straight
+ahead: hair, an ear or paint on a cheek can hide them."""
+_AXIS_ASIDE, _FAR_ASIDE, _FOLLOWED = 0.2, 0.1, 0.5
+"""Eye distances by which their axis and their places must lie aside to be believed against any borders; and the part of
+such a turn, of 35 degrees and more, that the places follow, as they are looked for below the eyes."""
 _PITCH_SPREAD, _PITCH_LEVEL = 0.35, 8.0
 """Spread in radians, and the reading in degrees of heads that look straight ahead."""
 
@@ -59,19 +64,21 @@ def _pitch(view: FaceView) -> float:
 
 
 def _yaw(view: FaceView) -> float:
-    seen = _seen_yaw(view)
-    if abs(seen) > _STRAIGHT:
-        return _PROFILE_GAIN * seen if profile_side(view.canvas) == np.sign(seen) else seen
+    seen, side = _seen_yaw(view), profile_side(view.canvas)
     aside = _aside(view)
-    return aside if abs(aside) > _ASIDE and profile_side(view.canvas) == np.sign(aside) else seen
+    if side and side == np.sign(aside):
+        if side * symmetry_axis(view.canvas)[0] > _AXIS_ASIDE and abs(aside) > _FAR_ASIDE:
+            return _angle(aside / AXIS_DEPTH / _FOLLOWED)
+        if abs(seen) <= _STRAIGHT and abs(aside) > _ASIDE:
+            return _angle(aside / AXIS_DEPTH)
+    return _FAR_GAIN * seen if abs(seen) > _FAR_FROM and side == np.sign(seen) else seen
 
 
 def _aside(view: FaceView) -> float:
-    """The turn that the places of nose and mouth tell: that of the two which lies less aside; 0 where they disagree."""
+    """How far nose and mouth lie to the right of the middle, in eye distances: that of the two which lies less aside; 0
+    where they disagree."""
     places = view.mouth[0], float(view.anchors.nose[0] - ORIGIN[0]) / UNIT
-    if places[0] * places[1] <= 0:
-        return 0.0
-    return _angle(min(places, key=abs) / AXIS_DEPTH)
+    return min(places, key=abs) if places[0] * places[1] > 0 else 0.0
 
 
 def _seen_yaw(view: FaceView) -> float:

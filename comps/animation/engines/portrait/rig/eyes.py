@@ -21,6 +21,11 @@ _FINE_DARKNESS = 0.004
 """The darkness inside says that there is an iris, its rim where exactly."""
 USUAL_RADIUS = 0.093
 """Radius of an iris in eye distances: 11.7 mm across, eyes 63 mm apart."""
+USUAL, TURNED = 0.07, 0.12
+"""Spread, in widths of a face box, of eyes that are nearer to each other than `EYE_SPAN`: of any head, and of one that may
+be turned, which by 30 degrees brings them a seventh nearer."""
+_WIDER = 0.07
+"""The same of eyes that are further apart."""
 TILTS = np.radians([-12.0, 0.0, 12.0])
 """Leans tried around the face's own: a pair is only recognised when it is about level."""
 
@@ -36,13 +41,18 @@ class EyePair:
     score: float
 
 
-def find_pair(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float = 0.0) -> EyePair | None:
-    """The best pair of eyes in a face box (centre x, centre y, side; picture pixels) tilted by about `tilt` radians."""
-    pairs = [_pair_at(grey, box, tilt + float(lean)) for lean in TILTS]
+def find_pair(
+    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float = 0.0, narrower: float = USUAL
+) -> EyePair | None:
+    """The best pair of eyes in a face box (centre x, centre y, side; picture pixels) tilted by about `tilt` radians;
+    `narrower` is `USUAL` or `TURNED`."""
+    pairs = [_pair_at(grey, box, tilt + float(lean), narrower) for lean in TILTS]
     return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.score, default=None)
 
 
-def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float) -> EyePair | None:
+def _pair_at(
+    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float, narrower: float
+) -> EyePair | None:
     centre_x, centre_y, side = box
     scale = FACE / side
     cos, sin = np.cos(tilt) * scale, np.sin(tilt) * scale
@@ -51,7 +61,7 @@ def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: flo
     smooth = grey if scale > 0.7 else cv2.GaussianBlur(grey, (0, 0), 0.5 / scale)
     face = cv2.warpAffine(smooth, matrix, (FACE, FACE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     votes = eye_votes(face.astype(np.float32), np.array([0.07, 0.09, 0.11, 0.135, 0.16]) * EYE_SPAN * FACE)
-    best = _best_pair(_peaks(votes, 0.10, 0.48), _peaks(votes, 0.52, 0.90))
+    best = _best_pair(_peaks(votes, 0.10, 0.48), _peaks(votes, 0.52, 0.90), narrower)
     if best is None:
         return None
     back = cv2.invertAffineTransform(matrix)
@@ -140,23 +150,24 @@ def _peaks(votes: Plane, left: float, right: float) -> NDArray[np.float64]:
 
 
 def _best_pair(
-    right: NDArray[np.float64], left: NDArray[np.float64]
+    right: NDArray[np.float64], left: NDArray[np.float64], narrower: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
     best: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None
     for a in right:
         for b in left:
-            score = float(a[2] + b[2]) * _prior(a, b)
+            score = float(a[2] + b[2]) * _prior(a, b, narrower)
             if best is None or score > best[2]:
                 best = a, b, score
     return best
 
 
-def _prior(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _prior(a: NDArray[np.float64], b: NDArray[np.float64], narrower: float) -> float:
     """How well two peaks sit as a pair of eyes in a Haar face box, 0..1."""
     dx, dy = (b[:2] - a[:2]) / FACE
     middle = (a[:2] + b[:2]) / 2 / FACE
+    beyond = float(np.hypot(dx, dy)) - EYE_SPAN
     terms = (
-        (np.hypot(dx, dy) - EYE_SPAN) / 0.07,
+        beyond / (narrower if beyond < 0 else _WIDER),
         np.arctan2(dy, dx) / 0.22,
         (middle[0] - 0.5) / 0.06,
         (middle[1] - EYE_LEVEL) / 0.05,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.rig.eyes import find_pair
+from comps.animation.engines.portrait.rig.eyes import TURNED, USUAL, find_pair
 
 SEARCH_SIDE = 640
 """The longer side, in pixels, of the picture that is searched."""
@@ -22,6 +22,8 @@ TILTS = (0.0, -18.0, 18.0)
 
 SURE, POSSIBLE = 1.2, 0.7
 """Eye-pair scores (see eyes.py): true faces reach 1.8 or more, ruffles and hands stay below 0.8."""
+SURE_TURNED = 1.3
+"""The same for pairs that are narrow, as of a turned head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,13 @@ def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
     doubtful: list[Face] = []
     for name in ("frontalface_alt2", "frontalface_default"):
         for tilt in TILTS:
-            seen = [_with_eyes(grey, box) for box in _search(small, name, tilt, scale)]
-            faces = sorted((face for face in seen if face is not None), key=lambda face: -face.score)
-            sure = [face for face in faces if face.score >= SURE]
-            if sure:
-                return _distinct(sure)
+            boxes = _search(small, name, tilt, scale)
+            faces = _scored(grey, boxes)
+            # A turned face before a brow of it makes a pair with an eye, or a part of it passes for a face.
+            for found, least in ((faces, SURE), (_scored(grey, boxes, TURNED), SURE_TURNED)):
+                sure = [face for face in found if face.score >= least]
+                if sure:
+                    return _distinct(sure)
             doubtful += faces
     best = max(doubtful, key=lambda face: face.score, default=None)
     return [best] if best is not None and best.score >= POSSIBLE else []
@@ -115,8 +119,14 @@ def find_more(grey: NDArray[np.uint8], known: Sequence[Face], tilts: Sequence[fl
     return [face for face in _distinct([*known, *sure]) if all(face is not other for other in known)]
 
 
-def _with_eyes(grey: NDArray[np.uint8], box: Box) -> Face | None:
-    pair = find_pair(grey, (box.x, box.y, box.side), box.tilt)
+def _scored(grey: NDArray[np.uint8], boxes: Sequence[Box], narrower: float = USUAL) -> list[Face]:
+    """Those of `boxes` that have eyes, best first."""
+    seen = [_with_eyes(grey, box, narrower) for box in boxes]
+    return sorted((face for face in seen if face is not None), key=lambda face: -face.score)
+
+
+def _with_eyes(grey: NDArray[np.uint8], box: Box, narrower: float = USUAL) -> Face | None:
+    pair = find_pair(grey, (box.x, box.y, box.side), box.tilt, narrower)
     return Face(pair.right, pair.left, pair.score) if pair is not None else None
 
 

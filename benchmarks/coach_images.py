@@ -110,6 +110,8 @@ def main() -> None:
                 (arguments.save / f"{name} {case.name}.{suffix}").write_bytes(case.make())
         if serious(base):
             print(f"{name:16s}{'(as it is)':20s}{'':8s}{', '.join(sorted(serious(base)))}")
+    if find_meshes is not None:
+        find_meshes.close()
     ms = np.percentile(tally.seconds, [50, 95, 100]) * 1e3
     print(f"\nplanted {tally.planted}, missed {tally.missed}; clean {tally.clean}, false alarms {tally.alarms}")
     print(f"planted values {tally.values}, off by more than 1 % or 3 degrees {tally.off}")

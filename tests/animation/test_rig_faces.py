@@ -1,4 +1,4 @@
-"""Faces in pictures that are searched at the same time."""
+"""Faces in pictures that are searched at the same time, and of heads that are turned."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from comps.animation.avatars import PRESENTERS
 from comps.animation.engines.portrait.rig.faces import find_faces
+from tests.animation.coach import plants
+from tests.animation.coach.plants import presenter
 
 Grey = NDArray[np.uint8]
 
@@ -32,3 +35,16 @@ def test_pictures_searched_at_once_keep_their_own_faces() -> None:
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(places, pictures * 8))
     assert together == alone * 8
+
+
+@pytest.mark.parametrize("yaw", [-20, -15, 15, 20])
+@pytest.mark.parametrize("name", ["ada", "noor"])
+def test_the_eyes_of_a_turned_head_are_found(name: str, yaw: int) -> None:
+    """And not a part of it, or an eye and the brow of the other one: its eyes are nearer to each other."""
+    picture, rig = presenter(name)
+    turned = cv2.cvtColor(plants.looking(picture, rig, yaw), cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    (face,) = find_faces(turned)
+    unit = rig.eye_distance
+    centre = rig.irises[:, :2].mean(0) + np.array([0.6 * unit * np.sin(np.radians(yaw)), 0.0])
+    assert face.eye_distance == pytest.approx(unit * np.cos(np.radians(yaw)), rel=0.1)
+    assert np.hypot(*(face.centre - centre)) < 0.1 * unit

@@ -156,6 +156,14 @@ def test_landmarks_seen_from_afar_alone_do_not_count() -> None:
     assert report.measured["measured_by"] == "embedded"
 
 
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), 0.0])
+def test_landmarks_without_a_place_do_not_count(spoilt: float) -> None:
+    """A network may answer with no numbers, or with one point for all."""
+    picture = presenter("ada")[0]
+    broken = FaceMesh(PLAIN["ada"].points * spoilt, PLAIN["ada"].shapes)
+    assert check_image(png(picture), find_meshes=lambda _: (broken,)) == check_image(png(picture))
+
+
 def near_only(mesh: FaceMesh) -> FindMeshes:
     """As the landmarker does with a face that lies or is small: blind to the whole picture, not to the face from near."""
     find = stand_in(mesh, size=(1, 1))

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.coach_images import differences, numbers, serious
 from comps.animation.coach.image.check import check_image
-from tests.animation.coach.labelled import Case, cases
+from tests.animation.coach.labelled import Case, cases, looks
 from tests.animation.coach.plants import png, presenter
 
 
@@ -31,5 +31,15 @@ def test_planted_faults_are_found(name: str, other: str) -> None:
     assert sum(bool(case.expected) for case in all_cases) >= 32
     assert missed == []
     assert alarms == []
-    # one value of forty may miss its 1 % when the eyes of a drawing are seen at another place
-    assert len(wrong) <= values / 40, wrong
+    # one value of forty may miss its 1 % when the eyes of a drawing are seen at another place; turns have a test of their own
+    assert len([off for off in wrong if ": yaw" not in off]) <= values / 40, wrong
+
+
+@pytest.mark.parametrize("name", ["ada", "noor"])
+def test_turns_are_told_without_landmarks(name: str) -> None:
+    picture, rig = presenter(name)
+    turned = [case for case in looks(picture, rig, numbers(check_image(png(picture)))) if "yaw" in case.values]
+    off = {case.name: abs(numbers(check_image(case.make()))["yaw"] - case.values["yaw"]) for case in turned}
+    assert len(off) == 8
+    assert max(off.values()) < 6, off
+    assert sum(degrees <= 3 for degrees in off.values()) >= 5, off

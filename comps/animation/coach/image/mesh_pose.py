@@ -28,7 +28,7 @@ _LEVEL = np.radians(7.0)
 _PULL = np.where(_RIGID < _FIRST_BROW, 0.7, 1.0)[:, None]
 """How much each of these points counts: those at the border of the face slide along it when the head turns. With 1 a turn
 of 20 degrees leaks 3.3 into the nod of one presenter, with this 2.9; nods themselves hardly change."""
-_NOD_FOLLOWED, _NOD_LEVEL = 0.65, 10.0
+NOD_FOLLOWED, _NOD_LEVEL = 0.65, 10.0
 """Share of a nod planted by warping that the fit reads (0.62 to 0.71 in six portraits); and what is then read, on average,
 of heads that look straight ahead, in degrees."""
 _MOST_NOD = 90.0
@@ -65,7 +65,7 @@ def mesh_pose(mesh: FaceMesh) -> MeshPose:
     fits = [_fitted((targets - middle) / unit, yaw) for yaw in _STARTS]
     values = min(fits, key=lambda fit: fit[1])[0]
     yaw, nod, roll = (float(v) for v in np.degrees(values[1:4]))
-    pitch = float(np.clip(nod / _NOD_FOLLOWED - _NOD_LEVEL, -_MOST_NOD, _MOST_NOD))
+    pitch = float(np.clip(nod / NOD_FOLLOWED - _NOD_LEVEL, -_MOST_NOD, _MOST_NOD))
     head = HeadPose(yaw, pitch, roll)
     return MeshPose(head, unit * float(np.exp(values[0])))
 

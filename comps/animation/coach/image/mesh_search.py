@@ -23,6 +23,8 @@ _BELOW = 0.5
 """How far below the eyes the middle of a face lies, in eye distances."""
 _MOST = 4
 """Faces that are looked at again."""
+_LEAST_EYES = 2.0
+"""Pixels between the irises of a mesh below which nothing of it can be measured."""
 
 
 class MeshSearch:
@@ -37,7 +39,7 @@ class MeshSearch:
         scale = min(1.0, WHOLE_SIDE / max(self._picture.shape[:2]))
         small = reduced(self._picture, scale)
         back = np.array([[1 / scale, 0.0, 0.0], [0.0, 1 / scale, 0.0]])
-        first = [mesh.mapped(back) for mesh in self._find(small)]
+        first = [mesh.mapped(back) for mesh in self._sound(small)]
         return self.near([face_of(mesh) for mesh in first])
 
     def near(self, faces: Sequence[Face]) -> tuple[FaceMesh, ...]:
@@ -61,9 +63,15 @@ class MeshSearch:
             picture, matrix, (NEAR_SIDE, NEAR_SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         back = np.asarray(cv2.invertAffineTransform(there), np.float64)
-        found = [mesh.mapped(back) for mesh in self._find(near.astype(np.uint8))]
+        found = [mesh.mapped(back) for mesh in self._sound(near.astype(np.uint8))]
         mine = [mesh for mesh in found if np.hypot(*(mesh.eyes.mean(0) - face.centre)) < face.eye_distance]
         return max(mine, key=lambda mesh: mesh.eye_distance, default=None)
+
+    def _sound(self, picture: Picture) -> list[FaceMesh]:
+        """The meshes found in `picture` that can be measured: finite, and with two eyes."""
+        return [
+            mesh for mesh in self._find(picture) if np.isfinite(mesh.points).all() and mesh.eye_distance >= _LEAST_EYES
+        ]
 
     def _part(self, face: Face, scale: float) -> tuple[Picture, NDArray[np.float64]]:
         """The picture around `face`, softened for a reduction by `scale`, and where its corner lies."""

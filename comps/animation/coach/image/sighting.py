@@ -23,6 +23,10 @@ _SIDE = 320
 """Longer side, in pixels, of the picture in those searches."""
 _TAILS = (0.5, 99.5)
 """Percentiles of brightness that become black and white before faces are looked for."""
+_SHADING_SIDE, _SHADING = 160, 1 / 40
+"""Longer side, in pixels, in which shading is seen, and its extent as a part of that."""
+_DARK, _MIDDLE = 4.0, 110.0
+"""Lightness, of 255, that is added so that noise in the dark is not raised to more; and what the shading becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ def even(picture: Picture) -> Picture:
         return picture
     ramp = np.clip((np.arange(256) - low) * (255.0 / max(high - low, 8.0)), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(picture, ramp), np.uint8)
+
+
+def without_shading(picture: Picture) -> Picture:
+    """`picture` with the lightness of everything brought to that of its surroundings: a shadow over half a face is gone."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    lightness = lab[..., 0].astype(np.float32) + _DARK
+    height, width = lightness.shape
+    scale = min(1.0, _SHADING_SIDE / max(height, width))
+    side = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(lightness, side, interpolation=cv2.INTER_AREA)
+    around = cv2.GaussianBlur(small, (0, 0), _SHADING * max(side))
+    shading = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    lab[..., 0] = np.clip(_MIDDLE * lightness / shading, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
 
 
 def look(picture: Picture) -> Sighting:

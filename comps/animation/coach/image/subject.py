@@ -12,7 +12,7 @@ from comps.animation.coach.image.framing import room
 from comps.animation.coach.image.mesh_search import MeshSearch, face_of
 from comps.animation.coach.image.occlusion import mouth_clarity
 from comps.animation.coach.image.reading import open_eyes
-from comps.animation.coach.image.sighting import Sighting, even, look, look_other_way_up, look_turned
+from comps.animation.coach.image.sighting import Sighting, even, look, look_other_way_up, look_turned, without_shading
 from comps.animation.coach.image.view import FaceView, Picture, mesh_view, view
 from comps.animation.engines.portrait.rig.faces import Face, find_more
 from comps.animation.engines.portrait.rig.mesh import FaceMesh, FindMeshes
@@ -75,7 +75,7 @@ def _by_eye(picture: Picture, evened: Picture) -> Subject:
     def right_way_up(seen: Subject) -> Subject:
         return _right_way_up(seen, lambda face: _of_faces(picture, evened, look_other_way_up(evened, face)))
 
-    first = _of_faces(picture, evened, sighting)
+    first = _unshaded(picture, evened, _of_faces(picture, evened, sighting))
     if not sighting.turned and (_eyes(first) < 2 or _is_tiny(first)):
         # Ruffles and leaves make faces too: one that lies on its side, with open eyes, is more likely.
         other = right_way_up(_of_faces(picture, evened, look_turned(evened)))
@@ -87,6 +87,18 @@ def _by_eye(picture: Picture, evened: Picture) -> Subject:
 def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
     faces: tuple[Face, ...] = sighting.faces
     return Subject(sighting, view(picture, evened, faces[0]) if faces else None)
+
+
+def _unshaded(picture: Picture, evened: Picture, first: Subject) -> Subject:
+    """`first`, or, where half of the face lies in shadow, the same face with the eye that is found without that."""
+    if _eyes(first) == 2 or first.sighting.turned:
+        return first
+    light = without_shading(evened)
+    sighting = look(light)
+    other = _of_faces(picture, light, sighting)
+    if sighting.turned or _eyes(other) < 2 or other.view is None or mouth_clarity(other.view) < _CLEAR:
+        return first
+    return Subject(sighting, view(picture, evened, sighting.faces[0]))
 
 
 def _eyes(subject: Subject) -> int:

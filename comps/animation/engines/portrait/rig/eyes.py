@@ -50,9 +50,7 @@ def find_pair(
     return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.score, default=None)
 
 
-def _pair_at(
-    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float, narrower: float
-) -> EyePair | None:
+def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float, narrower: float) -> EyePair | None:
     centre_x, centre_y, side = box
     scale = FACE / side
     cos, sin = np.cos(tilt) * scale, np.sin(tilt) * scale

@@ -86,11 +86,11 @@ def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
         for tilt in TILTS:
             boxes = _search(small, name, tilt, scale)
             faces = _scored(grey, boxes)
-            # A turned face before a brow of it makes a pair with an eye, or a part of it passes for a face.
-            for found, least in ((faces, SURE), (_scored(grey, boxes, TURNED), SURE_TURNED)):
-                sure = [face for face in found if face.score >= least]
-                if sure:
-                    return _distinct(sure)
+            sure = [face for face in faces if face.score >= SURE]
+            if not sure:  # before a part of a turned face passes for a face, or an eye and a brow of it for a pair
+                sure = [face for face in _scored(grey, boxes, TURNED) if face.score >= SURE_TURNED]
+            if sure:
+                return _distinct(sure)
             doubtful += faces
     best = max(doubtful, key=lambda face: face.score, default=None)
     return [best] if best is not None and best.score >= POSSIBLE else []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from comps.core.serve import serve
+from comps.core.serve import serve_configured
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
 if __name__ == "__main__":
-    settings = GatewaySettings()
-    serve(create_app(settings), settings)
+    serve_configured(GatewaySettings, create_app)

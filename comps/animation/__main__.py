@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from comps.animation.service import create_app
 from comps.animation.settings import AnimationSettings
-from comps.core.serve import serve
+from comps.core.serve import serve_configured
 
 if __name__ == "__main__":
-    settings = AnimationSettings()
-    serve(create_app(settings), settings)
+    serve_configured(AnimationSettings, create_app)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from comps.asr.service import create_app
 from comps.asr.settings import AsrSettings
-from comps.core.serve import serve
+from comps.core.serve import serve_configured
 
 if __name__ == "__main__":
-    configured = AsrSettings()
-    serve(create_app(configured), configured)
+    serve_configured(AsrSettings, create_app)

@@ -112,6 +112,12 @@ class EngineUnavailableError(AvatarError):
     status, code = 503, "engine_unavailable"
 
 
+class SettingsError(AvatarError):
+    """503: a variable holds what its setting cannot be; the message names it."""
+
+    status, code = 503, "misconfigured"
+
+
 class NotReadyError(AvatarError):
     """503: the service is still loading or is shutting down."""
 

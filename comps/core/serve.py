@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
+from pydantic import ValidationError
 
+from comps.core.errors import SettingsError
 from comps.core.logs import configure_logging
 from comps.core.settings import ServiceSettings
+from comps.core.web.problems import sentence_of
 
+MISCONFIGURED = 78
+"""Exit code of a process whose settings cannot be used; EX_CONFIG of sysexits.h."""
+Settings = TypeVar("Settings", bound=ServiceSettings)
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 30
 
@@ -24,6 +31,21 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
     Raises OSError when the port is taken or the address is not one of this machine.
     """
     BlockingServer(app, settings).run()
+
+
+def serve_configured(settings: type[Settings], create_app: Callable[[Settings], FastAPI]) -> None:
+    """Serve the app of the environment's settings, as `serve` does.
+
+    What a variable cannot hold ends the process with `MISCONFIGURED`, the reason as the last line of its errors: starting
+    it again would not help.
+    """
+    try:
+        configured = settings()
+    except (SettingsError, ValidationError) as error:
+        reason = error.message if isinstance(error, SettingsError) else sentence_of(error.errors(include_url=False))
+        sys.stderr.write(f"{reason}\n")
+        sys.exit(MISCONFIGURED)
+    serve(create_app(configured), configured)
 
 
 class BlockingServer:

@@ -7,16 +7,28 @@ field but the port has one), the default. Empty variables count as unset, as com
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import Self
 
+from comps.core.errors import SettingsError
 from comps.core.user_data import models_folder
+from comps.core.web.problems import said_of
 
 SHARED_PREFIX = "AVATAR_"
 ANY_ORIGIN = "*"
@@ -78,6 +90,19 @@ class ServiceSettings(BaseSettings):
             _origin(item.strip())
         return value
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_which_variable(cls, values: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raises SettingsError where variables alone are at fault; those who call the constructor know what they gave."""
+        try:
+            return check(values)
+        except ValidationError as error:
+            problems = {variable_at_fault(cls, problem): problem for problem in error.errors(include_url=False)}
+            if "" in problems:
+                raise
+            said = "; ".join(said_of(problem, variable) for variable, problem in problems.items())
+            raise SettingsError(said) from error
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -91,6 +116,28 @@ class ServiceSettings(BaseSettings):
         for source in (env_settings, dotenv_settings):
             _forget_bare_names(settings_cls, source)
         return init_settings, env_settings, dotenv_settings, _SharedSource(settings_cls, env_prefix=SHARED_PREFIX)
+
+
+def variables_of(settings: type[ServiceSettings], field: str) -> tuple[str, ...]:
+    """The variables of its own that `field` of `settings` is read from; the first one set wins."""
+    alias = settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(choice.upper() for choice in alias.choices if isinstance(choice, str) and choice != field)
+    prefix = settings.model_config.get("env_prefix", "")
+    return ((alias if isinstance(alias, str) else f"{prefix}{field}").upper(),)
+
+
+def variable_at_fault(settings: type[ServiceSettings], problem: Any) -> str:
+    """The variable that holds what a `problem` of pydantic's is about; empty where it came from elsewhere."""
+    first = str(problem["loc"][0]) if problem["loc"] else ""
+    known = {name.upper(): value for name, value in os.environ.items() if value}
+    for field in settings.model_fields:
+        names = [*variables_of(settings, field), *settings.also_read.get(field, ())]
+        if first == field or first.upper() in names:
+            shared = [f"{SHARED_PREFIX}{field}".upper()] if field in SHARED_FIELDS else []
+            found = next((name for name in (*names, *shared) if name in known), "")
+            return found if found and str(problem["input"]) in known[found] else ""
+    return ""
 
 
 def _origin(text: str) -> str:

@@ -10,14 +10,12 @@ import sys
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from comps.core.settings import SHARED_FIELDS, SHARED_PREFIX, ServiceSettings
+from comps.core.settings import SHARED_FIELDS, ServiceSettings, variables_of
 
 SETTINGS_CLASSES = (
     "comps.asr.settings:AsrSettings",
@@ -67,12 +65,12 @@ def settings_classes() -> list[type[ServiceSettings]]:
 def render(classes: Iterable[type[ServiceSettings]]) -> str:
     """The whole document: the common settings, then what each service adds or sets otherwise."""
     common = {name: ServiceSettings.model_fields[name] for name in sorted(SHARED_FIELDS)}
-    parts = [_INTRODUCTION, _COMMON, *_table(SHARED_PREFIX, common)]
+    parts = [_INTRODUCTION, _COMMON, *_table(ServiceSettings, common)]
     for settings in classes:
         prefix = settings.model_config.get("env_prefix", "")
         own = {name: info for name, info in settings.model_fields.items() if _differs(settings, name, info)}
         title = f"\n## {settings.__name__.removesuffix('Settings')} (`{prefix}*`)\n"
-        parts += [title, *_table(prefix, own, settings.also_read)]
+        parts += [title, *_table(settings, own)]
     return "\n".join(parts) + "\n"
 
 
@@ -83,20 +81,12 @@ def _differs(settings: type[ServiceSettings], name: str, info: FieldInfo) -> boo
     return base is None or name == "port" or base.default != info.default or info.validation_alias is not None
 
 
-def _table(
-    prefix: str, fields: Mapping[str, FieldInfo], also_read: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-) -> Iterable[str]:
+def _table(settings: type[ServiceSettings], fields: Mapping[str, FieldInfo]) -> Iterable[str]:
     yield "| variable | values | default | meaning |\n| --- | --- | --- | --- |"
     for name, info in fields.items():
-        names = ", ".join(f"`{variable}`" for variable in (*_variables(prefix, name, info), *also_read.get(name, ())))
+        variables = (*variables_of(settings, name), *settings.also_read.get(name, ()))
+        names = ", ".join(f"`{variable}`" for variable in variables)
         yield f"| {names} | {_values(info)} | {_default(info)} | {_escape(info.description or '')} |"
-
-
-def _variables(prefix: str, name: str, info: FieldInfo) -> list[str]:
-    alias = info.validation_alias
-    if isinstance(alias, AliasChoices):
-        return [choice.upper() for choice in alias.choices if isinstance(choice, str) and choice != name]
-    return [alias.upper()] if isinstance(alias, str) else [f"{prefix}{name}".upper()]
 
 
 def _values(info: FieldInfo) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from comps.core.serve import serve
+from comps.core.serve import serve_configured
 from comps.llm.service import create_app
 from comps.llm.settings import LlmSettings
 
 if __name__ == "__main__":
-    configured = LlmSettings()
-    serve(create_app(configured), configured)
+    serve_configured(LlmSettings, create_app)

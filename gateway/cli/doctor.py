@@ -148,11 +148,11 @@ def _program_problem() -> str:
 
     from comps.animation.engines.liveavatar.engine import prepare
     from comps.animation.settings import AnimationSettings
-    from comps.core.errors import EngineUnavailableError
+    from comps.core.errors import EngineUnavailableError, SettingsError
 
     try:
         prepare(AnimationSettings())
-    except EngineUnavailableError as error:
+    except (EngineUnavailableError, SettingsError) as error:
         return error.message
     except ValidationError as error:
         return f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
@@ -222,15 +222,36 @@ def _advice(report: Report) -> Iterator[str]:
     for stage in STAGES:
         if not any(engine.runs for engine in report.engines if engine.stage == stage):
             yield f"no engine of {stage} can run: pip install --force-reinstall {DISTRIBUTION}"
+    faults = list(_faults_in_settings())
+    yield from faults
     taken = [state for state in report.ports if state.state == "taken"]
     if taken:
         names = ", ".join(f"{state.port} ({state.service})" for state in taken)
         yield f"another program uses {names}: stop it, or start with `{DISTRIBUTION} up --port P --base-port B`"
-    yield from _advice_on_running(report, bool(taken))
+    yield from _advice_on_running(report, blocked=bool(taken or faults))
 
 
-def _advice_on_running(report: Report, taken: bool) -> Iterator[str]:
-    """What to open, or how to start; `taken`: whether ports are in the hands of others."""
+def _faults_in_settings() -> Iterator[str]:
+    """What variables hold that their settings cannot be, each once."""
+    from pydantic import ValidationError
+
+    from comps.core.errors import SettingsError
+    from comps.core.settings_table import settings_classes
+    from comps.core.web.problems import sentence_of
+
+    said: set[str] = set()
+    for settings in settings_classes():
+        try:
+            settings()
+        except SettingsError as error:
+            said |= set(error.message.split("; "))  # what all services read is at fault in each
+        except ValidationError as error:
+            said.add(f"{settings.__name__}: {sentence_of(error.errors(include_url=False))}")
+    yield from sorted(said)
+
+
+def _advice_on_running(report: Report, *, blocked: bool) -> Iterator[str]:
+    """What to open, or how to start; `blocked`: whether it cannot start as things are."""
     here = [state for state in report.ports if state.host == HOST]
     usual = {state.service: state.state for state in here if state.port == PORTS.get(state.service)}
     beside = f"`{DISTRIBUTION} up --port P --base-port B`"
@@ -240,7 +261,7 @@ def _advice_on_running(report: Report, taken: bool) -> Iterator[str]:
     elif "ours" in usual.values():
         names = ", ".join(f"{PORTS[name]} ({name})" for name, state in usual.items() if state == "ours")
         yield f"services without a gateway run on {names}: stop them, or start with {beside}"
-    elif not taken:
+    elif not blocked:
         yield f"everything is ready: run `{DISTRIBUTION} up`"
 
 

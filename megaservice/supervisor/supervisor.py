@@ -12,6 +12,7 @@ from typing import Literal
 import httpx
 
 from comps.core.client import create_client
+from comps.core.serve import MISCONFIGURED
 from megaservice.supervisor.child import Child, LogSink
 from megaservice.supervisor.plan import PlanError, ServiceSpec
 from megaservice.supervisor.ports import check_ports
@@ -155,6 +156,8 @@ class Supervisor:
         finally:
             await child.end(self._options.stop_grace_s)
             del self._children[spec.name]
+        if code == MISCONFIGURED:
+            raise PlanError(f"{spec.name} cannot start: {_last_words(list(child.last_lines))}")
         ready_for = 0.0 if ready_at is None else time.monotonic() - ready_at
         return ready_for, _ending(spec.name, code, list(child.last_lines))
 
@@ -169,8 +172,13 @@ class Supervisor:
 
 def _ending(name: str, code: int, lines: list[str]) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    said = next((line for line in reversed(lines) if line.strip()), "")
-    return f"{name} {how}" + (f": {said[:500]}" if said else "")
+    said = _last_words(lines)
+    return f"{name} {how}" + (f": {said}" if said else "")
+
+
+def _last_words(lines: Sequence[str]) -> str:
+    """The end of a service's output, shortened; empty where it said nothing."""
+    return next((line for line in reversed(lines) if line.strip()), "")[:500]
 
 
 def _log_line(service: str, line: str) -> None:

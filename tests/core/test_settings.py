@@ -7,6 +7,7 @@ import pytest
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from comps.core.errors import SettingsError
 from comps.core.settings import SHARED_FIELDS, ServiceSettings
 
 
@@ -32,8 +33,39 @@ def test_a_number_of_several_may_come_from_a_variable(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AVATAR_ECHO_SIZE", "512")
     assert EchoSettings().size == 512
     monkeypatch.setenv("AVATAR_ECHO_SIZE", "300")
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match=r"^AVATAR_ECHO_SIZE must be 256 or 512$"):
         EchoSettings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AVATAR_MAX_PIXELS": "-3"}, "AVATAR_MAX_PIXELS must be more than 0"),
+        ({"AVATAR_MAX_PIXELS": "4", "AVATAR_ECHO_MAX_PIXELS": "0"}, "AVATAR_ECHO_MAX_PIXELS must be more than 0"),
+        ({"ECHO_SERVER_PORT": "many"}, "ECHO_SERVER_PORT must be a whole number"),
+        ({"FPS": "x"}, "FPS must be a whole number"),
+        ({"avatar_allowed_origins": "here"}, "AVATAR_ALLOWED_ORIGINS: 'here' is no origin of a page"),
+        (
+            {"AVATAR_MAX_PIXELS": "a", "FPS": "b"},
+            "AVATAR_MAX_PIXELS must be a whole number; FPS must be a whole number",
+        ),
+    ],
+)
+def test_the_variable_at_fault_is_named(variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        EchoSettings()
+    assert caught.value.message.startswith(said)
+    assert "input_value" not in caught.value.message
+
+
+def test_a_fault_of_the_caller_is_no_fault_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError):
+        EchoSettings(fps="x")  # type: ignore[arg-type]
+    monkeypatch.setenv("FPS", "30")
+    with pytest.raises(ValidationError):
+        EchoSettings(fps="x")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("flag", "level"), [("True", "debug"), ("1", "debug"), ("false", "info"), ("", "info")])

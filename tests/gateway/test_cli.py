@@ -270,6 +270,22 @@ def test_doctor() -> None:
     assert (shown.exit_code, "portrait" in shown.stdout) == (0, True)
 
 
+def test_doctor_names_variables_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_MAX_PIXELS", "-3")
+    monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BACKEND", "int17")
+    advice = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)["advice"]
+    assert advice.count("AVATAR_MAX_PIXELS must be more than 0") == 1
+    assert sum(line.startswith("AVATAR_ANIMATION_WAV2LIP_BACKEND must be 'auto'") for line in advice) == 1
+    assert not any("everything is ready" in line for line in advice)
+
+
+def test_a_setting_that_cannot_be_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_FPS", "many")
+    result = runner.invoke(app, ["say", "hello", "-o", str(tmp_path / "hello.mp4")])
+    assert result.exit_code != 0
+    assert "AVATAR_ANIMATION_FPS must be a whole number" in result.output
+
+
 def test_doctor_says_why_liveavatar_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> dict[str, Any]:
         report = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)

@@ -153,6 +153,20 @@ async def test_service_that_cannot_load_is_given_up_with_its_reason() -> None:
         await supervisor.stop()
 
 
+@pytest.mark.parametrize("module", ["asr", "llm", "tts", "animation"])
+async def test_service_with_a_setting_that_cannot_be_is_not_started_again(module: str) -> None:
+    lines: list[str] = []
+    spec = ServiceSpec(module, free_port(), env={"AVATAR_MAX_AUDIO_S": "long"})
+    supervisor = Supervisor([spec], lambda _, line: lines.append(line))
+    await supervisor.start()
+    try:
+        with pytest.raises(PlanError, match=f"^{module} cannot start: AVATAR_MAX_AUDIO_S must be a number$"):
+            await supervisor.wait_ready()
+        assert lines == ["AVATAR_MAX_AUDIO_S must be a number"]
+    finally:
+        await supervisor.stop()
+
+
 async def test_service_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     spec = tiny("one", "stubborn", str(tmp_path))
     supervisor = Supervisor([spec], lambda *_: None, SupervisorOptions(stop_grace_s=0.2))

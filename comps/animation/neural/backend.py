@@ -29,31 +29,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from comps.animation.neural import device as devices
 from comps.animation.neural.allocator import give_back_freed_memory
+from comps.animation.neural.backend_name import BackendName
 from comps.core.errors import AvatarError, EngineUnavailableError, UnknownChoiceError
-
-BackendName = Literal[
-    "auto",
-    "eager",
-    "folded",
-    "winograd",
-    "int16",
-    "bf16x6",
-    "bf16x3",
-    "bf16",
-    "compile",
-    "onnxruntime",
-    "openvino",
-    "openvino-bf16",
-    "openvino-int8",
-    "cuda-graphs",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def sentence_of(problems: Sequence[Any], name: Name = str) -> str:
         name: what the reader calls a field, such as ``--fps``; its own name without it.
     """
     fields = fields_at_fault(problems)
-    said = [_said(problem, name(field) if field else "") for field, problem in fields.items()]
+    said = [said_of(problem, name(field) if field else "") for field, problem in fields.items()]
     more = len(said) - MOST_NAMED
     return "; ".join(said[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
@@ -79,7 +79,8 @@ def fields_at_fault(problems: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _said(problem: Any, field: str) -> str:
+def said_of(problem: Any, field: str) -> str:
+    """One problem of pydantic's, as a sentence about `field`; empty is the body as a whole."""
     rule = _rule(problem)
     if rule is None:
         message = str(problem["msg"]).removeprefix("Value error, ")

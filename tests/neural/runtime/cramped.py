@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from comps.animation.neural.backend import BackendName, Plan, build, together
+from comps.animation.neural.backend import Plan, build, together
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.neural.batching import SharedBatch
 
 ITEMS = 32

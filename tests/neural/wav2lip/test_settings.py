@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from pydantic import ValidationError
 
 from comps.animation.engines.wav2lip.settings import ORIGINAL
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.settings import AnimationSettings
 from comps.animation.table import ENGINES
+from comps.core.errors import SettingsError
 
 
 @pytest.mark.parametrize("mode", ["wav2lip_only", "wav2lip+gfpgan", "wav2lip"])
@@ -44,8 +46,22 @@ def test_the_originals_empty_box_is_none(
 @pytest.mark.parametrize("typed", ["1 2 3", "a b c d", "1 2 3 4 5"])
 def test_other_numbers_of_sides_are_refused(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BOX", typed)
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match="AVATAR_ANIMATION_WAV2LIP_BOX"):
         AnimationSettings()
+
+
+@pytest.mark.parametrize("engine", ["wav2lip", "sadtalker", "gfpgan"])
+def test_an_unknown_backend_is_refused_before_anything_is_loaded(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AVATAR_ANIMATION_{engine.upper()}_BACKEND", "int17")
+    with pytest.raises(SettingsError, match=f"AVATAR_ANIMATION_{engine.upper()}_BACKEND must be 'auto', .*'int16'"):
+        AnimationSettings()
+
+
+def test_every_backend_can_be_chosen_by_its_name() -> None:
+    pytest.importorskip("torch")
+    from comps.animation.neural.backend import BACKENDS
+
+    assert set(get_args(BackendName)) == {"auto", *BACKENDS}
 
 
 def test_one_switch_draws_as_the_original_does(monkeypatch: pytest.MonkeyPatch) -> None:

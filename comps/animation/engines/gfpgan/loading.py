@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from comps.animation.engines.portrait.rig.rig import Rig
 from comps.animation.faces.face import DetectedFace, FaceDetector, Picture
 from comps.animation.faces.haar import HaarDetector
 from comps.animation.neural.allocator import keep_freed_memory
-from comps.animation.neural.backend import BackendName, Plan, Program, build
+from comps.animation.neural.backend import Plan, Program, build
 from comps.animation.neural.device import resolve
 from comps.core.media.image import decode_image
 
@@ -81,7 +80,7 @@ def _aligned(picture: Picture, rig: Rig) -> Picture:
 
 
 def _ready(network: nn.Module, examples: Tensor, settings: GfpganSettings, device: torch.device) -> Program:
-    plan = Plan(cast("BackendName", settings.gfpgan_backend), str(device), max_error=MAX_ERROR)
+    plan = Plan(settings.gfpgan_backend, str(device), max_error=MAX_ERROR)
     program = build(network, (examples,), plan)
     logger.info("%s runs by %s on %s", type(network).__name__, program.backend, program.device)
     return program

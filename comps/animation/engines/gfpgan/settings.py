@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from comps.animation.neural.backend_name import BackendName
 from comps.core.settings import ServiceSettings
 
 
@@ -31,7 +32,7 @@ class GfpganSettings(ServiceSettings):
     )
     gfpgan_only_centre: bool = Field(True, description="GFPGAN: of several faces only the one nearest to the middle")
     gfpgan_device: str = Field("auto", description="GFPGAN: auto, cpu, cuda, cuda:1, rocm, xpu or hpu")
-    gfpgan_backend: str = Field(
+    gfpgan_backend: BackendName = Field(
         "auto", description="GFPGAN: how the network runs; auto measures once and takes the fastest"
     )
     gfpgan_batch: int = Field(

@@ -24,7 +24,8 @@ from comps.animation.engines.sadtalker.source import cut_out
 from comps.animation.engines.sadtalker.subject import picture_tensor
 from comps.animation.engines.sadtalker.transformation import rotation
 from comps.animation.neural.allocator import keep_freed_memory
-from comps.animation.neural.backend import BackendName, Plan, build
+from comps.animation.neural.backend import Plan, build
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.neural.device import resolve
 from comps.core.media.image import decode_image
 
@@ -82,7 +83,7 @@ def load(settings: SadTalkerSettings) -> Loaded:
 def make_drawer(networks: Networks, settings: SadTalkerSettings, device: torch.device) -> Drawer:
     """The two parts of the generator, run as the settings say; raises EngineUnavailableError when they cannot be."""
     seen, features, occlusion = examples(networks, settings.sadtalker_size, settings.sadtalker_batch)
-    plan = Plan(cast("BackendName", settings.sadtalker_backend), str(device))
+    plan = Plan(settings.sadtalker_backend, str(device))
     painter, weigher = QuickPainter(networks.generator), QuickWeigher(networks.generator.dense_motion_network)
     paint = build(painter, (features, occlusion), plan)
     exact = cast("BackendName", _EXACT.get(paint.backend, paint.backend))

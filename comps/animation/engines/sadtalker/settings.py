@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from comps.animation.neural.backend_name import BackendName
 from comps.core.settings import ServiceSettings
 
 Preprocess = Literal["crop", "extcrop", "resize", "full", "extfull"]
@@ -17,7 +18,7 @@ class SadTalkerSettings(ServiceSettings):
     """The `sadtalker_*` fields of the animation service's settings."""
 
     sadtalker_device: str = Field("auto", description="SadTalker: auto, cpu, cuda, cuda:1, rocm, xpu or hpu")
-    sadtalker_backend: str = Field(
+    sadtalker_backend: BackendName = Field(
         "auto", description="SadTalker: how the generator runs; auto measures once and takes the fastest"
     )
     sadtalker_size: Literal[256, 512] = Field(256, description="SadTalker: pixels of the face it draws")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from comps.animation.engines.wav2lip.settings import Wav2LipSettings
 from comps.animation.faces.face import FaceDetector
 from comps.animation.faces.haar import HaarDetector
 from comps.animation.neural.allocator import keep_freed_memory
-from comps.animation.neural.backend import BackendName, Plan, build
+from comps.animation.neural.backend import Plan, build
 from comps.animation.neural.checkpoint import fill, read_state_dict
 from comps.animation.neural.device import resolve
 from comps.core.errors import EngineUnavailableError
@@ -56,7 +55,7 @@ def load_drawer(settings: Wav2LipSettings) -> Drawer:
     fill(network, state, str(path)).to(device)
     if device.type == "cpu":
         keep_freed_memory()
-    plan = Plan(cast("BackendName", settings.wav2lip_backend), str(device))
+    plan = Plan(settings.wav2lip_backend, str(device))
     faces, batch = sample_faces(), settings.wav2lip_batch
     # Only when int8 is asked for by name: how far it may be trusted with faces unlike these nobody has measured.
     calls = range(1, CALIBRATION_CALLS + 1) if plan.backend == "openvino-int8" else range(0)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
+from comps.animation.neural.backend_name import BackendName
 from comps.core.settings import ServiceSettings
 
 ORIGINAL = {
@@ -50,7 +51,7 @@ class Wav2LipSettings(ServiceSettings):
         description="Wav2Lip: auto, cpu, cuda, cuda:1, rocm, xpu or hpu",
         validation_alias=AliasChoices("wav2lip_device", "AVATAR_ANIMATION_WAV2LIP_DEVICE", "DEVICE"),
     )
-    wav2lip_backend: str = Field(
+    wav2lip_backend: BackendName = Field(
         "auto", description="Wav2Lip: how the network runs; auto measures once and takes the fastest"
     )
     wav2lip_batch: int = Field(16, ge=1, le=1024, description="Wav2Lip: most frames, of all answers, drawn at once")

@@ -14,6 +14,7 @@ import asyncio
 import json
 import random
 from dataclasses import asdict, dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from rich.table import Table
 from benchmarks.neural import inputs, network
 from comps.animation.neural.allocator import keep_freed_memory
 from comps.animation.neural.backend import Plan, Program, build, together
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.neural.batching import SharedBatch
 from comps.core.errors import BusyError
 
@@ -124,7 +126,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sessions", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--backend", default="auto", choices=get_args(BackendName))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--max-batch", type=int, default=16)
     parser.add_argument("--max-wait-ms", type=float, default=8.0)

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import numpy as np
@@ -46,6 +46,7 @@ from comps.animation.engines.wav2lip.windows import Windows, WindowStream
 from comps.animation.faces.haar import HaarDetector
 from comps.animation.faces.s3fd import S3fdDetector
 from comps.animation.faces.s3fd_network import S3fdNetwork
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.session import AnimationSession, Workers
 from comps.animation.settings import AnimationSettings
 from comps.core.media.audio import decode_audio
@@ -179,7 +180,7 @@ async def whole(settings: AnimationSettings, size: int, pcm: np.ndarray) -> tupl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--backend", default="auto", choices=get_args(BackendName))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=512)

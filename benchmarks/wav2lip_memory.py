@@ -17,6 +17,7 @@ import resource
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import numpy as np
@@ -28,6 +29,7 @@ from comps.animation.engine import AnimationOptions
 from comps.animation.engines.wav2lip.drawer import Spoken
 from comps.animation.engines.wav2lip.engine import Wav2LipEngine
 from comps.animation.engines.wav2lip.picture import Picture
+from comps.animation.neural.backend_name import BackendName
 from comps.animation.neural.batching import SharedBatch
 from comps.animation.session import AnimationSession, Workers
 from comps.animation.settings import AnimationSettings
@@ -79,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--every", type=int, default=40)
-    parser.add_argument("--backend", default="folded")
+    parser.add_argument("--backend", default="folded", choices=get_args(BackendName))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.WARNING)

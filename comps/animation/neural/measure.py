@@ -80,10 +80,16 @@ def fastest(task: Task, plan: Plan, *, budget_s: float = BUDGET_S) -> Program:
             return build_one(chosen, task)
         except EngineUnavailableError as error:
             logger.warning("%s was fastest here, but no longer runs: %s", chosen, error.message)
+    # At a level that `up` shows: nothing else says why it is not ready yet.
+    logger.warning("measuring which backend runs %s fastest here, once: up to %.0f s", _title(task), budget_s)
     program, table = compare(task, plan.max_error, budget_s=budget_s)
-    logger.info("fastest backend of %s: %s", type(task.module).__name__, program.backend)
+    logger.info("fastest backend of %s: %s", _title(task), program.backend)
     _remember(file, program.backend, table)
     return program
+
+
+def _title(task: Task) -> str:
+    return type(task.module).__name__
 
 
 def compare(task: Task, max_error: float, *, budget_s: float = BUDGET_S) -> tuple[Program, list[Measurement]]:

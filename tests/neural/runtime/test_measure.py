@@ -84,11 +84,14 @@ def test_a_backend_that_gives_nan_is_out(task: Task, machine: Machine, tmp_path:
     assert measure.fastest(task, Plan(cache=tmp_path)).backend == "folded"
 
 
-def test_measured_once(task: Task, machine: Machine, tmp_path: Path) -> None:
+def test_measured_once(task: Task, machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     measure.fastest(task, Plan(cache=tmp_path))
+    assert [record.levelname for record in caplog.records if "measuring which backend" in record.message] == ["WARNING"]
     machine.built.clear()
+    caplog.clear()
     assert measure.fastest(task, Plan(cache=tmp_path)).backend == "openvino-bf16"
     assert machine.built == ["openvino-bf16"]
+    assert caplog.records == []
     (file,) = tmp_path.iterdir()
     content = json.loads(file.read_text())
     assert {row["backend"] for row in content["measured"]} == {"eager", "folded", "openvino-bf16", "bf16"}

@@ -4,7 +4,7 @@
 
 Runs over the shipped presenters and the pictures of FOLDER. A portrait that breaks a rule by itself, as a head that is
 turned away does, is measured, but its clean versions count as clean only for the other rules. With a landmarker, which
-needs the extra ``mediapipe``, the coach sees faces by their landmarks, and turns and nods are planted as values too.
+needs the extra ``mediapipe``, the coach sees faces by their landmarks, and the degrees of planted nods are values too, as those of turns always are.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Head:
     def part(self) -> float:
         """The share of a nod that its landmarks follow."""
         planted, read = self.nods()
-        return NOD_FOLLOWED * float(np.dot(planted, read) / np.dot(planted, planted))
+        return NOD_FOLLOWED * float(np.dot(planted, read) / np.dot(planted, planted)) if read else NOD_FOLLOWED
 
     def within(self, part: float = NOD_FOLLOWED) -> list[bool]:
         """Of each look whether its nod is read within the bound, if landmarks follow `part` of a nod."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -25,6 +25,10 @@ _ENHANCER_NAMES = ("enhancer", "AVATAR_ANIMATION_ENHANCER")
 def _names(field: str, *others: str) -> AliasChoices:
     """The field's own name and variable, and the `others` that mean the same."""
     return AliasChoices(field, f"AVATAR_ANIMATION_{field.upper()}", *others)
+
+
+VideoPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+"""Of x264, from quick and large to slow and small."""
 
 
 class AnimationSettings(
@@ -74,7 +78,7 @@ class AnimationSettings(
         25, ge=5, le=60, description="frames per second when not asked for", validation_alias=_names("fps", "FPS")
     )
     size: int = Field(512, ge=64, le=1024, description="longer side of the video in pixels when not asked for")
-    video_preset: str = Field("superfast", description="x264 preset: ultrafast is quicker, veryfast is smaller")
+    video_preset: VideoPreset = Field("superfast", description="x264 preset: ultrafast is quicker, veryfast is smaller")
     pace_dir: Path = Field(default_factory=pace_folder, description="folder of how long engines take on this machine")
     max_sessions: int = Field(16, gt=0, description="answers animated at once; more get 429")
     session_idle_s: float = Field(60.0, gt=0, description="seconds a session may wait for its client")

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import uvicorn
@@ -45,7 +45,8 @@ def serve_configured(settings: type[Settings], create_app: Callable[[Settings], 
         reason = error.message if isinstance(error, SettingsError) else sentence_of(error.errors(include_url=False))
         sys.stderr.write(f"{reason}\n")
         sys.exit(MISCONFIGURED)
-    serve(create_app(configured), configured)
+    with suppress(KeyboardInterrupt):  # uvicorn passes it on when it has stopped
+        serve(create_app(configured), configured)
 
 
 class BlockingServer:

@@ -103,7 +103,7 @@ def _option(file: Path) -> tuple[str, str]:
 async def _checked(request: CheckRequest, material: dict[str, str]) -> dict[str, Any]:
     body = {"engine": request.engine, "preset": request.preset, "fix": request.fix is not None, **material}
     if request.fix is not None and not request.fix.is_dir():
-        raise UsageFailureError(f"the folder {request.fix} does not exist")
+        raise UsageFailureError(f"the folder {request.fix} does not exist: make it first")
     async with gateway_client(request.url, ("animation",)) as client:
         answer: dict[str, Any] = await call_json(client, "POST", "/v1/check", json=body)
         return answer

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -57,7 +58,8 @@ class PortState:
 
 @dataclass(slots=True)
 class Report:
-    """Everything doctor found. `running` are the URLs of gateways that answer; `advice` says what to do, one sentence each."""
+    """Everything doctor found. `running` are the URLs of gateways that answer; `faults` what variables hold that cannot be,
+    and `advice`, which has them too, says what to do, one sentence each."""
 
     version: str
     python: str
@@ -67,6 +69,7 @@ class Report:
     engines: list[EngineState]
     ports: list[PortState]
     running: list[str]
+    faults: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
 
@@ -77,6 +80,8 @@ def run_doctor(*, as_json: bool) -> None:
         print_json(asdict(report))
     else:
         _show(report)
+    if report.faults:
+        raise typer.Exit(1)
 
 
 def examine() -> Report:
@@ -91,6 +96,7 @@ def examine() -> Report:
         engines=[_engine_state(stage, spec) for stage in STAGES for spec in _specs(stage)] + _audio2face(),
         ports=[_port_state(service, host, port) for service, host, port in _addresses(running)],
         running=[gateway.url for gateway in running],
+        faults=list(_faults_in_settings()),
     )
     report.advice = list(_advice(report))
     return report
@@ -222,13 +228,12 @@ def _advice(report: Report) -> Iterator[str]:
     for stage in STAGES:
         if not any(engine.runs for engine in report.engines if engine.stage == stage):
             yield f"no engine of {stage} can run: pip install --force-reinstall {DISTRIBUTION}"
-    faults = list(_faults_in_settings())
-    yield from faults
+    yield from report.faults
     taken = [state for state in report.ports if state.state == "taken"]
     if taken:
         names = ", ".join(f"{state.port} ({state.service})" for state in taken)
         yield f"another program uses {names}: stop it, or start with `{DISTRIBUTION} up --port P --base-port B`"
-    yield from _advice_on_running(report, blocked=bool(taken or faults))
+    yield from _advice_on_running(report, blocked=bool(taken or report.faults))
 
 
 def _faults_in_settings() -> Iterator[str]:
@@ -242,12 +247,31 @@ def _faults_in_settings() -> Iterator[str]:
     said: set[str] = set()
     for settings in settings_classes():
         try:
-            settings()
+            said |= _unknown_engine(settings())
         except SettingsError as error:
             said |= set(error.message.split("; "))  # what all services read is at fault in each
         except ValidationError as error:
             said.add(f"{settings.__name__}: {sentence_of(error.errors(include_url=False))}")
     yield from sorted(said)
+
+
+def _unknown_engine(settings: Any) -> set[str]:
+    """A sentence on the engine that requests get which name none, where there is none of its name."""
+    from comps.core.engine import EngineTable
+    from comps.core.errors import UnknownChoiceError
+    from comps.core.settings import variables_of
+
+    stage = type(settings).__module__.split(".")[1]
+    if stage not in STAGES or "engine" not in type(settings).model_fields:
+        return set()
+    module = import_module(f"comps.{stage}.table")
+    names = getattr(module, "OPEA_NAMES", {})
+    table = next(each for each in vars(module).values() if isinstance(each, EngineTable) and each.stage == stage)
+    try:
+        table.spec(names.get(settings.engine, settings.engine))
+    except UnknownChoiceError as error:
+        return {f"{variables_of(type(settings), 'engine')[0]}: {error.message}"}
+    return set()
 
 
 def _advice_on_running(report: Report, *, blocked: bool) -> Iterator[str]:

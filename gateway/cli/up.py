@@ -96,6 +96,8 @@ async def _serve(options: UpOptions, plan: Plan, supervisor: Supervisor, stop: a
     readiness = readiness_of(app)
     async with running(app, options.host, options.port) as url:
         await readiness.settled()
+        if readiness.state == "failed":
+            raise PlanError(f"gateway cannot start: {readiness.reason}")
         if readiness.state == "ready":
             readiness.become("loading", "the services are still starting")
         waiting = asyncio.create_task(wait_loaded(supervisor))

@@ -68,3 +68,10 @@ def test_a_data_home_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_senseless_numbers_are_refused(field: str) -> None:
     with pytest.raises(ValidationError):
         AnimationSettings(**{field: 0})
+
+
+@pytest.mark.parametrize("typed", ["0 20 -5", "0,20,-5", "[0, 20, -5]", " 0, 20 ,-5 "])
+def test_degrees_may_be_typed_in_any_usual_way(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ANIMATION_SADTALKER_YAW", typed)
+    assert AnimationSettings().sadtalker_yaw == (0, 20, -5)
+    assert AnimationSettings(sadtalker_yaw=(1.0, 2.0)).sadtalker_yaw == (1, 2)

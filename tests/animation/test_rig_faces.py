@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from comps.animation.avatars import PRESENTERS
+from comps.animation.engines.portrait.rig.eyes import EYE_LEVEL, EYE_SPAN, FACE, TURNED, USUAL, _prior
 from comps.animation.engines.portrait.rig.faces import find_faces
 from tests.animation.coach import plants
 from tests.animation.coach.plants import presenter
@@ -48,3 +49,23 @@ def test_the_eyes_of_a_turned_head_are_found(name: str, yaw: int) -> None:
     centre = rig.irises[:, :2].mean(0) + np.array([0.6 * unit * np.sin(np.radians(yaw)), 0.0])
     assert face.eye_distance == pytest.approx(unit * np.cos(np.radians(yaw)), rel=0.1)
     assert np.hypot(*(face.centre - centre)) < 0.1 * unit
+
+
+def test_a_pair_that_is_far_too_narrow_is_no_turned_face() -> None:
+    right = np.array([0.5 - 0.35 * EYE_SPAN, EYE_LEVEL]) * FACE
+    for part, possible in ((0.7, False), (0.8, True)):
+        left = right + np.array([part * EYE_SPAN * FACE, 0.0])
+        assert (_prior(np.array([*right, 1.0]), np.array([*left, 1.0]), TURNED) > 0) == possible
+        assert _prior(np.array([*right, 1.0]), np.array([*left, 1.0]), USUAL) > 0
+
+
+def test_no_face_is_seen_in_noise_and_ramps() -> None:
+    rng = np.random.default_rng(7)
+    ramp = np.tile(np.linspace(0, 255, 300), (300, 1))
+    for picture in (
+        ramp,
+        ramp.T,
+        rng.normal(128, 40, (300, 300)),
+        cv2.GaussianBlur(rng.normal(128, 90, (300, 300)), (0, 0), 4),
+    ):
+        assert find_faces(picture.clip(0, 255).astype(np.uint8)) == []

@@ -148,3 +148,22 @@ async def _ask_then_signal(process: subprocess.Popen[str], port: int) -> httpx.R
         await asyncio.to_thread(process.stdout.readline)
         process.send_signal(signal.SIGTERM)
         return await answer
+
+
+def test_ctrl_c_ends_a_service_without_a_traceback() -> None:
+    environment = {**os.environ, "AVATAR_TTS_PORT": str(free_port())}
+    with subprocess.Popen(
+        [sys.executable, "-m", "comps.tts"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("startup complete" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+    assert "Finished server process" in rest
+    assert "Traceback" not in rest
+    assert "KeyboardInterrupt" not in rest

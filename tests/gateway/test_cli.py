@@ -273,17 +273,45 @@ def test_doctor() -> None:
 def test_doctor_names_variables_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVATAR_MAX_PIXELS", "-3")
     monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BACKEND", "int17")
-    advice = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)["advice"]
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1
+    advice = json.loads(result.stdout)["advice"]
     assert advice.count("AVATAR_MAX_PIXELS must be more than 0") == 1
     assert sum(line.startswith("AVATAR_ANIMATION_WAV2LIP_BACKEND must be 'auto'") for line in advice) == 1
     assert not any("everything is ready" in line for line in advice)
 
 
-def test_a_setting_that_cannot_be_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("AVATAR_ANIMATION_FPS", "many")
+@pytest.mark.parametrize("stage", ["asr", "llm", "tts", "animation"])
+def test_doctor_names_an_engine_that_there_is_not(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AVATAR_{stage.upper()}_ENGINE", "nope")
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1
+    (fault,) = json.loads(result.stdout)["faults"]
+    assert fault.startswith(f"AVATAR_{stage.upper()}_ENGINE: {stage} has no engine 'nope'; it has: ")
+
+
+def test_doctor_knows_engines_by_opeas_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASR_COMPONENT_NAME", "OPEA_WHISPER_ASR")
+    assert json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AVATAR_ANIMATION_FPS", "many", "AVATAR_ANIMATION_FPS must be a whole number"),
+        ("AVATAR_ANIMATION_VIDEO_PRESET", "sluggish", "AVATAR_ANIMATION_VIDEO_PRESET must be 'ultrafast', "),
+        ("AVATAR_ANIMATION_SADTALKER_YAW", "1,x", "AVATAR_ANIMATION_SADTALKER_YAW must be a number"),
+        ("AVATAR_ANIMATION_DATA_DIR", "/proc/nope", "loading failed (/proc/nope"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_said_in_one_sentence(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(variable, value)
     result = runner.invoke(app, ["say", "hello", "-o", str(tmp_path / "hello.mp4")])
     assert result.exit_code != 0
-    assert "AVATAR_ANIMATION_FPS must be a whole number" in result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
 
 
 def test_doctor_says_why_liveavatar_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

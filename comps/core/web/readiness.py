@@ -68,6 +68,9 @@ async def _hold(app: FastAPI, readiness: Readiness, startup: Startup, stop: asyn
             await stop.wait()
     except AvatarError as error:
         _fail(readiness, error.message, expected=True)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        _fail(readiness, f"loading failed ({reason})")
     except Exception as error:  # noqa: BLE001 - task boundary: the probes must go on answering and say so
         _fail(readiness, f"loading failed ({type(error).__name__}); the log says why")
 

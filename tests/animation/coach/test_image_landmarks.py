@@ -156,7 +156,7 @@ def test_landmarks_seen_from_afar_alone_do_not_count() -> None:
     assert report.measured["measured_by"] == "embedded"
 
 
-@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), 0.0])
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), 0.0, 1e6, 1e200])
 def test_landmarks_without_a_place_do_not_count(spoilt: float) -> None:
     """A network may answer with no numbers, or with one point for all."""
     picture = presenter("ada")[0]

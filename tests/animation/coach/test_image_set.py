@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.coach_images import differences, numbers, serious
@@ -22,8 +24,9 @@ def test_planted_faults_are_found(name: str, other: str) -> None:
     missed, alarms, wrong, values = [], [], [], 0
     for case in all_cases:
         report = check_image(case.make())
-        wrong += [f"{case.name}: {off}" for off in differences(case, report)]
-        values += len(case.values)
+        told = replace(case, values={name: value for name, value in case.values.items() if name != "yaw"})
+        wrong += [f"{case.name}: {off}" for off in differences(told, report)]
+        values += len(told.values)
         if case.expected and not case.expected & report.codes():
             missed.append((case.name, sorted(report.codes())))
         if not case.expected and serious(report):
@@ -32,7 +35,7 @@ def test_planted_faults_are_found(name: str, other: str) -> None:
     assert missed == []
     assert alarms == []
     # one value of forty may miss its 1 % when the eyes of a drawing are seen at another place; turns have a test of their own
-    assert len([off for off in wrong if ": yaw" not in off]) <= values / 40, wrong
+    assert len(wrong) <= values / 40, wrong
 
 
 @pytest.mark.parametrize("name", ["ada", "noor"])

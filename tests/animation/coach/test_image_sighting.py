@@ -10,7 +10,7 @@ import pytest
 
 from comps.animation.coach.image import sighting
 from comps.animation.coach.image.check import check_image
-from comps.animation.coach.image.sighting import Sighting, even, look, look_upside_down
+from comps.animation.coach.image.sighting import Sighting, even, look, look_upside_down, without_shading_near
 from comps.animation.coach.image.subject import find_subject
 from comps.animation.engines.portrait.rig.faces import Face, face_boxes, find_faces, find_more
 from tests.animation.coach import plants
@@ -152,3 +152,36 @@ def test_a_tiny_pattern_with_two_eyes_and_a_mouth_does_not_hide_a_larger_face_th
     assert look(wall).faces[0].eye_distance < 50
     roll = float(check_image(png(wall)).measured["roll"])
     assert abs((roll + 90 * turns + 180) % 360 - 180) < 3
+
+
+@pytest.mark.parametrize(("name", "darker"), [("ada", 0.3), ("ada", 0.45), ("noor", 0.45)])
+def test_an_eye_that_is_missed_in_a_shadow_is_found_without_it(name: str, darker: float) -> None:
+    picture, rig = presenter(name)
+    evened = even(plants.shaded(picture, rig, darker))
+    right, left = rig.irises[:, :2].astype(float)
+    unit = rig.eye_distance
+    for missed in (
+        Face(right, left - np.array([0.3 * unit, 0.0]), 1.2),
+        Face(right + np.array([0.3 * unit, 0.0]), left, 1.2),
+    ):
+        found = without_shading_near(evened, missed)
+        assert found is not None
+        assert (
+            max(np.hypot(*(found.right_eye - right)), np.hypot(*(found.left_eye - left))) < 0.15 * unit
+        )  # irises are sought from there
+
+
+@pytest.mark.parametrize(("aside", "size"), [(0.0, 0.4), (0.0, 2.0), (1.0, 1.0)])
+def test_another_face_is_not_taken_for_one_in_shadow(aside: float, size: float) -> None:
+    picture, rig = presenter("ada")
+    right, left = rig.irises[:, :2].astype(float)
+    centre, half = (right + left) / 2 + [aside * rig.eye_distance, 0.0], size * (left - right) / 2
+    assert without_shading_near(even(picture), Face(centre - half, centre + half, 1.2)) is None
+
+
+@pytest.mark.parametrize("name", ["ada", "noor"])
+@pytest.mark.parametrize("quality", [90, 92, 95, 98])
+def test_shut_eyes_stay_shut_however_the_picture_is_stored(name: str, quality: int) -> None:
+    picture, rig = presenter(name)
+    report = check_image(png(plants.recoded(plants.acted(picture, rig, eyeBlink=1.0), quality)))
+    assert "eyes_unclear" in report.codes()

@@ -29,7 +29,7 @@ _PULL = np.where(_RIGID < _FIRST_BROW, 0.7, 1.0)[:, None]
 """How much each of these points counts: those at the border of the face slide along it when the head turns. With 1 a turn
 of 20 degrees leaks 3.3 into the nod of one presenter, with this 2.9; nods themselves hardly change."""
 NOD_FOLLOWED, _NOD_LEVEL = 0.65, 10.0
-"""Share of a nod planted by warping that the fit reads (0.62 to 0.71 in six portraits); and what is then read, on average,
+"""Share of a nod planted by warping that the fit reads (0.61 to 0.71 in six portraits); and what is then read, on average,
 of heads that look straight ahead, in degrees."""
 _MOST_NOD = 90.0
 _SPREAD = 0.05

@@ -23,8 +23,9 @@ _BELOW = 0.5
 """How far below the eyes the middle of a face lies, in eye distances."""
 _MOST = 4
 """Faces that are looked at again."""
-_LEAST_EYES = 2.0
-"""Pixels between the irises of a mesh below which nothing of it can be measured."""
+_LEAST_EYES, _FARTHEST = 2.0, 4.0
+"""Pixels between the irises of a mesh below which nothing of it can be measured; and how far from the picture's corner, in
+its longer sides, a landmark may lie."""
 
 
 class MeshSearch:
@@ -68,9 +69,11 @@ class MeshSearch:
         return max(mine, key=lambda mesh: mesh.eye_distance, default=None)
 
     def _sound(self, picture: Picture) -> list[FaceMesh]:
-        """The meshes found in `picture` that can be measured: finite, and with two eyes."""
+        """The meshes found in `picture` that can be measured: near the picture, and with two eyes."""
         return [
-            mesh for mesh in self._find(picture) if np.isfinite(mesh.points).all() and mesh.eye_distance >= _LEAST_EYES
+            mesh
+            for mesh in self._find(picture)
+            if np.abs(mesh.points).max() <= _FARTHEST * max(picture.shape) and mesh.eye_distance >= _LEAST_EYES
         ]
 
     def _part(self, face: Face, scale: float) -> tuple[Picture, NDArray[np.float64]]:

@@ -23,10 +23,13 @@ _SIDE = 320
 """Longer side, in pixels, of the picture in those searches."""
 _TAILS = (0.5, 99.5)
 """Percentiles of brightness that become black and white before faces are looked for."""
-_SHADING_SIDE, _SHADING = 160, 1 / 40
-"""Longer side, in pixels, in which shading is seen, and its extent as a part of that."""
-_DARK, _MIDDLE = 4.0, 110.0
-"""Lightness, of 255, that is added so that noise in the dark is not raised to more; and what the shading becomes."""
+_AROUND, _NEAR_SIDE = 5.0, 400
+"""Half of the square in which a face is looked at without its shading, in its eye distances, and most pixels of its side."""
+_SHADING, _DARK, _MIDDLE = 0.05, 4.0, 110.0
+"""Extent of shading as a part of that side; lightness, of 255, that is added so that noise in the dark is not raised to more;
+and what the shading becomes."""
+_OTHER_SIZE = 1.6
+"""Times by which the eye distance of one face may differ from sighting to sighting, when an eye was taken for another place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,33 @@ def even(picture: Picture) -> Picture:
     return np.asarray(cv2.LUT(picture, ramp), np.uint8)
 
 
-def without_shading(picture: Picture) -> Picture:
-    """`picture` with the lightness of everything brought to that of its surroundings: a shadow over half a face is gone."""
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    lightness = lab[..., 0].astype(np.float32) + _DARK
-    height, width = lightness.shape
-    scale = min(1.0, _SHADING_SIDE / max(height, width))
-    side = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(lightness, side, interpolation=cv2.INTER_AREA)
-    around = cv2.GaussianBlur(small, (0, 0), _SHADING * max(side))
-    shading = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
-    lab[..., 0] = np.clip(_MIDDLE * lightness / shading, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+def without_shading_near(picture: Picture, face: Face) -> Face | None:
+    """What is seen of `face` in an evened `picture` when the lightness of everything is that of its surroundings, so that a
+    shadow over half of it is gone; None where nothing is, or another face."""
+    reach = _AROUND * face.eye_distance
+    left, top = (int(max(0, v - reach)) for v in face.centre)
+    right, bottom = (int(v + reach) + 1 for v in face.centre)
+    part = cv2.cvtColor(picture[top:bottom, left:right], cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    scale = min(1.0, _NEAR_SIDE / max(part.shape))
+    corner = np.array([left, top], np.float64)
+    for found in find_faces(_flat(reduced(part, scale)))[:1]:
+        moved = Face(found.right_eye / scale + corner, found.left_eye / scale + corner, found.score)
+        if _is_same(moved, face):
+            return moved
+    return None
+
+
+def _is_same(found: Face, face: Face) -> bool:
+    """Whether both are one face, an iris of which may have been missed."""
+    apart = float(np.hypot(*(found.centre - face.centre)))
+    sizes = found.eye_distance / max(face.eye_distance, 1e-6)
+    return apart < 0.5 * max(found.eye_distance, face.eye_distance) and 1 / _OTHER_SIZE < sizes < _OTHER_SIZE
+
+
+def _flat(grey: Grey) -> Grey:
+    lightness = grey.astype(np.float32) + _DARK
+    around = cv2.GaussianBlur(lightness, (0, 0), _SHADING * max(grey.shape))
+    return np.asarray(np.clip(_MIDDLE * lightness / around, 0, 255), np.uint8)
 
 
 def look(picture: Picture) -> Sighting:

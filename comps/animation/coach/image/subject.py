@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +12,14 @@ from comps.animation.coach.image.framing import room
 from comps.animation.coach.image.mesh_search import MeshSearch, face_of
 from comps.animation.coach.image.occlusion import mouth_clarity
 from comps.animation.coach.image.reading import open_eyes
-from comps.animation.coach.image.sighting import Sighting, even, look, look_other_way_up, look_turned, without_shading
+from comps.animation.coach.image.sighting import (
+    Sighting,
+    even,
+    look,
+    look_other_way_up,
+    look_turned,
+    without_shading_near,
+)
 from comps.animation.coach.image.view import FaceView, Picture, mesh_view, view
 from comps.animation.engines.portrait.rig.faces import Face, find_more
 from comps.animation.engines.portrait.rig.mesh import FaceMesh, FindMeshes
@@ -90,15 +97,17 @@ def _of_faces(picture: Picture, evened: Picture, sighting: Sighting) -> Subject:
 
 
 def _unshaded(picture: Picture, evened: Picture, first: Subject) -> Subject:
-    """`first`, or, where half of the face lies in shadow, the same face with the eye that is found without that."""
-    if _eyes(first) == 2 or first.sighting.turned:
+    """`first`, or, where an eye of it lies in shadow, the same face by the pair that is found without that."""
+    if _eyes(first) == 2 or first.sighting.turned or first.view is None:
         return first
-    light = without_shading(evened)
-    sighting = look(light)
-    other = _of_faces(picture, light, sighting)
-    if sighting.turned or _eyes(other) < 2 or other.view is None or mouth_clarity(other.view) < _CLEAR:
+    face = first.view.face
+    found = without_shading_near(evened, face)
+    if found is None:
         return first
-    return Subject(sighting, view(picture, evened, sighting.faces[0]))
+    seen = view(picture, evened, found)
+    if mouth_clarity(seen) < _CLEAR or open_eyes(seen) < open_eyes(first.view):
+        return first
+    return Subject(replace(first.sighting, faces=(found, *first.sighting.faces[1:])), seen)
 
 
 def _eyes(subject: Subject) -> int:

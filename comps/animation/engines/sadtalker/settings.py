@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from comps.animation.neural.backend_name import BackendName
 from comps.core.settings import ServiceSettings
 
 Preprocess = Literal["crop", "extcrop", "resize", "full", "extfull"]
 Paste = Literal["feather", "poisson"]
+
+
+def _numbers(value: Any) -> Any:
+    """The parts of a text such as ``0 20 -5``, ``0,20,-5`` or ``[0, 20, -5]``."""
+    return value.strip("[] ").replace(",", " ").split() if isinstance(value, str) else value
+
+
+Degrees = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_numbers)]
 
 
 class SadTalkerSettings(ServiceSettings):
@@ -36,12 +45,12 @@ class SadTalkerSettings(ServiceSettings):
     sadtalker_pose_step: Literal[4, 8, 16, 32] = Field(
         32, description="SadTalker: frames of head motion drawn at once; 32 is the original's, fewer wait less"
     )
-    sadtalker_yaw: tuple[float, ...] = Field(
+    sadtalker_yaw: Degrees = Field(
         (),
-        description="SadTalker: degrees the head is turned by, as a JSON list; walked over the answer, all of which is heard first",
+        description="SadTalker: degrees the head is turned by, such as 0 20 -5; walked over the answer, all of which is heard first",
     )
-    sadtalker_pitch: tuple[float, ...] = Field((), description="SadTalker: degrees it nods, as sadtalker_yaw")
-    sadtalker_roll: tuple[float, ...] = Field((), description="SadTalker: degrees it leans, as sadtalker_yaw")
+    sadtalker_pitch: Degrees = Field((), description="SadTalker: degrees it nods, as sadtalker_yaw")
+    sadtalker_roll: Degrees = Field((), description="SadTalker: degrees it leans, as sadtalker_yaw")
     sadtalker_eye_video: Path | None = Field(None, description="SadTalker: video whose face lends its eye blinks")
     sadtalker_pose_video: Path | None = Field(None, description="SadTalker: video whose face lends its head motion")
     sadtalker_batch: int = Field(2, ge=1, le=64, description="SadTalker: most frames, of all answers, drawn at once")

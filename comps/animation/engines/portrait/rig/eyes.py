@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,11 +21,19 @@ _FINE_DARKNESS = 0.004
 """The darkness inside says that there is an iris, its rim where exactly."""
 USUAL_RADIUS = 0.093
 """Radius of an iris in eye distances: 11.7 mm across, eyes 63 mm apart."""
-USUAL, TURNED = 0.07, 0.12
-"""Spread, in widths of a face box, of eyes that are nearer to each other than `EYE_SPAN`: of any head, and of one that may
-be turned, which by 30 degrees brings them a seventh nearer."""
+
+
+class Narrowness(NamedTuple):
+    """How much nearer to each other than `EYE_SPAN` eyes may be: `spread` in widths of a face box, and the `least` part of it."""
+
+    spread: float
+    least: float
+
+
+USUAL, TURNED = Narrowness(0.07, 0.0), Narrowness(0.12, 0.75)
+"""Of any head, and of one that may be turned, which by 30 degrees brings the eyes a seventh nearer."""
 _WIDER = 0.07
-"""The same of eyes that are further apart."""
+"""Spread, in widths of a face box, of eyes that are further apart."""
 TILTS = np.radians([-12.0, 0.0, 12.0])
 """Leans tried around the face's own: a pair is only recognised when it is about level."""
 
@@ -42,7 +50,7 @@ class EyePair:
 
 
 def find_pair(
-    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float = 0.0, narrower: float = USUAL
+    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float = 0.0, narrower: Narrowness = USUAL
 ) -> EyePair | None:
     """The best pair of eyes in a face box (centre x, centre y, side; picture pixels) tilted by about `tilt` radians;
     `narrower` is `USUAL` or `TURNED`."""
@@ -50,7 +58,9 @@ def find_pair(
     return max((pair for pair in pairs if pair is not None), key=lambda pair: pair.score, default=None)
 
 
-def _pair_at(grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float, narrower: float) -> EyePair | None:
+def _pair_at(
+    grey: NDArray[np.uint8], box: tuple[float, float, float], tilt: float, narrower: Narrowness
+) -> EyePair | None:
     centre_x, centre_y, side = box
     scale = FACE / side
     cos, sin = np.cos(tilt) * scale, np.sin(tilt) * scale
@@ -148,7 +158,7 @@ def _peaks(votes: Plane, left: float, right: float) -> NDArray[np.float64]:
 
 
 def _best_pair(
-    right: NDArray[np.float64], left: NDArray[np.float64], narrower: float
+    right: NDArray[np.float64], left: NDArray[np.float64], narrower: Narrowness
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
     best: tuple[NDArray[np.float64], NDArray[np.float64], float] | None = None
     for a in right:
@@ -159,13 +169,15 @@ def _best_pair(
     return best
 
 
-def _prior(a: NDArray[np.float64], b: NDArray[np.float64], narrower: float) -> float:
+def _prior(a: NDArray[np.float64], b: NDArray[np.float64], narrower: Narrowness) -> float:
     """How well two peaks sit as a pair of eyes in a Haar face box, 0..1."""
     dx, dy = (b[:2] - a[:2]) / FACE
     middle = (a[:2] + b[:2]) / 2 / FACE
     beyond = float(np.hypot(dx, dy)) - EYE_SPAN
+    if beyond < (narrower.least - 1) * EYE_SPAN:
+        return 0.0
     terms = (
-        beyond / (narrower if beyond < 0 else _WIDER),
+        beyond / (narrower.spread if beyond < 0 else _WIDER),
         np.arctan2(dy, dx) / 0.22,
         (middle[0] - 0.5) / 0.06,
         (middle[1] - EYE_LEVEL) / 0.05,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from comps.animation.engines.portrait.rig.eyes import TURNED, USUAL, find_pair
+from comps.animation.engines.portrait.rig.eyes import TURNED, USUAL, Narrowness, find_pair
 
 SEARCH_SIDE = 640
 """The longer side, in pixels, of the picture that is searched."""
@@ -21,7 +21,7 @@ TILTS = (0.0, -18.0, 18.0)
 
 
 SURE, POSSIBLE = 1.2, 0.7
-"""Eye-pair scores (see eyes.py): true faces reach 1.8 or more, ruffles and hands stay below 0.8."""
+"""Eye-pair scores (see eyes.py): open eyes seen from the front mostly reach 1.4 to 2.2, ruffles and hands stay below 0.8."""
 SURE_TURNED = 1.3
 """The same for pairs that are narrow, as of a turned head."""
 
@@ -87,7 +87,9 @@ def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
             boxes = _search(small, name, tilt, scale)
             faces = _scored(grey, boxes)
             sure = [face for face in faces if face.score >= SURE]
-            if not sure:  # before a part of a turned face passes for a face, or an eye and a brow of it for a pair
+            if (
+                not sure
+            ):  # else a part of a turned face may pass for a face later, or an eye and a brow of it for a pair
                 sure = [face for face in _scored(grey, boxes, TURNED) if face.score >= SURE_TURNED]
             if sure:
                 return _distinct(sure)
@@ -119,13 +121,13 @@ def find_more(grey: NDArray[np.uint8], known: Sequence[Face], tilts: Sequence[fl
     return [face for face in _distinct([*known, *sure]) if all(face is not other for other in known)]
 
 
-def _scored(grey: NDArray[np.uint8], boxes: Sequence[Box], narrower: float = USUAL) -> list[Face]:
+def _scored(grey: NDArray[np.uint8], boxes: Sequence[Box], narrower: Narrowness = USUAL) -> list[Face]:
     """Those of `boxes` that have eyes, best first."""
     seen = [_with_eyes(grey, box, narrower) for box in boxes]
     return sorted((face for face in seen if face is not None), key=lambda face: -face.score)
 
 
-def _with_eyes(grey: NDArray[np.uint8], box: Box, narrower: float = USUAL) -> Face | None:
+def _with_eyes(grey: NDArray[np.uint8], box: Box, narrower: Narrowness = USUAL) -> Face | None:
     pair = find_pair(grey, (box.x, box.y, box.side), box.tilt, narrower)
     return Face(pair.right, pair.left, pair.score) if pair is not None else None
 

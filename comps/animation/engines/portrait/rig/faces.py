@@ -87,9 +87,8 @@ def find_faces(grey: NDArray[np.uint8]) -> list[Face]:
             boxes = _search(small, name, tilt, scale)
             faces = _scored(grey, boxes)
             sure = [face for face in faces if face.score >= SURE]
-            if (
-                not sure
-            ):  # else a part of a turned face may pass for a face later, or an eye and a brow of it for a pair
+            if not sure:
+                # Else, later, a part of a turned face may pass for a face, or an eye and a brow of it for a pair.
                 sure = [face for face in _scored(grey, boxes, TURNED) if face.score >= SURE_TURNED]
             if sure:
                 return _distinct(sure)

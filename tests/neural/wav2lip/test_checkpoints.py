@@ -155,9 +155,9 @@ async def test_a_damaged_s3fd_is_said(tmp_path: Path) -> None:
     assert "s3fd.pth" in response.text
 
 
-async def test_an_unknown_backend_is_said(tmp_path: Path) -> None:
+async def test_a_backend_of_another_device_is_said(tmp_path: Path) -> None:
     save("bare", tmp_path)
-    fields = settings(tmp_path).model_dump() | {"wav2lip_backend": "steam"}
+    fields = settings(tmp_path).model_dump() | {"wav2lip_backend": "cuda-graphs", "wav2lip_device": "cpu"}
     response = await ready(AnimationSettings(**fields))
     assert response.status_code == 503
-    assert "steam" in response.text
+    assert "backend 'cuda-graphs' runs on cuda, not on cpu" in response.text

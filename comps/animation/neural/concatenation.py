@@ -11,6 +11,8 @@ from torch import Tensor, nn
 Parts: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
 """`[n, i, h, w]`, or `[n, i1, h, w]` and `[n, i2, h, w]` with `i1 + i2` channels in all."""
 
+_TYPES = (torch.float32, torch.float16)
+
 
 class Concatenation(nn.Module):
     """Part of a network whose output is read by one layer and by nothing else.
@@ -49,17 +51,21 @@ def checked_parts(x: Parts, channels: int, dimensions: int, wanted: str) -> tupl
         wanted: the shape, for the message.
 
     Raises:
-        RuntimeError: it is not float32 on the CPU, of that shape and, where there are two, of the same size.
+        RuntimeError: it is not float32 or float16 on the CPU, of that shape and, where there are two, of the same size.
     """
     parts = (x,) if isinstance(x, Tensor) else x
-    kinds = {(part.dtype, part.device.type, part.dim(), *part.shape[:1], *part.shape[2:]) for part in parts}
-    known = len(kinds) == 1 and next(iter(kinds))[:3] == (torch.float32, "cpu", dimensions)
+    kinds = {(part.device.type, part.dim(), *part.shape[:1], *part.shape[2:]) for part in parts}
+    known = len(kinds) == 1 and next(iter(kinds))[:2] == ("cpu", dimensions)
+    known = known and all(part.dtype in _TYPES for part in parts)
     if not known or len(parts) > 2 or sum(part.shape[1] for part in parts) != channels:
         found = " and ".join(f"{part.dtype} {list(part.shape)} on {part.device}" for part in parts)
-        raise RuntimeError(f"the input is {found} instead of float32 [{wanted}] on cpu")
+        raise RuntimeError(f"the input is {found} instead of float32 or float16 [{wanted}] on cpu")
     return parts
 
 
-def second_part(parts: Sequence[Tensor]) -> tuple[int | None, int]:
-    """Where the second part's numbers lie and how many channels it has, for compiled code."""
-    return (None, 0) if len(parts) == 1 else (parts[1].data_ptr(), parts[1].shape[1])
+def native_parts(parts: Sequence[Tensor]) -> tuple[int | None, int, bool, bool]:
+    """Of a layer's input for compiled code: where the second part lies, its channels, and whether each is float16."""
+    halves = [part.dtype == torch.float16 for part in parts]
+    if len(parts) == 1:
+        return None, 0, halves[0], False
+    return parts[1].data_ptr(), parts[1].shape[1], halves[0], halves[1]

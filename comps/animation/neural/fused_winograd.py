@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from comps.animation.neural.concatenation import Parts, checked_parts, second_part
+from comps.animation.neural.concatenation import Parts, checked_parts, native_parts
 from comps.animation.neural.native import NativeCode, TriedOnce, check_processor, processor_flags
 from comps.animation.neural.winograd import OUTPUTS, TAPS, matrices
 from comps.core.errors import EngineUnavailableError
@@ -28,10 +29,20 @@ logger = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("winograd.cpp")
 _HEADERS = tuple(Path(__file__).with_name(name) for name in ("winograd.h", "vectors.h"))
-_OPTIONS = (("avx512f", ("-mavx512f", "-mfma")), ("avx2", ("-mavx2", "-mfma")))
+_OPTIONS = (("avx512f", ("-mavx512f", "-mfma")), ("avx2", ("-mavx2", "-mfma", "-mf16c")))
 """Of the compiler, by what the processor has; the first that fits is taken."""
+_FEW_OUTPUTS = 3
+"""Of a tile, each way, for pictures that tiles of `OUTPUTS` reach far beyond."""
 _DOUBLING = 0
 """Stands for the taps of a transposed convolution that doubles."""
+_METHODS = {
+    (OUTPUTS, 2): 0,
+    (OUTPUTS, 3): 1,
+    (_FEW_OUTPUTS, 3): 2,
+    (OUTPUTS, _DOUBLING): 3,
+    (_FEW_OUTPUTS, _DOUBLING): 4,
+}
+"""Numbers of the methods in ``winograd.h``, by the outputs of a tile, or the inputs that it doubles, and the taps."""
 
 _Number = ctypes.c_int64
 
@@ -42,16 +53,18 @@ class Geometry(ctypes.Structure):
     _fields_ = (
         *((name, _Number) for name in ("samples", "depth", "height", "width", "channels")),
         *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
+        *((name, _Number) for name in ("halves", "beside_halves", "out_halves")),
         *((name, _Number) for name in ("out_depth", "out_height", "out_width", "out_channels")),
         *((name, _Number) for name in ("taps", "front", "top", "left", "rectified", "threads")),
     )
 
 
 class FusedWinograd(nn.Module):
-    """Does what a layer does that `can_be_fused`, and leaves out negative numbers if `rectified`.
+    """Does what a layer does that `can_be_fused`, without negative numbers if `rectified`, in float16 if `halved`.
 
     Args:
         layer: with weights in float32, on the CPU.
+        outputs: of a tile, each way; see `outputs_of_a_tile`.
 
     Raises:
         EngineUnavailableError: `fused_code` does.
@@ -61,18 +74,19 @@ class FusedWinograd(nn.Module):
     bias: Tensor
     reads_parts = True
 
-    def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d) -> None:
+    def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d, outputs: int = OUTPUTS) -> None:
         super().__init__()
-        self.rectified = False
+        self.rectified = self.halved = False
         transposed = isinstance(layer, nn.ConvTranspose2d)
         weight = layer.weight.detach().transpose(0, 1) if transposed else layer.weight.detach()
         deep = weight if weight.dim() == 5 else weight[:, :, None]
         self._out_channels, self._channels, self._depth_taps, self._taps, _ = deep.shape
         self._doubles = transposed
+        self._method = _METHODS[outputs, _DOUBLING if transposed else self._taps]
         self._lost = 1 - int(layer.output_padding[0]) if isinstance(layer, nn.ConvTranspose2d) else 0
         pads = [0, 0, 0] if transposed else [int(pad) for pad in layer.padding]
         self._pads = [0] * (3 - len(pads)) + pads
-        one_way = torch.from_numpy(_doubling_kernel() if transposed else matrices(self._taps)[1])
+        one_way = torch.from_numpy(_doubling_kernel(outputs) if transposed else matrices(self._taps, outputs)[1])
         # In groups, as all kernels at all points would take many times their memory in float64.
         groups = (part.double() for part in deep.split(self._columns()))
         self._keep(torch.einsum("ak,bl,oidkl->abdio", one_way, one_way, part).flatten(0, 1) for part in groups)
@@ -97,12 +111,14 @@ class FusedWinograd(nn.Module):
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
         shape = (count, self._out_channels, *size[flat:])
-        out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=layout)
-        geometry = Geometry(
-            *(count, depth, height, width, self._channels, *second_part(pictures), *size, self._out_channels),
-            *(self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
+        out = torch.empty(
+            shape, dtype=torch.float16 if self.halved else torch.float32, device="cpu", memory_format=layout
         )
-        if count and not self._convolve(_DOUBLING if self._doubles else self._taps, pictures[0], out, geometry):
+        geometry = Geometry(
+            *(count, depth, height, width, self._channels, *native_parts(pictures), self.halved, *size),
+            *(self._out_channels, self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
+        )
+        if count and not self._convolve(pictures[0], out, geometry):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
 
@@ -113,12 +129,13 @@ class FusedWinograd(nn.Module):
     def _keep(self, kernels: Iterable[Tensor]) -> None:
         """Take over kernels' values at all points, float64 `[points, d, i, o]` for each group of outputs."""
         groups = [nn.functional.pad(part, (0, self._columns() - part.shape[-1])).float() for part in kernels]
-        self.register_buffer("weights", torch.stack(groups, 1))  # torch's memory begins at lines of the caches
+        # Torch's memory begins at lines of the caches; a stack of few channels may be in another order than its indices.
+        self.register_buffer("weights", torch.stack(groups, 1).contiguous())
 
-    def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
+    def _convolve(self, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
         """Fill `out`; False when there is no memory for the scratch."""
         places = (each.data_ptr() for each in (pixels, self.weights, self.bias, out))
-        return not fused_code().winograd_convolve(method, *places, ctypes.byref(geometry))
+        return not fused_code().winograd_convolve(self._method, *places, ctypes.byref(geometry))
 
     def _out_size(self, depth: int, height: int, width: int) -> tuple[int, int, int]:
         if self._doubles:
@@ -140,9 +157,25 @@ def can_be_fused(layer: Any) -> bool:
     return set(layer.stride) == {1} and down == across and down in TAPS
 
 
+def outputs_of_a_tile(layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d, height: int, width: int) -> int:
+    """Those each way with which `layer` makes the fewest products of pictures of `height` x `width` pixels."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        return min((OUTPUTS, _FEW_OUTPUTS), key=lambda some: _products((height, width), some, 2 * some + 1))
+    taps = layer.kernel_size[-1]
+    if taps != 3:
+        return OUTPUTS
+    sides = [side + 2 * int(pad) + 1 - taps for side, pad in zip((height, width), layer.padding[-2:], strict=True)]
+    return min((OUTPUTS, _FEW_OUTPUTS), key=lambda some: _products(sides, some, some + taps - 1))
+
+
+def _products(sides: Sequence[int], outputs: int, points: int) -> int:
+    """Of a picture, for one channel: as many as its tiles have points."""
+    return math.prod(-(-side // outputs) * points for side in sides)
+
+
 def _loaded() -> ctypes.CDLL:
     try:
-        check_processor("they need Linux on a processor with AVX2", {"avx2", "fma"})
+        check_processor("they need Linux on a processor with AVX2", {"avx2", "fma", "f16c"})
         options = next(options for flag, options in _OPTIONS if flag in processor_flags())
         code = NativeCode(_SOURCE, ("-ffp-contract=fast", *options), "quick convolutions", _HEADERS)
         library = code.library()
@@ -164,10 +197,10 @@ def is_fusible_here() -> bool:
     return fused_code.is_here()
 
 
-def _doubling_kernel() -> NDArray[np.float64]:
-    """`[9, 3]`: a transposed kernel at the points of its outputs with two taps, and four times that of the others' one."""
-    two = matrices(2)[1]
-    kernel = np.zeros((len(two) + OUTPUTS, 3))
+def _doubling_kernel(inputs: int) -> NDArray[np.float64]:
+    """`[2 * inputs + 1, 3]`: a transposed kernel at the points of outputs with two taps, and for each other output its tap."""
+    two = matrices(2, inputs)[1]
+    kernel = np.zeros((len(two) + inputs, 3))
     kernel[: len(two), [2, 0]] = two
     kernel[len(two) :, 1] = 1
     return kernel

@@ -58,16 +58,20 @@ class Int16Products {
     static constexpr bool QUANTIZED = true;
 
     // `weights` are [points][outputs / COLUMNS][pairs][COLUMNS][2], 64 bytes aligned; `units`, what a kernel's 1 stands
-    // for, [points][outputs].
+    // for, [points][outputs]. Rows have `depth` numbers.
     Int16Products(const int16_t *weights, const float *units, int64_t depth)
-        : weights(weights), units(units), pairs(divided_up(depth, 2)) {}
+        : weights(weights), units(units), depth(depth), pairs(divided_up(depth, 2)) {
+        // Rounding the numbers makes a row longer by half of the root of its depth at most, and the sum of squares has
+        // been rounded `depth` times.
+        most = LENGTH - 1 - 0.5f * std::sqrt(static_cast<float>(depth)) - 1e-4f * depth;
+    }
 
     // Not a power of two, which would let all rows fall on the same lines of a cache.
     static int64_t row_length(int64_t depth) { return rounded_up(depth, 2 * LANES) + 2 * LINE; }
 
-    // `depth` numbers from an aligned place, zeros behind them up to 2 * LANES, as whole ones; returns what 1 stands for.
+    // A row from an aligned place, zeros behind it up to 2 * LANES, as whole numbers; returns what 1 stands for.
     // That is no number where one of them is none, is infinite, or exceeds 1e19 / sqrt(depth).
-    static float quantize(const float *from, int64_t depth, int16_t *to) {
+    float quantize(const float *from, int16_t *to) const {
         Vector squares[2] = {};
         for (int64_t k = 0; k < depth; k += 2 * LANES) {
             const Vector *pair = (const Vector *)(from + k);
@@ -75,37 +79,41 @@ class Int16Products {
             squares[1] += pair[1] * pair[1];
         }
         const float square = sum(squares[0] + squares[1]);
-        const float length = square < INFINITY ? std::max(std::sqrt(square), SHORTEST) : NAN;
-        // Rounding the numbers makes a row longer by half of the root of its depth at most, and the sum of squares has
-        // been rounded `depth` times.
-        const float unit = length / (LENGTH - 1 - 0.5f * std::sqrt(static_cast<float>(depth)) - 1e-4f * depth);
-        const float scale = 1 / unit;
+        const float root = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(square)));  // std::sqrt looks for errors besides
+        const float length = square < INFINITY ? std::max(root, SHORTEST) : NAN;
+        const float scale = most / length;
         for (int64_t k = 0; k < depth; k += 2 * LANES) {
             const Vector *pair = (const Vector *)(from + k);
             *(Short *)(to + k) = joined(rounded(pair[0] * scale), rounded(pair[1] * scale));
         }
-        return unit;
+        return length / most;
     }
 
+    // The kernels of COLUMNS outputs from `output` on, and how many bytes they take.
+    const int16_t *kernels(int64_t output) const { return weights + 2 * output * pairs; }
+    int64_t bytes() const { return 4 * COLUMNS * pairs; }
+    int64_t steps() const { return pairs; }
+
     void multiply(int64_t count, const int16_t *rows, int64_t row, const float *row_units, int64_t output, float *to,
-                  int64_t to_row) const {
-        const int16_t *kernels = weights + 2 * output * pairs;
+                  int64_t to_row, Ahead ahead) const {
         with_rows(count, [&](auto some) {
-            multiply_rows<some>(rows, row, row_units, kernels, units + output, to, to_row);
+            multiply_rows<some>(rows, row, row_units, kernels(output), units + output, to, to_row, ahead);
         });
     }
 
   private:
     template <int R>
     void multiply_rows(const int16_t *a, int64_t a_row, const float *a_units, const int16_t *b, const float *b_units,
-                       float *to, int64_t to_row) const {
+                       float *to, int64_t to_row, Ahead ahead) const {
         Whole low[R] = {}, high[R] = {};
         for (int64_t pair = 0; pair < pairs; ++pair, b += 2 * COLUMNS) {
+            ahead.fetch();
             const Whole left = *(const Whole *)b, right = *(const Whole *)(b + COLUMNS);
+            Column<int16_t> column(a + 2 * pair, a_row);
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r) {
                 int32_t numbers;
-                std::memcpy(&numbers, a + r * a_row + 2 * pair, 4);
+                std::memcpy(&numbers, column.row(r), 4);
                 const Whole both = Whole{} + numbers;
                 low[r] = with_products(low[r], both, left);
                 high[r] = with_products(high[r], both, right);
@@ -122,7 +130,8 @@ class Int16Products {
 
     const int16_t *weights;
     const float *units;
-    int64_t pairs;
+    int64_t depth, pairs;
+    float most;  // length of a row before its numbers are rounded
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ from comps.animation.neural.native import NativeCode, TriedOnce, check_processor
 
 _FOLDER = Path(__file__).parent
 _HEADERS = tuple(_FOLDER / name for name in ("vectors.h", "winograd.h", "int16_products.h", "windows.h"))
-_WIDE, _NARROW = ("-mavx512f", "-mavx512bw"), ("-mavx2",)
+_WIDE, _NARROW = ("-mavx512f", "-mavx512bw"), ("-mavx2", "-mf16c")
 _OPTIONS = (
     ({"avx512f", "avx512bw", "avx512_vnni"}, (*_WIDE, "-mavx512vnni")),
     ({"avx512f", "avx512bw"}, _WIDE),
@@ -55,6 +55,7 @@ class WindowGeometry(ctypes.Structure):
     _fields_ = (
         *((name, _Number) for name in ("samples", "height", "width", "channels")),
         *(("beside", ctypes.c_void_p), ("beside_channels", _Number)),
+        *((name, _Number) for name in ("halves", "beside_halves", "out_halves")),
         *((name, _Number) for name in ("out_height", "out_width", "out_channels")),
         *((name, _Number) for name in ("places_down", "places_across", "step_down", "step_across", "stride")),
         ("phases", _Number),
@@ -76,7 +77,8 @@ def packed(kernels: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         `[points, groups * columns]`, likewise filled up: what 1 stands for in a kernel.
     """
     groups, units = zip(*(_packed_group(part) for part in kernels), strict=True)
-    return torch.stack(groups, 1), torch.cat(units, 1)  # torch's memory begins at lines of the caches
+    # Torch's memory begins at lines of the caches; a stack of few channels may be in another order than its indices.
+    return torch.stack(groups, 1).contiguous(), torch.cat(units, 1).contiguous()
 
 
 def _packed_group(kernels: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +96,7 @@ def _packed_group(kernels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _loaded() -> ctypes.CDLL:
-    check_processor("backend 'int16' needs Linux on a processor with AVX2", {"avx2", "fma"}, ": choose another")
+    check_processor("backend 'int16' needs Linux on a processor with AVX2", {"avx2", "fma", "f16c"}, ": choose another")
     options = next(options for needed, options in _OPTIONS if needed <= processor_flags())
     options = ("-ffp-contract=fast", "-mfma", *options)
     library = NativeCode(_FOLDER / "int16.cpp", options, "backend 'int16'", _HEADERS).library()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from comps.animation.neural.concatenation import Parts, checked_parts, second_part
+from comps.animation.neural.concatenation import Parts, checked_parts, native_parts
 from comps.animation.neural.int16_products import Phase, WindowGeometry, int16_code, packed
 from comps.animation.neural.phases import (
     Offsets,
@@ -24,7 +24,7 @@ from comps.animation.neural.phases import (
 
 
 class Int16Windows(nn.Module):
-    """Does what a convolution or a transposed one does, and leaves out negative numbers if `rectified`.
+    """Does what a convolution or a transposed one does, without negative numbers if `rectified`, in float16 if `halved`.
 
     Largest errors are some 3e-3 of what outputs vary by. A transposed convolution without stride makes one pixel a
     picture of the kernel's size; only that is done so, and the layer is kept for larger pictures.
@@ -41,7 +41,7 @@ class Int16Windows(nn.Module):
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
-        self.rectified = False
+        self.rectified = self.halved = False
         self._channels, self._out_channels = layer.in_channels, layer.out_channels
         self._sides = layer_sides(layer)
         self._transposed = isinstance(layer, nn.ConvTranspose2d)
@@ -62,19 +62,25 @@ class Int16Windows(nn.Module):
         parts = checked_parts(x, self._channels, 4, f"n, {self._channels}, h, w")
         height, width = parts[0].shape[2:]
         if self.for_larger is not None and height * width > 1:
-            made: Tensor = self.for_larger(torch.cat(parts, 1))
-            return made.relu_() if self.rectified else made
+            return self._by_layer(self.for_larger, parts)
         size = [self._out_size(*side) for side in zip((height, width), self._sides, strict=True)]
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
         pictures = [part.contiguous(memory_format=torch.channels_last) for part in parts]
         shape = (len(pictures[0]), self._out_channels, *size)
-        out = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
+        out = torch.empty(shape, dtype=self._type(), device="cpu", memory_format=torch.channels_last)
         geometry = self._geometry(pictures, out)
         places = (each.data_ptr() for each in (pictures[0], self.bias, out))
         if len(out) and int16_code().int16_windows(*places, ctypes.byref(geometry)):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
+
+    def _by_layer(self, layer: nn.Module, parts: Sequence[Tensor]) -> Tensor:
+        made: Tensor = layer(torch.cat([part.float() for part in parts], 1))
+        return (made.relu_() if self.rectified else made).to(self._type())
+
+    def _type(self) -> torch.dtype:
+        return torch.float16 if self.halved else torch.float32
 
     def _out_size(self, pixels: int, side: tuple[int, int, int, int]) -> int:
         kernel, stride, padding, _ = side
@@ -89,8 +95,8 @@ class Int16Windows(nn.Module):
         places = [-(-side // stride) for side in out.shape[2:]] if self.for_larger is None else (1, 1)
         phases = (Phase * len(self._phases))(*(phase.native() for phase in self._phases))
         return WindowGeometry(
-            *(len(out), *pictures[0].shape[2:], self._channels, *second_part(pictures)),
-            *(*out.shape[2:], self._out_channels, *places, *steps, stride),
+            *(len(out), *pictures[0].shape[2:], self._channels, *native_parts(pictures)),
+            *(self.halved, *out.shape[2:], self._out_channels, *places, *steps, stride),
             *(len(phases), phases, self.rectified, torch.get_num_threads()),
         )
 

@@ -28,6 +28,6 @@ class Int16Winograd(FusedWinograd):
         self.register_buffer("weights", weights)
         self.register_buffer("units", units)
 
-    def _convolve(self, method: int, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
+    def _convolve(self, pixels: Tensor, out: Tensor, geometry: Geometry) -> bool:
         places = (each.data_ptr() for each in (pixels, self.weights, self.units, self.bias, out))
-        return not int16_code().int16_winograd(method, *places, ctypes.byref(geometry))
+        return not int16_code().int16_winograd(self._method, *places, ctypes.byref(geometry))

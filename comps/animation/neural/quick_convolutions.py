@@ -10,17 +10,24 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.fourier import LEAST_TAPS, Fourier
-from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused, is_fusible_here
+from comps.animation.neural.fused_winograd import (
+    FusedWinograd,
+    can_be_fused,
+    is_fusible_here,
+    outputs_of_a_tile,
+)
 from comps.animation.neural.int16_windows import Int16Windows, can_be_windows
 from comps.animation.neural.int16_winograd import Int16Winograd
 from comps.animation.neural.winograd import TAPS, Winograd
 
+_LAYERS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 _LEAST_GAIN, _LEAST_FUSED_GAIN = 16, 4
 """Product of the channels over their sum, times the taps in depth, below which the way there and back never pays."""
 _WORTH = 0.9
@@ -35,8 +42,8 @@ _LEAST_ROWS = 32
 
 Quicker = Callable[[nn.Module, nn.Module, Tensor], bool]
 """Whether the second module is worth taking instead of the first, on an input."""
-Ways = Callable[[Any], Sequence[Callable[[Any], nn.Module]]]
-"""What may do a layer quicker, the most exact first; nothing for what is no such layer."""
+Ways = Callable[[Any, int, int], Sequence[Callable[[Any], nn.Module]]]
+"""What may do a layer quicker on pictures of a height and a width, the most exact first; nothing for what is no such layer."""
 
 
 def is_quicker(layer: nn.Module, other: nn.Module, x: Tensor) -> bool:
@@ -67,10 +74,10 @@ def _best_times(modules: tuple[nn.Module, nn.Module], x: Tensor) -> list[float]:
     return best
 
 
-def exact_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
+def exact_ways(part: Any, height: int, width: int) -> Sequence[Callable[[Any], nn.Module]]:
     """`FusedWinograd`, `Winograd` or `Fourier`, which give the same to rounding."""
     if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN and is_fusible_here():
-        return [FusedWinograd]
+        return [partial(FusedWinograd, outputs=outputs_of_a_tile(part, height, width))]
     if type(part) not in (nn.Conv2d, nn.Conv3d) or isinstance(part.padding, str):
         return []
     down, across = part.kernel_size[-2:]
@@ -82,15 +89,15 @@ def exact_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
     return [Fourier] if down >= LEAST_TAPS else []
 
 
-def int16_ways(part: Any) -> Sequence[Callable[[Any], nn.Module]]:
+def int16_ways(part: Any, height: int, width: int) -> Sequence[Callable[[Any], nn.Module]]:
     """`Int16Windows` and `Int16Winograd`, and before them what is exact where the latter cannot do a layer."""
     ways: list[Callable[[Any], nn.Module]] = []
     if not can_be_fused(part) or _gain(part) < _LEAST_FUSED_GAIN:
-        ways.extend(exact_ways(part))
+        ways.extend(exact_ways(part, height, width))
     if can_be_windows(part):
         ways.append(Int16Windows)
     if can_be_fused(part) and _gain(part) >= _LEAST_FUSED_GAIN:
-        ways.append(Int16Winograd)
+        ways.append(partial(Int16Winograd, outputs=outputs_of_a_tile(part, height, width)))
     return ways
 
 
@@ -116,13 +123,12 @@ def with_quick_convolutions(
             return
         chosen[layer] = layer
         part = _part(inputs[0], batch)
-        for way in candidates[layer]:
+        for way in ways(layer, *inputs[0].shape[-2:]):
             other = way(layer).eval()
             if quicker(chosen[layer], other, part):
                 chosen[layer] = other
 
-    candidates = {part: found for part in quick.modules() if (found := ways(part))}
-    hooks = [part.register_forward_pre_hook(choose) for part in candidates]
+    hooks = [part.register_forward_pre_hook(choose) for part in quick.modules() if type(part) in _LAYERS]
     with torch.no_grad():
         quick(*(example[:1] for example in examples))
     for hook in hooks:

@@ -17,8 +17,9 @@ struct Phase {
 
 struct WindowGeometry {
     int64_t samples, height, width, channels;  // of the input, channels innermost
-    const float *beside;                       // pictures with the last of the channels, or null
+    const void *beside;                        // pictures with the last of the channels, or null
     int64_t beside_channels;
+    int64_t halves, beside_halves, out_halves;  // which pictures are of float16, others of float32
     int64_t out_height, out_width, out_channels;
     int64_t places_down, places_across;
     int64_t step_down, step_across;  // pixels from place to place
@@ -38,8 +39,8 @@ constexpr int64_t MOST_PLACES = 72, MOST_ROW_BYTES = 1 << 19;
 
 class Windows {
   public:
-    Windows(const float *pictures, const float *bias, float *out, const WindowGeometry &g)
-        : g(g), pictures(pictures), bias(bias), out(out, g.out_channels) {
+    Windows(const void *pictures, const float *bias, void *out, const WindowGeometry &g)
+        : g(g), pictures(pictures), bias(bias), out(out) {
         total = g.samples * g.places_down * g.places_across;
         groups = divided_up(g.out_channels, COLUMNS);
         tap_length = rounded_up(g.channels, 2);
@@ -63,7 +64,7 @@ class Windows {
 #pragma omp for schedule(dynamic, 1)
             for (int64_t job = 0; job < divided_up(total, places) * parts; ++job)
                 if (!failed) compute(job / parts * places, job % parts, block);
-            Output::finish();
+            finish_output();
         }
         return failed;
     }
@@ -91,20 +92,34 @@ class Windows {
     // One part of the outputs of the places from `first` on.
     void compute(int64_t first, int64_t part, const Block &block) const {
         const int64_t count = std::min(places, total - first);
+        const int64_t begin = groups * part / parts, end = groups * (part + 1) / parts;
         const Phase *gathered = nullptr;
         for (const Phase *phase = g.phase; phase < g.phase + g.phases; ++phase) {
-            if (!gathered || gathered->down != phase->down) gather_all(first, count, *phase, block);
+            const Int16Products products = products_of(*phase);
+            if (!gathered || gathered->down != phase->down) gather_all(first, count, *phase, products, block);
             gathered = phase;
-            const Int16Products products(phase->weights, phase->units, phase->taps * tap_length);
-            for (int64_t group = groups * part / parts; group < groups * (part + 1) / parts; ++group)
+            for (int64_t group = begin; group < end; ++group) {
+                const bool last = group + 1 == end;
+                // Whose kernels are needed next, after the last phase those of the next block's first.
+                const Phase &following = !last ? *phase : phase + 1 < g.phase + g.phases ? phase[1] : *g.phase;
+                const Int16Products after = products_of(following);
+                const int16_t *next = after.kernels((last ? begin : group + 1) * COLUMNS);
                 for (int64_t t = 0; t < count; t += ROWS) {
                     const int64_t rows = std::min<int64_t>(ROWS, count - t);
                     alignas(64) float made[ROWS * COLUMNS];
-                    products.multiply(rows, block.rows + t * row, row, block.units + t, group * COLUMNS, made, COLUMNS);
-                    for (int64_t r = 0; r < rows; ++r)
-                        write(place(first + t + r), *phase, made + r * COLUMNS, group * COLUMNS);
+                    products.multiply(rows, block.rows + t * row, row, block.units + t, group * COLUMNS, made, COLUMNS,
+                                      Ahead(next, after.bytes(), t, rows, count, products.steps()));
+                    if (g.out_halves)
+                        write_all<Half>(first + t, rows, *phase, made, group * COLUMNS);
+                    else
+                        write_all<float>(first + t, rows, *phase, made, group * COLUMNS);
                 }
+            }
         }
+    }
+
+    Int16Products products_of(const Phase &phase) const {
+        return Int16Products(phase.weights, phase.units, phase.taps * tap_length);
     }
 
     Place place(int64_t index) const {
@@ -113,7 +128,8 @@ class Windows {
     }
 
     // The windows of `count` places.
-    void gather_all(int64_t first, int64_t count, const Phase &phase, const Block &block) const {
+    void gather_all(int64_t first, int64_t count, const Phase &phase, const Int16Products &products,
+                    const Block &block) const {
         const int64_t depth = phase.taps * tap_length;
         std::fill_n(block.unrounded + depth, rounded_up(depth, 2 * LANES) - depth, 0.0f);
         for (int64_t t = 0; t < count; ++t) {
@@ -121,7 +137,7 @@ class Windows {
             for (int64_t tap = 0; tap < phase.taps; ++tap)
                 gather(at.sample, at.down * g.step_down + phase.down[tap], at.across * g.step_across + phase.across[tap],
                     block.unrounded + tap * tap_length);
-            block.units[t] = Int16Products::quantize(block.unrounded, depth, block.rows + t * row);
+            block.units[t] = products.quantize(block.unrounded, block.rows + t * row);
         }
     }
 
@@ -133,27 +149,45 @@ class Windows {
             return;
         }
         const int64_t pixel = (sample * g.height + line) * g.width + column, first = g.channels - g.beside_channels;
-        std::memcpy(to, pictures + pixel * first, 4 * first);
-        if (g.beside) std::memcpy(to + first, g.beside + pixel * g.beside_channels, 4 * g.beside_channels);
+        copy(pictures, g.halves, pixel, first, to);
+        if (g.beside) copy(g.beside, g.beside_halves, pixel, g.beside_channels, to + first);
         if (g.channels < tap_length) to[g.channels] = 0;
     }
 
-    // COLUMNS outputs of a place from `channel` on, where the picture has them.
-    void write(const Place &at, const Phase &phase, const float *made, int64_t channel) const {
+    static void copy(const void *from, bool halves, int64_t pixel, int64_t channels, float *to) {
+        if (!halves) {
+            std::memcpy(to, static_cast<const float *>(from) + pixel * channels, 4 * channels);
+            return;
+        }
+        const Half *numbers = static_cast<const Half *>(from) + pixel * channels;
+        int64_t c = 0;
+        for (; c + LANES <= channels; c += LANES) *(Unaligned *)(to + c) = vector_at(numbers + c);
+        const Vector rest = loaded(numbers + c, channels - c);
+        std::memcpy(to + c, &rest, 4 * (channels - c));
+    }
+
+    // COLUMNS outputs of `count` places from `channel` on.
+    template <typename Value>
+    void write_all(int64_t first, int64_t count, const Phase &phase, const float *made, int64_t channel) const {
+        const Output<Value> to(out, g.out_channels, COLUMNS, g.rectified);
+        for (int64_t t = 0; t < count; ++t) write(place(first + t), phase, made + t * COLUMNS, channel, to);
+    }
+
+    // Those of a place, where the picture has them.
+    template <typename Value>
+    void write(const Place &at, const Phase &phase, const float *made, int64_t channel, const Output<Value> &to) const {
         const int64_t line = at.down * g.stride + phase.top, column = at.across * g.stride + phase.left;
         if (line >= g.out_height || column >= g.out_width) return;
         const int64_t pixel = ((at.sample * g.out_height + line) * g.out_width + column) * g.out_channels;
         const int64_t end = std::min(g.out_channels, channel + COLUMNS);
-        for (int64_t c = channel; c < end; c += LANES, made += LANES) {
-            Vector value = *(const Vector *)made + loaded(bias + c, end - c);
-            if (g.rectified) value = value < 0 ? Vector{} : value;
-            out.store(value, pixel + c, end - c);
-        }
+        for (int64_t c = channel; c < end; c += LANES, made += LANES)
+            to.store(*(const Vector *)made + loaded(bias + c, end - c), pixel + c, end - c);
     }
 
     const WindowGeometry &g;
-    const float *pictures, *bias;
-    const Output out;
+    const void *pictures;
+    const float *bias;
+    void *out;
     int64_t total, places;  // of all pictures, and of a block
     int64_t groups, parts;  // of COLUMNS outputs, and of these
     int64_t tap_length, row;  // numbers from tap to tap, and from row to row

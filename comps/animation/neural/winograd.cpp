@@ -17,24 +17,30 @@ class Float32Products {
     // Not a power of two, which would let all rows fall on the same lines of a cache.
     static int64_t row_length(int64_t depth) { return rounded_up(depth, LANES) + LANES; }
 
-    void multiply(int64_t count, const float *rows, int64_t row, const float *, int64_t output, float *to,
-                  int64_t to_row) const {
-        const float *kernels = weights + output * depth;
-        with_rows(count, [&](auto some) { multiply_rows<some>(rows, row, kernels, to, to_row); });
+    // The kernels of COLUMNS outputs from `output` on, and how many bytes they take.
+    const float *kernels(int64_t output) const { return weights + output * depth; }
+    int64_t bytes() const { return 4 * COLUMNS * depth; }
+    int64_t steps() const { return depth; }
+
+    void multiply(int64_t count, const float *rows, int64_t row, const float *, int64_t output, float *to, int64_t to_row,
+                  Ahead ahead) const {
+        with_rows(count, [&](auto some) { multiply_rows<some>(rows, row, kernels(output), to, to_row, ahead); });
     }
 
   private:
     // R rows of `a` times `depth` rows of COLUMNS numbers of `b`. Sums are made of sums of SUMMED products, whose errors
     // are smaller than those of a single long one.
     template <int R>
-    void multiply_rows(const float *a, int64_t a_row, const float *b, float *to, int64_t to_row) const {
+    void multiply_rows(const float *a, int64_t a_row, const float *b, float *to, int64_t to_row, Ahead ahead) const {
         for (int64_t done = 0; done < depth; done += SUMMED) {
             Vector low[R] = {}, high[R] = {};
             for (int64_t k = done; k < std::min(depth, done + SUMMED); ++k, b += COLUMNS) {
+                ahead.fetch();
+                Column<float> column(a + k, a_row);
                 const Vector left = *(const Vector *)b, right = *(const Vector *)(b + LANES);
 #pragma GCC unroll 16
                 for (int r = 0; r < R; ++r) {
-                    const float number = a[r * a_row + k];
+                    const float number = *column.row(r);
                     low[r] += number * left;
                     high[r] += number * right;
                 }
@@ -59,13 +65,9 @@ extern "C" {
 // How many outputs are multiplied at once.
 int64_t winograd_columns() { return COLUMNS; }
 
-// 0, or 1 when there is no memory for the scratch. `method` is 2 or 3 for the taps of a convolution, 0 for a transposed
-// one that doubles; `bias` holds a number for each output channel.
-int winograd_convolve(int64_t method, const float *pictures, const float *weights, const float *bias, float *out,
+// As `convolve`; `bias` holds a number for each output channel.
+int winograd_convolve(int64_t method, const void *pictures, const float *weights, const float *bias, void *out,
                       const Geometry *geometry) {
-    const Float32Products products(weights, geometry->taps * geometry->channels);
-    if (method == 0) return Winograd<Doubling, Float32Products>(pictures, products, bias, out, *geometry).run();
-    if (method == 2) return Winograd<TwoTaps, Float32Products>(pictures, products, bias, out, *geometry).run();
-    return Winograd<ThreeTaps, Float32Products>(pictures, products, bias, out, *geometry).run();
+    return convolve(method, pictures, Float32Products(weights, geometry->taps * geometry->channels), bias, out, *geometry);
 }
 }

@@ -14,8 +14,9 @@ extern "C" {
 // `Geometry` of fused_winograd.py mirrors it.
 struct Geometry {
     int64_t samples, depth, height, width, channels;  // of the input, channels innermost
-    const float *beside;        // pictures with the last of the channels, or null
+    const void *beside;         // pictures with the last of the channels, or null
     int64_t beside_channels;
+    int64_t halves, beside_halves, out_halves;  // which pictures are of float16, others of float32
     int64_t out_depth, out_height, out_width, out_channels;
     int64_t taps;               // in depth
     int64_t front, top, left;   // zeros before the input
@@ -54,33 +55,73 @@ __attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], co
     }
 }
 
-// The methods, each way: the values at POINTS of INPUTS pixels, and the OUTPUTS of the products there. Tiles begin every
-// STEP pixels. The points are 0, 1, -1, 2, -1/2 and infinity, as in winograd.py.
+// The methods, each way: `evaluate` gives the values at POINTS of INPUTS pixels, `interpolate` the OUTPUTS of the products
+// there. Tiles begin every STEP pixels. The points are 0, 1, -1, 2, -1/2 and infinity, as in winograd.py.
 
-// Four outputs of three taps.
+// Four outputs of three taps. By matrices
+//     1/2  3/4  -1  -3/4  1/2   0             1  1   1  1    1   0
+//      0   2/5   1   1/5 -2/5   0             0  1  -1  2  -1/2  0
+//      0   2/5  1/5  -1   2/5   0             0  1   1  4   1/4  0
+//      0  -1/2  -1   1/2   1    0             0  1  -1  8  -1/8  1
+//      0   -1   1/2   1  -1/2   0
+//      0   1/2  3/4  -1  -3/4  1/2
+// whose rows have sums in common.
 struct ThreeTaps {
     static constexpr int INPUTS = 6, POINTS = 6, OUTPUTS = 4, STEP = 4;
-    static constexpr float there[POINTS][INPUTS] = {
-        {0.5f, 0.75f, -1, -0.75f, 0.5f, 0}, {0, 0.4f, 1, 0.2f, -0.4f, 0}, {0, 0.4f, 0.2f, -1, 0.4f, 0},
-        {0, -0.5f, -1, 0.5f, 1, 0},         {0, -1, 0.5f, 1, -0.5f, 0},   {0, 0.5f, 0.75f, -1, -0.75f, 0.5f}};
-    static constexpr float back[OUTPUTS][POINTS] = {
-        {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -0.5f, 0}, {0, 1, 1, 4, 0.25f, 0}, {0, 1, -1, 8, -0.125f, 1}};
+
+    __attribute__((always_inline)) static void evaluate(const Vector *x, int step, Vector *to, int to_step) {
+        const Vector x1 = x[step], x2 = x[2 * step], x3 = x[3 * step], x4 = x[4 * step];
+        const Vector even = x4 - x2, odd = x3 - x1;
+        to[0] = 0.5f * x[0] + (0.5f * x4 - (0.75f * odd + x2));
+        to[to_step] = 0.4f * (x1 - x4) + (0.2f * x3 + x2);
+        to[2 * to_step] = 0.4f * (x1 + x4) + (0.2f * x2 - x3);
+        to[3 * to_step] = even + 0.5f * odd;
+        to[4 * to_step] = odd - 0.5f * even;
+        to[5 * to_step] = 0.5f * x[5 * step] + (0.5f * x1 - (0.75f * even + x3));
+    }
+
+    __attribute__((always_inline)) static void interpolate(const Vector *at, int step, Vector *to, int to_step) {
+        const Vector two = at[3 * step], half = at[4 * step];  // at 2 and -1/2
+        const Vector sum = at[step] + at[2 * step], difference = at[step] - at[2 * step];
+        to[0] = at[0] + sum + (two + half);
+        to[to_step] = difference + 2 * two - 0.5f * half;
+        to[2 * to_step] = sum + 4 * two + 0.25f * half;
+        to[3 * to_step] = difference + 8 * two - 0.125f * half + at[5 * step];
+    }
 };
 
-// Four outputs of two taps.
-struct TwoTaps {
-    static constexpr int INPUTS = 5, POINTS = 5, OUTPUTS = 4, STEP = 4;
+// A method by its matrices.
+template <typename Matrices>
+struct Plain : Matrices {
+    __attribute__((always_inline)) static void evaluate(const Vector *x, int step, Vector *to, int to_step) {
+        apply(Matrices::there, x, step, to, to_step);
+    }
+    __attribute__((always_inline)) static void interpolate(const Vector *at, int step, Vector *to, int to_step) {
+        apply(Matrices::back, at, step, to, to_step);
+    }
+};
+
+struct FivePoints {
+    static constexpr int INPUTS = 5, POINTS = 5;
     static constexpr float there[POINTS][INPUTS] = {{1, -0.5f, -1, 0.5f, 0},
                                                     {0, 1, 0.5f, -0.5f, 0},
                                                     {0, -2 / 3.0f, 1, -1 / 3.0f, 0},
                                                     {0, -1, 0, 1, 0},
                                                     {0, 1, -0.5f, -1, 0.5f}};
+};
+
+struct FourOfTwo : FivePoints {
+    static constexpr int OUTPUTS = 4, STEP = 4;
     static constexpr float back[OUTPUTS][POINTS] = {
         {1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 0}, {0, 1, -1, 8, 1}};
 };
 
-// Four outputs of two taps and, before each, one of a single tap: so a transposed convolution of three taps doubles a row.
-struct Doubling {
+struct ThreeOfThree : FivePoints {
+    static constexpr int OUTPUTS = 3, STEP = 3;
+    static constexpr float back[OUTPUTS][POINTS] = {{1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 1}};
+};
+
+struct EightOfDoubled {
     static constexpr int INPUTS = 5, POINTS = 9, OUTPUTS = 8, STEP = 4;
     static constexpr float there[POINTS][INPUTS] = {
         {1, -0.5f, -1, 0.5f, 0}, {0, 1, 0.5f, -0.5f, 0}, {0, -2 / 3.0f, 1, -1 / 3.0f, 0},
@@ -92,16 +133,32 @@ struct Doubling {
         {0, 0, 0, 0, 0, 0, 0, 0, 1}, {0, 1, -1, 8, 1, 0, 0, 0, 0}};
 };
 
+struct SixOfDoubled {
+    static constexpr int INPUTS = 4, POINTS = 7, OUTPUTS = 6, STEP = 3;
+    static constexpr float there[POINTS][INPUTS] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1},
+                                                    {1, 0, 0, 0},  {0, 1, 0, 0}, {0, 0, 1, 0}};
+    static constexpr float back[OUTPUTS][POINTS] = {{0, 0, 0, 0, 1, 0, 0}, {1, 1, 1, 0, 0, 0, 0},  {0, 0, 0, 0, 0, 1, 0},
+                                                    {0, 1, -1, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 1}, {0, 1, 1, 1, 0, 0, 0}};
+};
+
+using TwoTaps = Plain<FourOfTwo>;
+// Four outputs of two taps and, before each, one of a single tap: so a transposed convolution of three taps doubles a row.
+using Doubling = Plain<EightOfDoubled>;
+// Three instead of four, for pictures that tiles of four reach far beyond.
+using SmallThreeTaps = Plain<ThreeOfThree>;
+using SmallDoubling = Plain<SixOfDoubled>;
+
 // `Products` multiplies rows of `Number`, each what a tile has at one point, with the kernels there:
 //   row_length(depth): numbers from row to row for `depth` channels of all taps,
 //   QUANTIZED: whether rows are float32 at first, and are made by `quantize`, with a unit for each,
-//   multiply(count, rows, row_length, units, output, to, to_row): `count` rows times the COLUMNS kernels that begin with
-//     number `output`, counted through all points.
+//   multiply(count, rows, row_length, units, output, to, to_row, ahead): `count` rows times the COLUMNS kernels that begin
+//     with number `output`, counted through all points; `ahead` fetches in each of `steps()`,
+//   kernels(output), bytes(): where these kernels lie, and how many bytes they take.
 template <typename Method, typename Products>
 class Winograd {
   public:
-    Winograd(const float *pictures, const Products &products, const float *bias, float *out, const Geometry &g)
-        : g(g), pictures(pictures), products(products), bias(bias), out(out, g.out_channels) {
+    Winograd(const void *pictures, const Products &products, const float *bias, void *out, const Geometry &g)
+        : g(g), pictures(pictures), products(products), bias(bias), out(out) {
         down = divided_up(g.out_height, Method::OUTPUTS);
         across = divided_up(g.out_width, Method::OUTPUTS);
         total = g.samples * g.out_depth * down * across;
@@ -129,7 +186,7 @@ class Winograd {
 #pragma omp for schedule(dynamic, 1)
             for (int64_t first = 0; first < total; first += tiles)
                 if (!failed) compute(first, std::min(tiles, total - first), block);
-            Output::finish();
+            finish_output();
         }
         return failed;
     }
@@ -139,6 +196,12 @@ class Winograd {
     static constexpr int64_t SQUARE = Method::POINTS * Method::POINTS;
     struct Place {
         int64_t sample, depth, down, across;
+    };
+    // A tile's pixels, by their numbers.
+    struct Pixels {
+        int64_t first;  // of the upper left
+        bool inside;    // whether all are in the picture
+        int64_t each[Method::INPUTS][Method::INPUTS];  // if not; -1 where there is none
     };
     // What a thread works on, each by point.
     struct Block {
@@ -166,13 +229,16 @@ class Winograd {
 
     // The outputs of `count` tiles from `first` on.
     void compute(int64_t first, int64_t count, const Block &block) const {
-        for (int64_t t = 0; t < count; ++t) evaluate_all(place(first + t), t, block);
+        Place at = place(first);
+        for (int64_t t = 0; t < count; ++t, advance(at)) evaluate_all(at, t, block);
         for (int64_t channel = 0; channel < wide; channel += columns) {
             const int64_t some = std::min(columns, wide - channel);
             for (int64_t point = 0; point < SQUARE; ++point)
                 multiply_all(count, point, channel, some, block);
-            for (int64_t t = 0; t < count; ++t)
-                write(place(first + t), block.made + t * columns, channel, std::min(some, g.out_channels - channel));
+            if (g.out_halves)
+                write_all<Half>(first, count, block, channel, some);
+            else
+                write_all<float>(first, count, block, channel, some);
         }
     }
 
@@ -181,58 +247,95 @@ class Winograd {
         return {picture / g.out_depth, picture % g.out_depth, tile / across % down, tile % across};
     }
 
+    // To the next tile.
+    void advance(Place &at) const {
+        if (++at.across < across) return;
+        at.across = 0;
+        if (++at.down < down) return;
+        at.down = 0;
+        if (++at.depth < g.out_depth) return;
+        at.depth = 0;
+        ++at.sample;
+    }
+
     // A tile at all points, the block's number `t`.
     void evaluate_all(const Place &at, int64_t t, const Block &block) const {
         float *to = Products::QUANTIZED ? block.unrounded : reinterpret_cast<float *>(block.seen + t * row);
         const int64_t step = Products::QUANTIZED ? unrounded_panel : panel;
         for (int64_t tap = 0; tap < g.taps; ++tap, to += g.channels) {
-            int64_t pixels[Method::INPUTS][Method::INPUTS];
-            find(at, tap, pixels);
+            const Pixels pixels = find(at, tap);
             const int64_t first = g.channels - g.beside_channels;
-            evaluate(pictures, first, pixels, block.zeros, to, step);
-            if (g.beside) evaluate(g.beside, g.beside_channels, pixels, block.zeros, to + first, step);
+            evaluate_part(pictures, g.halves, first, pixels, block.zeros, to, step);
+            if (g.beside) evaluate_part(g.beside, g.beside_halves, g.beside_channels, pixels, block.zeros, to + first, step);
         }
         if constexpr (Products::QUANTIZED)
             for (int64_t point = 0; point < SQUARE; ++point)
                 block.units[point * tiles + t] =
-                    Products::quantize(block.unrounded + point * unrounded_panel, g.taps * g.channels,
-                                       block.seen + point * panel + t * row);
+                    products.quantize(block.unrounded + point * unrounded_panel, block.seen + point * panel + t * row);
     }
 
-    // The numbers of a tile's pixels in one of its taps in depth; -1 where there is none.
-    void find(const Place &at, int64_t tap, int64_t (&pixels)[Method::INPUTS][Method::INPUTS]) const {
+    // A tile's pixels in one of its taps in depth.
+    Pixels find(const Place &at, int64_t tap) const {
         const int64_t slice = at.depth + tap - g.front;
         const int64_t top = at.down * Method::STEP - g.top, left = at.across * Method::STEP - g.left;
         const bool in_depth = slice >= 0 && slice < g.depth;
-        for (int y = 0; y < Method::INPUTS; ++y) {
+        Pixels pixels;
+        pixels.first = ((at.sample * g.depth + slice) * g.height + top) * g.width + left;
+        pixels.inside = in_depth && top >= 0 && top + Method::INPUTS <= g.height && left >= 0 &&
+                        left + Method::INPUTS <= g.width;
+        if (pixels.inside) return pixels;
+        for (int64_t y = 0; y < Method::INPUTS; ++y) {
             const bool in_height = in_depth && top + y >= 0 && top + y < g.height;
-            const int64_t line = ((at.sample * g.depth + slice) * g.height + top + y) * g.width + left;
-            for (int x = 0; x < Method::INPUTS; ++x)
-                pixels[y][x] = in_height && left + x >= 0 && left + x < g.width ? line + x : -1;
+            for (int64_t x = 0; x < Method::INPUTS; ++x)
+                pixels.each[y][x] =
+                    in_height && left + x >= 0 && left + x < g.width ? pixels.first + y * g.width + x : -1;
         }
+        return pixels;
     }
 
     // `channels` of a tile at all points, `step` numbers from each other.
-    void evaluate(const float *from, int64_t channels, const int64_t (&pixels)[Method::INPUTS][Method::INPUTS],
-                  const float *zeros, float *to, int64_t step) const {
-        const float *places[Method::INPUTS][Method::INPUTS];
+    void evaluate_part(const void *from, bool halves, int64_t channels, const Pixels &pixels, const float *zeros, float *to,
+                       int64_t step) const {
+        if (halves)
+            evaluate(static_cast<const Half *>(from), channels, pixels, reinterpret_cast<const Half *>(zeros), to, step);
+        else
+            evaluate(static_cast<const float *>(from), channels, pixels, zeros, to, step);
+    }
+
+    template <typename Value>
+    void evaluate(const Value *from, int64_t channels, const Pixels &pixels, const Value *zeros, float *to,
+                  int64_t step) const {
+        const Value *first = from + pixels.first * channels;
+        const int64_t line = g.width * channels;
+        prefetch(first, line, channels);
+        if (pixels.inside) {
+            evaluate_at([&](int y, int x) { return first + y * line + x * channels; }, channels, to, step);
+            return;
+        }
+        const Value *places[Method::INPUTS][Method::INPUTS];
         for (int y = 0; y < Method::INPUTS; ++y)
             for (int x = 0; x < Method::INPUTS; ++x)
-                places[y][x] = pixels[y][x] < 0 ? zeros : from + pixels[y][x] * channels;
-        prefetch(places, channels);
-        int64_t c = 0;
-        for (; c + LANES <= channels; c += LANES)
-            evaluate_some([&](int y, int x) { return *(const Unaligned *)(places[y][x] + c); }, to + c, step);
-        if (c < channels)
-            evaluate_some([&](int y, int x) { return loaded(places[y][x] + c, channels - c); }, to + c, step);
+                places[y][x] = pixels.each[y][x] < 0 ? zeros : from + pixels.each[y][x] * channels;
+        evaluate_at([&](int y, int x) { return places[y][x]; }, channels, to, step);
     }
 
     // What the tile after next will read and no tile before it has: the processor does not foresee so many rows.
-    static void prefetch(const float *const (&places)[Method::INPUTS][Method::INPUTS], int64_t channels) {
-        for (int y = 1; y <= Method::STEP; ++y)
-            for (int x = 1; x <= Method::STEP; ++x)
-                for (int64_t c = 0; c < channels; c += LINE)
-                    __builtin_prefetch(places[y][x] + 2 * Method::STEP * channels + c);
+    template <typename Value>
+    static void prefetch(const Value *first, int64_t line, int64_t channels) {
+        for (int64_t y = 1; y <= Method::STEP; ++y) {
+            const Value *next = first + y * line + (1 + 2 * Method::STEP) * channels;
+            for (int64_t c = 0; c < Method::STEP * channels; c += 64 / sizeof(Value)) __builtin_prefetch(next + c);
+        }
+    }
+
+    // `channels` of a tile at all points; `pixel` gives where a pixel lies.
+    template <typename Pixel>
+    __attribute__((always_inline)) static void evaluate_at(const Pixel &pixel, int64_t channels, float *to, int64_t step) {
+        int64_t c = 0;
+        for (; c + LANES <= channels; c += LANES)
+            evaluate_some([&](int y, int x) { return vector_at(pixel(y, x) + c); }, to + c, step);
+        if (c < channels)
+            evaluate_some([&](int y, int x) { return loaded(pixel(y, x) + c, channels - c); }, to + c, step);
     }
 
     // LANES channels of a tile at all points; `pixel` gives them.
@@ -244,11 +347,11 @@ class Winograd {
             Vector column[Method::INPUTS];
 #pragma GCC unroll 16
             for (int y = 0; y < Method::INPUTS; ++y) column[y] = pixel(y, x);
-            apply(Method::there, column, 1, half + x, Method::INPUTS);
+            Method::evaluate(column, 1, half + x, Method::INPUTS);
         }
 #pragma GCC unroll 16
         for (int y = 0; y < Method::POINTS; ++y) {
-            apply(Method::there, half + y * Method::INPUTS, 1, seen, 1);
+            Method::evaluate(half + y * Method::INPUTS, 1, seen, 1);
             // Beyond the last channel these are zeros; what follows is written over them, or they are never read.
 #pragma GCC unroll 16
             for (int x = 0; x < Method::POINTS; ++x)
@@ -258,49 +361,79 @@ class Winograd {
 
     // `count` tiles at one point times the kernels there, `some` of their outputs from `channel` on.
     void multiply_all(int64_t count, int64_t point, int64_t channel, int64_t some, const Block &block) const {
-        for (int64_t column = 0; column < some; column += COLUMNS)
-            for (int64_t t = 0; t < count; t += ROWS)
-                products.multiply(std::min<int64_t>(ROWS, count - t), block.seen + point * panel + t * row, row,
-                                  block.units + point * tiles + t, point * wide + channel + column,
-                                  block.made + point * made_panel + t * columns + column, columns);
+        const int64_t first = point * wide + channel;
+        for (int64_t column = 0; column < some; column += COLUMNS) {
+            int64_t next = first + column + COLUMNS;
+            if (column + COLUMNS == some) next = point + 1 < SQUARE ? first + wide : channel + columns;
+            for (int64_t t = 0; t < count; t += ROWS) {
+                const int64_t rows = std::min<int64_t>(ROWS, count - t);
+                const Ahead ahead(products.kernels(next), products.bytes(), t, rows, count, products.steps());
+                products.multiply(rows, block.seen + point * panel + t * row, row, block.units + point * tiles + t,
+                                  first + column, block.made + point * made_panel + t * columns + column, columns, ahead);
+            }
+        }
     }
 
-    // `count` of a tile's outputs from `channel` on, from the sums at all points.
-    void write(const Place &at, const float *made, int64_t channel, int64_t count) const {
+    // The outputs of `count` tiles, `some` from `channel` on.
+    template <typename Value>
+    void write_all(int64_t first, int64_t count, const Block &block, int64_t channel, int64_t some) const {
+        constexpr int64_t TOGETHER = 64 / sizeof(Value);  // whole lines of the caches, one after the other
+        const Output<Value> to(out, g.out_channels, TOGETHER, g.rectified);
+        const int64_t end = std::min(some, g.out_channels - channel);
+        Place at = place(first);
+        for (int64_t t = 0; t < count; ++t, advance(at))
+            for (int64_t c = 0; c < end; c += TOGETHER)
+                write<TOGETHER / LANES>(at, block.made + t * columns + c, channel + c, std::min(TOGETHER, end - c), to);
+    }
+
+    // `count` of a tile's outputs from `channel` on, at most N vectors, from the sums at all points.
+    template <int N, typename Value>
+    void write(const Place &at, const float *made, int64_t channel, int64_t count, const Output<Value> &to) const {
         const int64_t top = at.down * Method::OUTPUTS, left = at.across * Method::OUTPUTS;
         const int64_t lines = std::min<int64_t>(Method::OUTPUTS, g.out_height - top);
         const int64_t pixels = std::min<int64_t>(Method::OUTPUTS, g.out_width - left);
         const int64_t line = ((at.sample * g.out_depth + at.depth) * g.out_height + top) * g.out_width + left;
-        for (int64_t c = 0; c < count; c += LANES) {
-            Vector points[Method::POINTS], half[Method::OUTPUTS * Method::POINTS];
+        const int64_t vectors = divided_up(count, LANES);
+        Vector points[Method::POINTS], half[N][Method::OUTPUTS * Method::POINTS], base[N], shown[N][Method::OUTPUTS];
+        for (int64_t n = 0; n < vectors; ++n) {
             for (int x = 0; x < Method::POINTS; ++x) {
 #pragma GCC unroll 16
                 for (int y = 0; y < Method::POINTS; ++y)
-                    points[y] = *(const Vector *)(made + (y * Method::POINTS + x) * made_panel + c);
-                apply(Method::back, points, 1, half + x, Method::POINTS);
+                    points[y] = *(const Vector *)(made + (y * Method::POINTS + x) * made_panel + n * LANES);
+                Method::interpolate(points, 1, half[n] + x, Method::POINTS);
             }
-            const Vector base = loaded(bias + channel + c, count - c);
-            for (int64_t y = 0; y < lines; ++y) {
-                Vector shown[Method::OUTPUTS];
-                apply(Method::back, half + y * Method::POINTS, 1, shown, 1);
-                for (int64_t x = 0; x < pixels; ++x) {
-                    Vector value = shown[x] + base;
-                    if (g.rectified) value = value < 0 ? Vector{} : value;
-                    out.store(value, (line + y * g.out_width + x) * g.out_channels + channel + c, count - c);
-                }
+            base[n] = loaded(bias + channel + n * LANES, count - n * LANES);
+        }
+        for (int64_t y = 0; y < lines; ++y) {
+            for (int64_t n = 0; n < vectors; ++n) Method::interpolate(half[n] + y * Method::POINTS, 1, shown[n], 1);
+            for (int64_t x = 0; x < pixels; ++x) {
+                const int64_t pixel = (line + y * g.out_width + x) * g.out_channels + channel;
+                for (int64_t n = 0; n < vectors; ++n)
+                    to.store(shown[n][x] + base[n], pixel + n * LANES, count - n * LANES);
             }
         }
     }
 
     const Geometry &g;
-    const float *pictures;
+    const void *pictures;
     const Products &products;
     const float *bias;
-    const Output out;
+    void *out;
     int64_t down, across, total;  // tiles each way, and of all pictures
     int64_t wide, columns;        // output channels, and of a group of them, as multiplied
     int64_t tiles;                // of a block
     int64_t row, panel, made_panel, unrounded_panel;  // numbers from tile to tile, and from point to point
 };
+
+// What `method` numbers, as in fused_winograd.py. 0, or 1 when there is no memory for the scratch.
+template <typename Products>
+int convolve(int64_t method, const void *pictures, const Products &products, const float *bias, void *out,
+             const Geometry &g) {
+    if (method == 0) return Winograd<TwoTaps, Products>(pictures, products, bias, out, g).run();
+    if (method == 1) return Winograd<ThreeTaps, Products>(pictures, products, bias, out, g).run();
+    if (method == 2) return Winograd<SmallThreeTaps, Products>(pictures, products, bias, out, g).run();
+    if (method == 3) return Winograd<Doubling, Products>(pictures, products, bias, out, g).run();
+    return Winograd<SmallDoubling, Products>(pictures, products, bias, out, g).run();
+}
 
 }  // namespace

@@ -111,18 +111,20 @@ class Winograd(nn.Module):
 
 
 @cache
-def matrices(taps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """For the inputs `[p, p]`, the kernel `[p, taps]` and the outputs `[4, p]` of one way, p points being 3 + `taps`.
+def matrices(taps: int, outputs: int = OUTPUTS) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """For the inputs `[p, p]`, the kernel `[p, taps]` and the outputs `[outputs, p]` of one way.
+
+    There are p = `outputs` + `taps` - 1 points.
 
     ``back @ ((kernel @ g) * (there @ d))`` is the correlation of `d` `[p]` with `g` `[taps]`.
     """
-    count = OUTPUTS + taps - 1
+    count = outputs + taps - 1
     values = np.array(_POINTS[: count - 1])
     powers = np.vander(values, count, increasing=True)
     at_infinity = np.eye(1, count, count - 1)
     there = np.linalg.inv(np.concatenate([powers, at_infinity]).T)
     kernel = np.concatenate([powers[:, :taps], np.eye(1, taps, taps - 1)])
-    back = np.concatenate([powers[:, :OUTPUTS], np.eye(1, OUTPUTS, OUTPUTS - 1)]).T
+    back = np.concatenate([powers[:, :outputs], np.eye(1, outputs, outputs - 1)]).T
     largest = np.abs(there).max(1, keepdims=True)
     return there / largest, kernel * largest, back
 

@@ -14,6 +14,8 @@ WINOGRAD: Layers = {
     "more outputs than at once": (lambda: nn.Conv2d(20, 150, 3, padding=1), (1, 20, 5, 6)),
     "more tiles than at once": (lambda: nn.Conv2d(8, 16, 3, padding=1), (3, 8, 41, 50)),
     "few channels": (lambda: nn.Conv2d(3, 2, 3, padding=1), (1, 3, 6, 5)),
+    "a channel for many": (lambda: nn.Conv2d(1, 130, 3, padding=1), (2, 1, 6, 5)),
+    "a channel for a channel in a volume": (lambda: nn.Conv3d(1, 1, 2, padding=1), (1, 1, 2, 4, 7)),
     "no padding, no bias": (lambda: nn.Conv2d(16, 32, 3, bias=False), (2, 16, 10, 11)),
     "much padding": (lambda: nn.Conv2d(16, 32, 3, padding=(4, 0)), (1, 16, 3, 9)),
     "a pixel": (lambda: nn.Conv2d(16, 32, 3, padding=1), (5, 16, 1, 1)),
@@ -31,6 +33,7 @@ WINOGRAD: Layers = {
 WINDOWS: Layers = {
     "plain": (lambda: nn.Conv2d(64, 64, 3, padding=1), (2, 64, 8, 12)),
     "parts of pairs, of vectors and of groups": (lambda: nn.Conv2d(17, 37, 3, padding=1), (3, 17, 9, 7)),
+    "a channel for many": (lambda: nn.Conv2d(1, 130, 1), (2, 1, 6, 5)),
     "few channels, no bias": (lambda: nn.Conv2d(3, 2, 3, padding=1, bias=False), (1, 3, 6, 5)),
     "pointwise": (lambda: nn.Conv2d(33, 65, 1), (2, 33, 5, 7)),
     "strides": (lambda: nn.Conv2d(24, 40, 3, (3, 2), padding=1), (2, 24, 10, 9)),

@@ -43,7 +43,7 @@ def test_parts_are_read_as_one(kind: Any, make: Callable[[], nn.Module], shape: 
     limit = 1e-5 if kind is FusedWinograd else 3e-3
     with torch.inference_mode():
         expected = layer(x)
-        for first in {1, shape[1] // 2, shape[1] - 1}:
+        for first in {1, shape[1] // 2, shape[1] - 1} & set(range(1, shape[1])):
             found = layer((x[:, :first].clone(), x[:, first:].clone()))
             assert difference(expected, found) <= limit * float(expected.std(correction=0)) + 1e-6
 
@@ -55,7 +55,7 @@ def test_parts_that_do_not_fit_are_told(kind: Any) -> None:
     with pytest.raises(RuntimeError, match="instead of float32"):
         layer((x, x[:, :4], x[:, 4:]))
     for other in (torch.zeros(2, 7, 9, 9), torch.zeros(1, 8, 9, 9), torch.zeros(2, 8, 9, 8), x.double(), x[0]):
-        with pytest.raises(RuntimeError, match=r"and torch.* instead of float32 \[n, 16, h, w\] on cpu"):
+        with pytest.raises(RuntimeError, match=r"and torch.* instead of float32 or float16 \[n, 16, h, w\] on cpu"):
             layer((x, other))
 
 

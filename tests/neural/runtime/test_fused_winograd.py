@@ -18,7 +18,13 @@ from torch import Tensor, nn  # noqa: E402
 from comps.animation.neural import fused_winograd, native, quick_convolutions  # noqa: E402
 from comps.animation.neural.backend import Plan, build  # noqa: E402
 from comps.animation.neural.folding import fold_rectifiers  # noqa: E402
-from comps.animation.neural.fused_winograd import FusedWinograd, can_be_fused, fused_code, is_fusible_here  # noqa: E402
+from comps.animation.neural.fused_winograd import (  # noqa: E402
+    FusedWinograd,
+    can_be_fused,
+    fused_code,
+    is_fusible_here,
+    outputs_of_a_tile,
+)
 from comps.animation.neural.measure import difference  # noqa: E402
 from comps.core.errors import EngineUnavailableError  # noqa: E402
 from tests.neural.runtime.layers import WINOGRAD  # noqa: E402
@@ -28,7 +34,7 @@ pytestmark = pytest.mark.torch
 FLAGS = native.processor_flags()
 RUNS = platform.system() == "Linux" and platform.machine() == "x86_64" and bool(shutil.which("g++"))
 needs_code = pytest.mark.skipif(
-    not RUNS or not {"avx2", "fma"} <= FLAGS, reason="no AVX2 or no g++ here; that it is done without is tested"
+    not RUNS or not {"avx2", "fma", "f16c"} <= FLAGS, reason="no AVX2 or no g++ here; that it is done without is tested"
 )
 
 
@@ -69,6 +75,36 @@ def test_a_layer_gives_the_same(case: str, threads: int, instructions: str) -> N
     assert made.shape == expected.shape
     assert made.dtype == torch.float32
     assert difference(expected, made) <= 1e-5
+
+
+@needs_code
+@pytest.mark.parametrize("case", [name for name, (make, _) in WINOGRAD.items() if make().kernel_size[-1] == 3])
+def test_tiles_of_three_outputs_give_the_same(case: str, instructions: str) -> None:
+    make, shape = WINOGRAD[case]
+    torch.manual_seed(0)
+    layer, x = make().eval(), torch.randn(shape)
+    with torch.inference_mode():
+        made = FusedWinograd(layer, outputs=3)(x)
+        assert difference(layer.double()(x.double()), made) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("layer", "height", "width", "outputs"),
+    [
+        (nn.Conv2d(8, 8, 3, padding=1), 6, 6, 3),
+        (nn.Conv2d(8, 8, 3, padding=1), 9, 6, 3),
+        (nn.Conv2d(8, 8, 3, padding=1), 12, 12, 4),  # whole tiles of either: larger ones have fewer points
+        (nn.Conv2d(8, 8, 3, padding=1), 9, 16, 4),
+        (nn.Conv2d(8, 8, 3), 8, 8, 3),  # six pixels are left of eight
+        (nn.Conv2d(8, 8, 3), 6, 6, 4),
+        (nn.Conv3d(8, 8, (5, 3, 3), padding=(9, 1, 1)), 6, 6, 3),
+        (nn.Conv2d(8, 8, 2, padding=1), 5, 5, 4),
+        (nn.ConvTranspose2d(8, 8, 3, 2, 1, 1), 6, 6, 3),
+        (nn.ConvTranspose2d(8, 8, 3, 2, 1, 1), 12, 12, 4),
+    ],
+)
+def test_tiles_of_the_fewest_products_are_taken(layer: nn.Conv2d, height: int, width: int, outputs: int) -> None:
+    assert outputs_of_a_tile(layer, height, width) == outputs
 
 
 @needs_code
@@ -117,9 +153,9 @@ def test_what_it_cannot_take_is_told(instructions: str) -> None:
     wrong = [torch.zeros(1, 15, 8, 8), torch.zeros(1, 16, 8, 8, dtype=torch.float64), torch.zeros(16), torch.zeros(())]
     wrong += [torch.zeros(1, 16, 8, 8, device="meta"), torch.zeros(16, 8, 8), torch.zeros(1, 16, 1, 8, 8)]
     for x in wrong:
-        with pytest.raises(RuntimeError, match=r"instead of float32 \[n, 16, h, w\] on cpu"):
+        with pytest.raises(RuntimeError, match=r"instead of float32 or float16 \[n, 16, h, w\] on cpu"):
             fused(x)
-    with pytest.raises(RuntimeError, match=r"instead of float32 \[n, 16, d, h, w\] on cpu"):
+    with pytest.raises(RuntimeError, match=r"instead of float32 or float16 \[n, 16, d, h, w\] on cpu"):
         FusedWinograd(nn.Conv3d(16, 16, 3, padding=1))(torch.zeros(16, 16, 8, 8))
     with pytest.raises(RuntimeError, match="smaller than the kernel"):
         fused(torch.zeros(1, 16, 2, 8))

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.torch
 FLAGS = native.processor_flags()
 RUNS = platform.system() == "Linux" and platform.machine() == "x86_64" and bool(shutil.which("g++"))
 needs_code = pytest.mark.skipif(
-    not RUNS or not {"avx2", "fma"} <= FLAGS, reason="no AVX2 or no g++ here; that it is refused is tested"
+    not RUNS or not {"avx2", "fma", "f16c"} <= FLAGS, reason="no AVX2 or no g++ here; that it is refused is tested"
 )
 SETS = {"-".join(sorted(needed)): needed for needed, _ in int16_products._OPTIONS}
 
@@ -187,7 +187,7 @@ def test_what_it_cannot_take_is_told() -> None:
     quick = Int16Windows(nn.Conv2d(16, 20, 3))
     wrong = [torch.zeros(1, 15, 8, 8), torch.zeros(1, 16, 8, 8, dtype=torch.float64), torch.zeros(16), torch.zeros(())]
     for x in [*wrong, torch.zeros(1, 16, 8, 8, device="meta"), torch.zeros(16, 8, 8)]:
-        with pytest.raises(RuntimeError, match=r"instead of float32 \[n, 16, h, w\] on cpu"):
+        with pytest.raises(RuntimeError, match=r"instead of float32 or float16 \[n, 16, h, w\] on cpu"):
             quick(x)
     with pytest.raises(RuntimeError, match="smaller than the kernel"):
         quick(torch.zeros(1, 16, 2, 8))
@@ -295,7 +295,7 @@ def test_the_backend_takes_what_is_quickest(taken: type[nn.Module], monkeypatch:
 
 
 def test_other_machines_are_told(anew: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cpuinfo").write_text("flags : fpu avx2\n")
+    (tmp_path / "cpuinfo").write_text("flags : fpu avx2 f16c\n")
     monkeypatch.setattr(native, "CPU_INFO", tmp_path / "cpuinfo")
     x = torch.zeros(1, 64, 8, 8)
     with pytest.raises(

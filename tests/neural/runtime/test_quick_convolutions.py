@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -183,7 +185,7 @@ def test_each_way_has_to_beat_the_best_so_far(mixed: tuple[nn.Module, Tensor]) -
 
     module = nn.Sequential(nn.Conv2d(130, 4, 1))
     quick = with_quick_convolutions(
-        module, (mixed[1],), judge, ways=lambda part: [Same, Other] if type(part) is nn.Conv2d else []
+        module, (mixed[1],), judge, ways=lambda part, height, width: [Same, Other] if type(part) is nn.Conv2d else []
     )
     assert asked == [(nn.Conv2d, Same), (Same, Other)]
     assert type(quick[0]) is Same
@@ -192,12 +194,16 @@ def test_each_way_has_to_beat_the_best_so_far(mixed: tuple[nn.Module, Tensor]) -
 @pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")
 def test_int16_has_ways_for_more_layers(mixed: tuple[nn.Module, Tensor]) -> None:
     module = mixed[0]
-    assert [way.__name__ for way in int16_ways(module.wide)] == ["Int16Windows", "Int16Winograd"]
-    assert [way.__name__ for way in int16_ways(module.strided)] == ["Int16Windows"]
-    assert [way.__name__ for way in int16_ways(module.huge)] == ["Fourier", "Int16Windows"]
-    assert not int16_ways(module.grouped)
-    assert not int16_ways(nn.Conv3d(2, 2, 3)), "too narrow to gain"
-    assert [way.__name__ for way in int16_ways(nn.Conv3d(32, 32, 3))] == ["Int16Winograd"]
+    assert names(int16_ways(module.wide, 32, 32)) == ["Int16Windows", "Int16Winograd"]
+    assert names(int16_ways(module.strided, 32, 32)) == ["Int16Windows"]
+    assert names(int16_ways(module.huge, 32, 32)) == ["Fourier", "Int16Windows"]
+    assert not int16_ways(module.grouped, 32, 32)
+    assert not int16_ways(nn.Conv3d(2, 2, 3), 32, 32), "too narrow to gain"
+    assert names(int16_ways(nn.Conv3d(32, 32, 3), 32, 32)) == ["Int16Winograd"]
+
+
+def names(ways: Sequence[Callable[[Any], nn.Module]]) -> list[str]:
+    return [getattr(way, "func", way).__name__ for way in ways]
 
 
 @pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")

@@ -12,6 +12,7 @@ from comps.animation.neural.amx import matrix_unit
 from comps.animation.neural.backend import Program, Task
 from comps.animation.neural.bfloat16_parts import in_parts
 from comps.animation.neural.folding import fold_batch_norms, fold_concatenations, fold_parts, fold_rectifiers
+from comps.animation.neural.halving import halve_pictures
 from comps.animation.neural.int16_products import int16_code
 from comps.animation.neural.quick_convolutions import int16_ways, with_quick_convolutions
 
@@ -83,7 +84,9 @@ def int16(task: Task) -> TorchProgram:
     """Folded, channels last, convolutions with products of whole numbers of 16 bits where they are quicker."""
     int16_code()  # raises where there is none, before anything takes time
     module = with_quick_convolutions(fold_parts(folded_module(task)), task.examples, ways=int16_ways)
-    return _folded_into_layers(TorchProgram("int16", module, task.device, channels_last=True), task)
+    program = _folded_into_layers(TorchProgram("int16", module, task.device, channels_last=True), task)
+    program.module = halve_pictures(program.module, [program.prepared(example) for example in task.examples])
+    return program
 
 
 def bf16(task: Task) -> TorchProgram:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -205,8 +204,6 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 16])
     parser.add_argument("--weights", choices=["synthetic", "initial"], default="synthetic")
     options = parser.parse_args()
-    # Torch's own exporter does what torch has since deprecated; nothing here can do without.
-    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
     torch.set_num_threads(options.threads)
     rows = run(options)
     device = resolve(options.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import warnings
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from comps.animation.neural.folding import fold_batch_norms, fold_parts
 
 _OPERATORS = "torch.onnx._internal.exporter._registration"
 """Logger of the exporter's table of operators."""
+
+# What torch's own exporter does and torch has since deprecated; nothing here can do without.
+warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
 
 
 def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:

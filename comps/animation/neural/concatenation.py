@@ -11,8 +11,6 @@ from torch import Tensor, nn
 Parts: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
 """`[n, i, h, w]`, or `[n, i1, h, w]` and `[n, i2, h, w]` with `i1 + i2` channels in all."""
 
-_TYPES = (torch.float32, torch.float16)
-
 
 class Concatenation(nn.Module):
     """Part of a network whose output is read by one layer and by nothing else.
@@ -41,7 +39,9 @@ class Joining(Protocol):
     reads_parts: bool
 
 
-def checked_parts(x: Parts, channels: int, dimensions: int, wanted: str) -> tuple[Tensor, ...]:
+def checked_parts(
+    x: Parts, channels: int, dimensions: int, wanted: str, types: Sequence[torch.dtype] = (torch.float32,)
+) -> tuple[Tensor, ...]:
     """The tensors of a layer's input, one or two.
 
     Args:
@@ -49,23 +49,31 @@ def checked_parts(x: Parts, channels: int, dimensions: int, wanted: str) -> tupl
         channels: of all together.
         dimensions: of each.
         wanted: the shape, for the message.
+        types: that each may have.
 
     Raises:
-        RuntimeError: it is not float32 or float16 on the CPU, of that shape and, where there are two, of the same size.
+        RuntimeError: it is not of these types, on the CPU, of that shape and, where there are two, of the same size.
     """
     parts = (x,) if isinstance(x, Tensor) else x
     kinds = {(part.device.type, part.dim(), *part.shape[:1], *part.shape[2:]) for part in parts}
     known = len(kinds) == 1 and next(iter(kinds))[:2] == ("cpu", dimensions)
-    known = known and all(part.dtype in _TYPES for part in parts)
+    known = known and all(part.dtype in types for part in parts)
     if not known or len(parts) > 2 or sum(part.shape[1] for part in parts) != channels:
         found = " and ".join(f"{part.dtype} {list(part.shape)} on {part.device}" for part in parts)
-        raise RuntimeError(f"the input is {found} instead of float32 or float16 [{wanted}] on cpu")
+        names = " or ".join(str(each).removeprefix("torch.") for each in types)
+        raise RuntimeError(f"the input is {found} instead of {names} [{wanted}] on cpu")
     return parts
 
 
-def native_parts(parts: Sequence[Tensor]) -> tuple[int | None, int, bool, bool]:
-    """Of a layer's input for compiled code: where the second part lies, its channels, and whether each is float16."""
-    halves = [part.dtype == torch.float16 for part in parts]
+def native_parts(parts: Sequence[Tensor], out: Tensor) -> tuple[int | None, int, bool, bool, bool]:
+    """Of a layer's input and output for compiled code.
+
+    Returns:
+        Where the second part lies, how many channels it has, and whether the first part, the second and the output are
+        float16.
+    """
+    halves = [each.dtype == torch.float16 for each in parts]
+    made = out.dtype == torch.float16
     if len(parts) == 1:
-        return None, 0, halves[0], False
-    return parts[1].data_ptr(), parts[1].shape[1], halves[0], halves[1]
+        return None, 0, halves[0], False, made
+    return parts[1].data_ptr(), parts[1].shape[1], halves[0], halves[1], made

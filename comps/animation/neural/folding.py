@@ -123,17 +123,24 @@ def fold_concatenations(module: nn.Module, examples: Sequence[Tensor]) -> nn.Mod
         expected = module(*one)
         for concatenation in concatenations:
             concatenation.apart = True
-        if not _still_agrees(expected, module, one):
+        if not still_agrees(expected, module, one):
             logger.warning("the concatenations of %s stay: one of them has more readers", type(module).__name__)
             for concatenation in concatenations:
                 concatenation.apart = False
     return module
 
 
-def _still_agrees(expected: Any, module: nn.Module, examples: Sequence[Tensor]) -> bool:
-    """Whether `module` returns what is expected; whatever reads two tensors as one may raise anything."""
+def still_agrees(expected: Any, module: nn.Module, examples: Sequence[Tensor], tolerance: float = _TOLERANCE) -> bool:
+    """Whether `module` returns what is expected; whatever reads what a layer now gives otherwise may raise anything.
+
+    Args:
+        expected: a tensor, or several in a sequence.
+        module: with layers that give something in another form than before.
+        examples: inputs of one call.
+        tolerance: of each output's largest magnitude, and 1.
+    """
     try:
-        return _agree(expected, module(*examples))
+        return _agree(expected, module(*examples), tolerance)
     except Exception:  # noqa: BLE001
         return False
 
@@ -209,12 +216,12 @@ def _fold(layer: Any, norm: Any) -> None:
     layer.weight, layer.bias = (nn.Parameter(tensor.float(), requires_grad=False) for tensor in fused)
 
 
-def _agree(expected: Any, found: Any) -> bool:
+def _agree(expected: Any, found: Any, tolerance: float = _TOLERANCE) -> bool:
     pairs = [(expected, found)] if isinstance(expected, Tensor) else list(zip(expected, found, strict=True))
-    return all(_alike(a, b) for a, b in pairs)
+    return all(_alike(a, b, tolerance) for a, b in pairs)
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    if not a.is_floating_point():
+def _alike(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    if not a.is_floating_point() or not a.numel():
         return torch.equal(a, b)
-    return bool((a - b).abs().max() <= _TOLERANCE * (1 + a.abs().max()))
+    return bool((a - b).abs().max() <= tolerance * (1 + a.abs().max()))

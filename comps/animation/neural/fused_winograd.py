@@ -60,11 +60,12 @@ class Geometry(ctypes.Structure):
 
 
 class FusedWinograd(nn.Module):
-    """Does what a layer does that `can_be_fused`, without negative numbers if `rectified`, in float16 if `halved`.
+    """Does what a layer does that `can_be_fused`, and leaves out negative numbers if `rectified`.
 
     Args:
         layer: with weights in float32, on the CPU.
-        outputs: of a tile, each way; see `outputs_of_a_tile`.
+        outputs: of a tile, each way, or of a layer that doubles the inputs; 4, or 3 if it has three taps. See
+            `outputs_of_a_tile`.
 
     Raises:
         EngineUnavailableError: `fused_code` does.
@@ -73,10 +74,12 @@ class FusedWinograd(nn.Module):
     weights: Tensor
     bias: Tensor
     reads_parts = True
+    types: tuple[torch.dtype, ...] = (torch.float32,)
+    """Of pictures that it reads."""
 
     def __init__(self, layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d, outputs: int = OUTPUTS) -> None:
         super().__init__()
-        self.rectified = self.halved = False
+        self.rectified = False
         transposed = isinstance(layer, nn.ConvTranspose2d)
         weight = layer.weight.detach().transpose(0, 1) if transposed else layer.weight.detach()
         deep = weight if weight.dim() == 5 else weight[:, :, None]
@@ -103,7 +106,7 @@ class FusedWinograd(nn.Module):
         flat = self._dimensions == 4
         layout = torch.channels_last if flat else torch.channels_last_3d
         wanted = f"n, {self._channels}, {'' if flat else 'd, '}h, w"
-        pixels = checked_parts(x, self._channels, self._dimensions, wanted)
+        pixels = checked_parts(x, self._channels, self._dimensions, wanted, self.types)
         pictures = [part.contiguous(memory_format=layout) for part in pixels]
         count, _, *sides = pictures[0].shape
         depth, height, width = (1, *sides) if flat else sides
@@ -111,16 +114,17 @@ class FusedWinograd(nn.Module):
         if min(size) < 1:
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
         shape = (count, self._out_channels, *size[flat:])
-        out = torch.empty(
-            shape, dtype=torch.float16 if self.halved else torch.float32, device="cpu", memory_format=layout
-        )
+        out = torch.empty(shape, dtype=self._out_type(), device="cpu", memory_format=layout)
         geometry = Geometry(
-            *(count, depth, height, width, self._channels, *native_parts(pictures), self.halved, *size),
+            *(count, depth, height, width, self._channels, *native_parts(pictures, out), *size),
             *(self._out_channels, self._depth_taps, *self._pads, self.rectified, torch.get_num_threads()),
         )
         if count and not self._convolve(pictures[0], out, geometry):
             raise MemoryError("there is no memory for a convolution's scratch")
         return out
+
+    def _out_type(self) -> torch.dtype:
+        return torch.float32
 
     def _columns(self) -> int:
         """Outputs that are multiplied at once."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from comps.animation.neural.concatenation import Parts, checked_parts, native_parts
+from comps.animation.neural.halving import halved
 from comps.animation.neural.int16_products import Phase, WindowGeometry, int16_code, packed
 from comps.animation.neural.phases import (
     Offsets,
@@ -24,13 +25,16 @@ from comps.animation.neural.phases import (
 
 
 class Int16Windows(nn.Module):
-    """Does what a convolution or a transposed one does, without negative numbers if `rectified`, in float16 if `halved`.
+    """Does what a convolution or a transposed one does, and leaves out negative numbers if `rectified`.
 
     Largest errors are some 3e-3 of what outputs vary by. A transposed convolution without stride makes one pixel a
     picture of the kernel's size; only that is done so, and the layer is kept for larger pictures.
 
     Args:
         layer: one that `can_be_windows`, in float32, on the CPU.
+
+    Attributes:
+        halved: see `Halving`.
 
     Raises:
         EngineUnavailableError: `int16_code` does.
@@ -59,7 +63,7 @@ class Int16Windows(nn.Module):
         Raises:
             MemoryError: there is none for the scratch.
         """
-        parts = checked_parts(x, self._channels, 4, f"n, {self._channels}, h, w")
+        parts = checked_parts(x, self._channels, 4, f"n, {self._channels}, h, w", (torch.float32, torch.float16))
         height, width = parts[0].shape[2:]
         if self.for_larger is not None and height * width > 1:
             return self._by_layer(self.for_larger, parts)
@@ -68,7 +72,8 @@ class Int16Windows(nn.Module):
             raise RuntimeError(f"pictures of {height} x {width} pixels are smaller than the kernel")
         pictures = [part.contiguous(memory_format=torch.channels_last) for part in parts]
         shape = (len(pictures[0]), self._out_channels, *size)
-        out = torch.empty(shape, dtype=self._type(), device="cpu", memory_format=torch.channels_last)
+        dtype = torch.float16 if self.halved else torch.float32
+        out = torch.empty(shape, dtype=dtype, device="cpu", memory_format=torch.channels_last)
         geometry = self._geometry(pictures, out)
         places = (each.data_ptr() for each in (pictures[0], self.bias, out))
         if len(out) and int16_code().int16_windows(*places, ctypes.byref(geometry)):
@@ -77,10 +82,8 @@ class Int16Windows(nn.Module):
 
     def _by_layer(self, layer: nn.Module, parts: Sequence[Tensor]) -> Tensor:
         made: Tensor = layer(torch.cat([part.float() for part in parts], 1))
-        return (made.relu_() if self.rectified else made).to(self._type())
-
-    def _type(self) -> torch.dtype:
-        return torch.float16 if self.halved else torch.float32
+        rectified = made.relu_() if self.rectified else made
+        return halved(rectified) if self.halved else rectified
 
     def _out_size(self, pixels: int, side: tuple[int, int, int, int]) -> int:
         kernel, stride, padding, _ = side
@@ -95,8 +98,8 @@ class Int16Windows(nn.Module):
         places = [-(-side // stride) for side in out.shape[2:]] if self.for_larger is None else (1, 1)
         phases = (Phase * len(self._phases))(*(phase.native() for phase in self._phases))
         return WindowGeometry(
-            *(len(out), *pictures[0].shape[2:], self._channels, *native_parts(pictures)),
-            *(self.halved, *out.shape[2:], self._out_channels, *places, *steps, stride),
+            *(len(out), *pictures[0].shape[2:], self._channels, *native_parts(pictures, out)),
+            *(*out.shape[2:], self._out_channels, *places, *steps, stride),
             *(len(phases), phases, self.rectified, torch.get_num_threads()),
         )
 

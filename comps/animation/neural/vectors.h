@@ -1,4 +1,5 @@
-// Vectors of float32 as the processor has them, and the memory that threads work in.
+// Vectors of float32 as the processor has them; how they come from memory, are fetched ahead, and go back; and the memory
+// that threads work in.
 
 #pragma once
 

@@ -32,10 +32,10 @@ namespace {
 constexpr int64_t MOST_TILES = 72, MOST_BYTES = 8 << 20;
 constexpr int64_t MOST_COLUMNS = 128;  // of the outputs that a block makes at once
 
-// `to[n * to_step]` = the sum over k of `matrix[n][k] * from[k * from_step]`.
+// `to[n * to_step]` = the sum over k of `matrix[n][k] * from[k]`.
 template <int N, int K>
-__attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], const Vector *from, int from_step,
-                                                 Vector *to, int to_step) {
+__attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], const Vector *from, Vector *to,
+                                                 int to_step) {
 #pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
         Vector sum = {};
@@ -44,7 +44,7 @@ __attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], co
         for (int k = 0; k < K; ++k) {
             const float factor = matrix[n][k];
             if (factor == 0) continue;
-            const Vector value = from[k * from_step];
+            const Vector value = from[k];
             if (!begun)
                 sum = factor == 1 ? value : factor * value;
             else
@@ -69,35 +69,33 @@ __attribute__((always_inline)) inline void apply(const float (&matrix)[N][K], co
 struct ThreeTaps {
     static constexpr int INPUTS = 6, POINTS = 6, OUTPUTS = 4, STEP = 4;
 
-    __attribute__((always_inline)) static void evaluate(const Vector *x, int step, Vector *to, int to_step) {
-        const Vector x1 = x[step], x2 = x[2 * step], x3 = x[3 * step], x4 = x[4 * step];
-        const Vector even = x4 - x2, odd = x3 - x1;
-        to[0] = 0.5f * x[0] + (0.5f * x4 - (0.75f * odd + x2));
-        to[to_step] = 0.4f * (x1 - x4) + (0.2f * x3 + x2);
-        to[2 * to_step] = 0.4f * (x1 + x4) + (0.2f * x2 - x3);
+    __attribute__((always_inline)) static void evaluate(const Vector *x, Vector *to, int to_step) {
+        const Vector even = x[4] - x[2], odd = x[3] - x[1];
+        to[0] = 0.5f * x[0] + (0.5f * x[4] - (0.75f * odd + x[2]));
+        to[to_step] = 0.4f * (x[1] - x[4]) + (0.2f * x[3] + x[2]);
+        to[2 * to_step] = 0.4f * (x[1] + x[4]) + (0.2f * x[2] - x[3]);
         to[3 * to_step] = even + 0.5f * odd;
         to[4 * to_step] = odd - 0.5f * even;
-        to[5 * to_step] = 0.5f * x[5 * step] + (0.5f * x1 - (0.75f * even + x3));
+        to[5 * to_step] = 0.5f * x[5] + (0.5f * x[1] - (0.75f * even + x[3]));
     }
 
-    __attribute__((always_inline)) static void interpolate(const Vector *at, int step, Vector *to, int to_step) {
-        const Vector two = at[3 * step], half = at[4 * step];  // at 2 and -1/2
-        const Vector sum = at[step] + at[2 * step], difference = at[step] - at[2 * step];
-        to[0] = at[0] + sum + (two + half);
-        to[to_step] = difference + 2 * two - 0.5f * half;
-        to[2 * to_step] = sum + 4 * two + 0.25f * half;
-        to[3 * to_step] = difference + 8 * two - 0.125f * half + at[5 * step];
+    __attribute__((always_inline)) static void interpolate(const Vector *at, Vector *to, int to_step) {
+        const Vector sum = at[1] + at[2], difference = at[1] - at[2];
+        to[0] = at[0] + sum + (at[3] + at[4]);
+        to[to_step] = difference + 2 * at[3] - 0.5f * at[4];
+        to[2 * to_step] = sum + 4 * at[3] + 0.25f * at[4];
+        to[3 * to_step] = difference + 8 * at[3] - 0.125f * at[4] + at[5];
     }
 };
 
 // A method by its matrices.
 template <typename Matrices>
 struct Plain : Matrices {
-    __attribute__((always_inline)) static void evaluate(const Vector *x, int step, Vector *to, int to_step) {
-        apply(Matrices::there, x, step, to, to_step);
+    __attribute__((always_inline)) static void evaluate(const Vector *x, Vector *to, int to_step) {
+        apply(Matrices::there, x, to, to_step);
     }
-    __attribute__((always_inline)) static void interpolate(const Vector *at, int step, Vector *to, int to_step) {
-        apply(Matrices::back, at, step, to, to_step);
+    __attribute__((always_inline)) static void interpolate(const Vector *at, Vector *to, int to_step) {
+        apply(Matrices::back, at, to, to_step);
     }
 };
 
@@ -150,7 +148,7 @@ using SmallDoubling = Plain<SixOfDoubled>;
 
 // `Products` multiplies rows of `Number`, each what a tile has at one point, with the kernels there:
 //   row_length(depth): numbers from row to row for `depth` channels of all taps,
-//   QUANTIZED: whether rows are float32 at first, and are made by `quantize`, with a unit for each,
+//   QUANTIZED: whether rows are float32 at first, and are made by `quantize`, with a unit for each; pictures may be Half then,
 //   multiply(count, rows, row_length, units, output, to, to_row, ahead): `count` rows times the COLUMNS kernels that begin
 //     with number `output`, counted through all points; `ahead` fetches in each of `steps()`,
 //   kernels(output), bytes(): where these kernels lie, and how many bytes they take.
@@ -235,10 +233,7 @@ class Winograd {
             const int64_t some = std::min(columns, wide - channel);
             for (int64_t point = 0; point < SQUARE; ++point)
                 multiply_all(count, point, channel, some, block);
-            if (g.out_halves)
-                write_all<Half>(first, count, block, channel, some);
-            else
-                write_all<float>(first, count, block, channel, some);
+            write_all(first, count, block, channel, some);
         }
     }
 
@@ -296,10 +291,13 @@ class Winograd {
     // `channels` of a tile at all points, `step` numbers from each other.
     void evaluate_part(const void *from, bool halves, int64_t channels, const Pixels &pixels, const float *zeros, float *to,
                        int64_t step) const {
-        if (halves)
-            evaluate(static_cast<const Half *>(from), channels, pixels, reinterpret_cast<const Half *>(zeros), to, step);
-        else
-            evaluate(static_cast<const float *>(from), channels, pixels, zeros, to, step);
+        if constexpr (Products::QUANTIZED)
+            if (halves) {
+                const Half *none = reinterpret_cast<const Half *>(zeros);
+                evaluate(static_cast<const Half *>(from), channels, pixels, none, to, step);
+                return;
+            }
+        evaluate(static_cast<const float *>(from), channels, pixels, zeros, to, step);
     }
 
     template <typename Value>
@@ -322,8 +320,8 @@ class Winograd {
     // What the tile after next will read and no tile before it has: the processor does not foresee so many rows.
     template <typename Value>
     static void prefetch(const Value *first, int64_t line, int64_t channels) {
-        for (int64_t y = 1; y <= Method::STEP; ++y) {
-            const Value *next = first + y * line + (1 + 2 * Method::STEP) * channels;
+        for (int64_t y = Method::INPUTS - Method::STEP; y < Method::INPUTS; ++y) {
+            const Value *next = first + y * line + (Method::INPUTS + Method::STEP) * channels;
             for (int64_t c = 0; c < Method::STEP * channels; c += 64 / sizeof(Value)) __builtin_prefetch(next + c);
         }
     }
@@ -341,17 +339,17 @@ class Winograd {
     // LANES channels of a tile at all points; `pixel` gives them.
     template <typename Pixel>
     __attribute__((always_inline)) static void evaluate_some(const Pixel &pixel, float *to, int64_t step) {
-        Vector half[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
+        Vector one_way[Method::POINTS * Method::INPUTS], seen[Method::POINTS];
 #pragma GCC unroll 16
         for (int x = 0; x < Method::INPUTS; ++x) {
             Vector column[Method::INPUTS];
 #pragma GCC unroll 16
             for (int y = 0; y < Method::INPUTS; ++y) column[y] = pixel(y, x);
-            Method::evaluate(column, 1, half + x, Method::INPUTS);
+            Method::evaluate(column, one_way + x, Method::INPUTS);
         }
 #pragma GCC unroll 16
         for (int y = 0; y < Method::POINTS; ++y) {
-            Method::evaluate(half + y * Method::INPUTS, 1, seen, 1);
+            Method::evaluate(one_way + y * Method::INPUTS, seen, 1);
             // Beyond the last channel these are zeros; what follows is written over them, or they are never read.
 #pragma GCC unroll 16
             for (int x = 0; x < Method::POINTS; ++x)
@@ -364,7 +362,7 @@ class Winograd {
         const int64_t first = point * wide + channel;
         for (int64_t column = 0; column < some; column += COLUMNS) {
             int64_t next = first + column + COLUMNS;
-            if (column + COLUMNS == some) next = point + 1 < SQUARE ? first + wide : channel + columns;
+            if (column + COLUMNS == some) next = point + 1 < SQUARE ? first + wide : (channel + columns) % wide;
             for (int64_t t = 0; t < count; t += ROWS) {
                 const int64_t rows = std::min<int64_t>(ROWS, count - t);
                 const Ahead ahead(products.kernels(next), products.bytes(), t, rows, count, products.steps());
@@ -375,8 +373,17 @@ class Winograd {
     }
 
     // The outputs of `count` tiles, `some` from `channel` on.
-    template <typename Value>
     void write_all(int64_t first, int64_t count, const Block &block, int64_t channel, int64_t some) const {
+        if constexpr (Products::QUANTIZED)
+            if (g.out_halves) {
+                write_all_as<Half>(first, count, block, channel, some);
+                return;
+            }
+        write_all_as<float>(first, count, block, channel, some);
+    }
+
+    template <typename Value>
+    void write_all_as(int64_t first, int64_t count, const Block &block, int64_t channel, int64_t some) const {
         constexpr int64_t TOGETHER = 64 / sizeof(Value);  // whole lines of the caches, one after the other
         const Output<Value> to(out, g.out_channels, TOGETHER, g.rectified);
         const int64_t end = std::min(some, g.out_channels - channel);
@@ -394,18 +401,19 @@ class Winograd {
         const int64_t pixels = std::min<int64_t>(Method::OUTPUTS, g.out_width - left);
         const int64_t line = ((at.sample * g.out_depth + at.depth) * g.out_height + top) * g.out_width + left;
         const int64_t vectors = divided_up(count, LANES);
-        Vector points[Method::POINTS], half[N][Method::OUTPUTS * Method::POINTS], base[N], shown[N][Method::OUTPUTS];
+        Vector one_way[N][Method::OUTPUTS * Method::POINTS], base[N], shown[N][Method::OUTPUTS];
         for (int64_t n = 0; n < vectors; ++n) {
             for (int x = 0; x < Method::POINTS; ++x) {
+                Vector points[Method::POINTS];
 #pragma GCC unroll 16
                 for (int y = 0; y < Method::POINTS; ++y)
                     points[y] = *(const Vector *)(made + (y * Method::POINTS + x) * made_panel + n * LANES);
-                Method::interpolate(points, 1, half[n] + x, Method::POINTS);
+                Method::interpolate(points, one_way[n] + x, Method::POINTS);
             }
             base[n] = loaded(bias + channel + n * LANES, count - n * LANES);
         }
         for (int64_t y = 0; y < lines; ++y) {
-            for (int64_t n = 0; n < vectors; ++n) Method::interpolate(half[n] + y * Method::POINTS, 1, shown[n], 1);
+            for (int64_t n = 0; n < vectors; ++n) Method::interpolate(one_way[n] + y * Method::POINTS, shown[n], 1);
             for (int64_t x = 0; x < pixels; ++x) {
                 const int64_t pixel = (line + y * g.out_width + x) * g.out_channels + channel;
                 for (int64_t n = 0; n < vectors; ++n)

@@ -99,6 +99,18 @@ def rounding(layer: nn.Conv2d, x: Tensor) -> float:
 
 
 @needs_code
+@pytest.mark.parametrize("case", [name for name, (make, _) in WINOGRAD.items() if make().kernel_size[-1] == 3])
+def test_tiles_of_three_outputs_give_nearly_the_same(case: str) -> None:
+    make, shape = WINOGRAD[case]
+    torch.manual_seed(0)
+    layer, x = make().eval(), torch.randn(shape)
+    with torch.inference_mode():
+        made = Int16Winograd(layer, outputs=3)(x)
+        expected = layer.double()(x.double())
+    assert difference(expected, made) <= 1.5e-2 * float(expected.std())
+
+
+@needs_code
 def test_the_largest_sums_that_there_are_stay_in_their_bits(instructions: None) -> None:
     """All products of a sum are alike, the worst that Cauchy and Schwarz allow."""
     for depth in (2, 64, 4096):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,12 @@ from comps.animation.neural import fused_winograd, quick_convolutions  # noqa: E
 from comps.animation.neural.fourier import Fourier  # noqa: E402
 from comps.animation.neural.fused_winograd import FusedWinograd  # noqa: E402
 from comps.animation.neural.measure import difference  # noqa: E402
-from comps.animation.neural.quick_convolutions import int16_ways, is_quicker, with_quick_convolutions  # noqa: E402
+from comps.animation.neural.quick_convolutions import (  # noqa: E402
+    exact_ways,
+    int16_ways,
+    is_quicker,
+    with_quick_convolutions,
+)
 from comps.animation.neural.winograd import Winograd  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -204,6 +210,30 @@ def test_int16_has_ways_for_more_layers(mixed: tuple[nn.Module, Tensor]) -> None
 
 def names(ways: Sequence[Callable[[Any], nn.Module]]) -> list[str]:
     return [getattr(way, "func", way).__name__ for way in ways]
+
+
+@pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")
+@pytest.mark.parametrize(("side", "outputs"), [(6, 3), (12, 4)])
+def test_tiles_are_as_large_as_pictures_want_them(
+    side: int, outputs: int, mixed: tuple[nn.Module, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick_convolutions, "is_fusible_here", lambda: True)
+    for ways in (exact_ways, int16_ways):
+        assert cast(partial[Any], ways(mixed[0].wide, side, side)[-1]).keywords == {"outputs": outputs}
+
+
+def test_layers_without_ways_may_be_called_in_any_way() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.grouped, self.wide = nn.Conv2d(130, 130, 3, groups=2), nn.Conv2d(130, 130, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.wide(input=self.grouped(input=x))
+            return made + self.grouped(x[:0]).sum()
+
+    quick = with_quick_convolutions(Named().eval(), (torch.randn(1, 130, 8, 8),), lambda *_: True)
+    assert type(quick.wide) is nn.Conv2d
 
 
 @pytest.mark.skipif(not fused_winograd.is_fusible_here(), reason="no AVX2 or no g++ here")

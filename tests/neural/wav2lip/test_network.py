@@ -58,8 +58,11 @@ def test_it_returns_the_originals_picture_by_quicker_ways(
 
     # Every layer that can be, also those that would not gain here.
     monkeypatch.setattr(quick_convolutions, "is_quicker", lambda *_: True)
-    picture = build(network, inputs, Plan(backend, "cpu"))(*inputs)
-    assert_close(picture, fixture("wav2lip")["out"], tolerance)
+    program = build(network, inputs, Plan(backend, "cpu"))
+    assert_close(program(*inputs), fixture("wav2lip")["out"], tolerance)
+    if backend == "int16":
+        layers = [part.halved for part in program.module.modules() if hasattr(part, "halved")]  # type: ignore[attr-defined]
+        assert layers == [True] * 50 + [False], "pictures between layers are float16"
 
 
 def test_its_parts_are_the_whole(network: Any, inputs: tuple[Any, Any]) -> None:

@@ -16,9 +16,6 @@ from comps.animation.neural.folding import fold_batch_norms, fold_parts
 _OPERATORS = "torch.onnx._internal.exporter._registration"
 """Logger of the exporter's table of operators."""
 
-# What torch's own exporter does and torch has since deprecated; nothing here can do without.
-warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
-
 
 def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:
     """The folded network's graph, for any batch size.
@@ -41,7 +38,11 @@ def exported(task: Task, *, float32: bool) -> torch.export.ExportedProgram:
 def onnx_model(task: Task, *, float32: bool) -> Any:
     """The same as an ``onnx.ModelProto`` with its weights inside (so below 2 GiB)."""
     logging.getLogger(_OPERATORS).addFilter(_says_more_than_torchvision)
-    program: Any = torch.onnx.export(exported(task, float32=float32), dynamo=True, verbose=False)
+    graph = exported(task, float32=float32)
+    with warnings.catch_warnings():
+        # What torch's own exporter does and torch has since deprecated; nothing here can do without.
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        program: Any = torch.onnx.export(graph, dynamo=True, verbose=False)
     return program.model_proto
 
 

@@ -16,6 +16,8 @@ TEST_READY := $(VENV)/.test-ready
 TORCH_READY := $(TORCH_VENV)/.test-ready
 # The tests come in an order in which both end at about the same time (tests/conftest.py).
 TWO_AT_A_TIME := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Libraries that start a thread for each core wait for each other in two processes.
+ONE_THREAD_EACH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENCV_FOR_THREADS_NUM=1
 
 .PHONY: help install demo up test check bench test-torch test-coqui clean
 
@@ -58,14 +60,14 @@ check: $(TEST_READY) ## lint, format and types
 
 test: check ## every test, with a real browser
 	@BIN=$(BIN) scripts/browser
-	@$(BIN)/pytest $(TWO_AT_A_TIME)
+	@$(ONE_THREAD_EACH) $(BIN)/pytest $(TWO_AT_A_TIME)
 
 bench: $(TEST_READY) ## every benchmark, as tables
 	@$(BIN)/python -m benchmarks
 
-# One thread each, as there are two processes. Only files with such tests are read: the others take as long as running these.
+# Only files with such tests are read: the others take as long as running these.
 test-torch: $(TORCH_READY) ## engines that need torch, in an environment of their own
-	@OMP_NUM_THREADS=1 $(TORCH_VENV)/bin/pytest -m torch $(TWO_AT_A_TIME) $$(grep -rl --include='test_*.py' 'mark\.torch' tests | sort)
+	@$(ONE_THREAD_EACH) $(TORCH_VENV)/bin/pytest -m torch $(TWO_AT_A_TIME) $$(grep -rl --include='test_*.py' 'mark\.torch' tests | sort)
 
 test-coqui: ## the engine coqui, whose library needs an environment of its own (7 GB)
 	@echo "installing coqui-tts into $(COQUI_VENV) ..."

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -148,16 +149,23 @@ def _read(path: Path, consent: bool, known_sha256: Collection[str], max_bytes: i
                 raise _unusable(path, f"it unpacks to more than {max_bytes} bytes")
             if is_torchscript([member.filename for member in members]):
                 return _torchscript(path, consent, known_sha256)
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _torch_file(path)
         if head[8:] == b"{":
             return _safetensors(path)
         if head.startswith(b"\x80"):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _torch_file(path)
     except _DAMAGE as error:
         raise _refusal(path, error) from error
     raise _unusable(
         path, "it is neither safetensors nor a file of torch; a saved web page or a Git LFS pointer looks like this"
     )
+
+
+def _torch_file(path: Path) -> Any:
+    with warnings.catch_warnings():
+        # Of a pickle of another protocol than torch's: what comes of it is told by the error, if one does.
+        warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _torchscript(path: Path, consent: bool, known_sha256: Collection[str]) -> dict[str, Tensor]:
@@ -261,6 +269,11 @@ def _refusal(path: Path, error: BaseException) -> EngineUnavailableError:
         return EngineUnavailableError(
             f"the checkpoint '{path}' is refused: besides weights it holds code or objects ({code.group(1)}), which "
             "would run when opened; get it from its makers, or convert it to safetensors"
+        )
+    if "Unsupported operand" in text:
+        return EngineUnavailableError(
+            f"the checkpoint '{path}' is refused: it is no pickle as torch writes them, is damaged or could hold code, and "
+            "nothing of it was run; download it again and compare its sha256, or convert it to safetensors"
         )
     reason = text.partition("WeightsUnpickler error:")[2].strip() or text.strip() or type(error).__name__
     first = reason.splitlines()[0][:160]

@@ -194,6 +194,16 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path, state: dict[str, Tensor],
     assert mark.exists(), "the file is harmless, so the test shows nothing"
 
 
+@pytest.mark.parametrize("protocol", range(3, pickle.HIGHEST_PROTOCOL + 1))
+def test_code_in_a_pickle_of_another_kind_than_torchs_does_not_run(tmp_path: Path, protocol: int) -> None:
+    path, mark = tmp_path / "w.pth", tmp_path / "mark"
+    path.write_bytes(pickle.dumps({"x": Evil(mark)}, protocol=protocol))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # its words for programmers are not shown
+        assert "is refused" in refusal(path, consent=True)
+    assert not mark.exists()
+
+
 def test_code_in_the_pickle_of_a_torchscript_archive_does_not_run(tmp_path: Path) -> None:
     import zipfile
 

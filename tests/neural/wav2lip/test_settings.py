@@ -43,10 +43,20 @@ def test_the_originals_empty_box_is_none(
     assert AnimationSettings().box == meant
 
 
-@pytest.mark.parametrize("typed", ["1 2 3", "a b c d", "1 2 3 4 5"])
-def test_other_numbers_of_sides_are_refused(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["BOX", "PADS"])
+@pytest.mark.parametrize("typed", ["1 2 3", "a b c d", "abc", "1 2 3 4 5", "1.5 2 3 4"])
+def test_other_numbers_of_sides_are_refused(typed: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AVATAR_ANIMATION_WAV2LIP_{name}", typed)
+    with pytest.raises(SettingsError, match=f"AVATAR_ANIMATION_WAV2LIP_{name}: four whole numbers are needed"):
+        AnimationSettings()
+
+
+@pytest.mark.parametrize("typed", ["9 2 3 7", "2 9 7 3", "1 1 2 3"])
+def test_a_box_without_an_inside_is_refused(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVATAR_ANIMATION_WAV2LIP_BOX", typed)
-    with pytest.raises(SettingsError, match="AVATAR_ANIMATION_WAV2LIP_BOX"):
+    with pytest.raises(
+        SettingsError, match="AVATAR_ANIMATION_WAV2LIP_BOX: bottom and right must be beyond top and left"
+    ):
         AnimationSettings()
 
 

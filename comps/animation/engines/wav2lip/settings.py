@@ -20,14 +20,17 @@ ORIGINAL = {
 
 Sides = tuple[int, int, int, int]
 """Top, bottom, left, right, in the order of the original script."""
+_NO_BOX = (-1, -1, -1, -1)
+"""The original's default."""
 
 
 def parse_sides(text: str) -> Sides:
     """Four whole numbers with blanks or commas between them; raises ValueError."""
-    numbers = [int(part) for part in text.strip("[]() ").replace(",", " ").split()]
-    if len(numbers) != 4:
-        raise ValueError(f"four whole numbers are needed (top bottom left right), not '{text}'")
-    return numbers[0], numbers[1], numbers[2], numbers[3]
+    try:
+        top, bottom, left, right = (int(part) for part in text.strip("[]() ").replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"four whole numbers are needed (top bottom left right), not '{text}'") from None
+    return top, bottom, left, right
 
 
 class Wav2LipSettings(ServiceSettings):
@@ -36,7 +39,7 @@ class Wav2LipSettings(ServiceSettings):
     wav2lip_checkpoint: Path | None = Field(
         None,
         description="Wav2Lip: its weights; without it the first of wav2lip_gan.pth, wav2lip.pth, Wav2Lip-SD-GAN.pt, "
-        "Wav2Lip-SD-NOGAN.pt in models_dir",
+        "Wav2Lip-SD-NOGAN.pt, wav2lip.safetensors in models_dir",
         validation_alias=AliasChoices("wav2lip_checkpoint", "AVATAR_ANIMATION_WAV2LIP_CHECKPOINT", "CHECKPOINT_PATH"),
     )
     wav2lip_allow_torchscript: bool = Field(
@@ -93,6 +96,16 @@ class Wav2LipSettings(ServiceSettings):
             parse_sides(text)
         return text
 
+    @field_validator("wav2lip_box")
+    @classmethod
+    def _corners(cls, text: str) -> str:
+        if not text.strip():
+            return text
+        top, bottom, left, right = sides = parse_sides(text)
+        if sides != _NO_BOX and (bottom <= top or right <= left):
+            raise ValueError(f"bottom and right must be beyond top and left (top bottom left right), not '{text}'")
+        return text
+
     @model_validator(mode="after")
     def _as_the_original(self) -> Wav2LipSettings:
         if self.wav2lip_original:
@@ -108,5 +121,5 @@ class Wav2LipSettings(ServiceSettings):
     @property
     def box(self) -> Sides | None:
         """`wav2lip_box` as numbers; the original's -1 -1 -1 -1 means none, as empty does."""
-        sides = parse_sides(self.wav2lip_box) if self.wav2lip_box.strip() else (-1, -1, -1, -1)
-        return None if sides == (-1, -1, -1, -1) else sides
+        sides = parse_sides(self.wav2lip_box) if self.wav2lip_box.strip() else _NO_BOX
+        return None if sides == _NO_BOX else sides
